@@ -1,0 +1,73 @@
+/**
+ * Canonical JSON: keys sorted by code unit, no white space, safe integers only. What is signed or hashed as
+ * JSON has exactly one spelling, so that no two parsers can disagree about it (the shape of RFC 8785,
+ * without its floating-point rules: there are no fractions here).
+ */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+/** A value that has no canonical JSON form, or a text that is not in it. */
+export class CanonicalError extends Error {
+  override readonly name = 'CanonicalError'
+}
+
+/** Members whose value is undefined are left out. @throws CanonicalError on fractions, unsafe integers, lone surrogates */
+export function toCanonicalJson(value: Json): string {
+  if (value === null || typeof value === 'boolean') return String(value)
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      throw new CanonicalError(`${value} is not a safe integer; write large numbers as decimal strings`)
+    }
+    return String(value)
+  }
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw new CanonicalError('a string holds half of a surrogate pair')
+    return JSON.stringify(value)
+  }
+  if (isArray(value)) return `[${value.map(toCanonicalJson).join(',')}]`
+  const members = Object.keys(value)
+    .sort(byCodeUnit)
+    .flatMap((key) => {
+      const member = value[key]
+      return member === undefined ? [] : [`${toCanonicalJson(key)}:${toCanonicalJson(member)}`]
+    })
+  return `{${members.join(',')}}`
+}
+
+/** Parses a text that must be canonical JSON to the last byte. @throws CanonicalError */
+export function parseCanonicalJson(text: string): Json {
+  let value: Json
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new CanonicalError('not JSON', { cause })
+  }
+  if (toCanonicalJson(value) !== text) {
+    throw new CanonicalError('not canonical: sort the keys, leave out white space, use integers only')
+  }
+  return value
+}
+
+/** UTF-8 bytes of the canonical JSON of a value. */
+export function encodeCanonicalJson(value: Json): Uint8Array {
+  return new TextEncoder().encode(toCanonicalJson(value))
+}
+
+/** Inverse of {@link encodeCanonicalJson}. @throws CanonicalError */
+export function decodeCanonicalJson(bytes: Uint8Array): Json {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new CanonicalError('not UTF-8', { cause })
+  }
+  return parseCanonicalJson(text)
+}
+
+// Locale-independent, so that every machine sorts alike.
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function isArray(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}

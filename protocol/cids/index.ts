@@ -1,0 +1,177 @@
+import * as dagJson from '@ipld/dag-json'
+import { base32 } from 'multiformats/bases/base32'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { sha256 } from 'multiformats/hashes/sha2'
+import * as z from 'zod'
+import type { Hash } from '../names/index.ts'
+
+/**
+ * Blocks and their names. The network knows two kinds of block: `raw` (audio, pictures: the name is the
+ * sha256 of the bytes) and `dag-json` (manifests). A name is CIDv1, sha2-256, base32: `bafkrei…`, `baguqeera…`.
+ */
+export type Codec = 'raw' | 'dag-json'
+
+/** Largest block, in bytes: 1 MiB passes every bitswap and gateway limit. */
+export const maximumBlockBytes = 1 << 20
+
+const codecCodes = { raw: raw.code, 'dag-json': dagJson.code } as const
+
+/** A text that names no block of this network. */
+export class CidError extends Error {
+  override readonly name = 'CidError'
+}
+
+/** Bytes that do not have the hash that their name says. */
+export class CidMismatch extends Error {
+  override readonly name = 'CidMismatch'
+  readonly cid: string
+
+  constructor(cid: string) {
+    super(`the bytes do not hash to ${cid}`)
+    this.cid = cid
+  }
+}
+
+export type ParsedCid = {
+  /** The one accepted spelling. */
+  readonly cid: string
+  readonly codec: Codec
+  /** sha2-256, 32 bytes. */
+  readonly digest: Uint8Array
+}
+
+/** @throws CidError unless the text is CIDv1, base32, raw or dag-json, sha2-256 */
+export function parseCid(text: string): ParsedCid {
+  let cid: CID
+  try {
+    cid = CID.parse(text, base32)
+  } catch (cause) {
+    throw new CidError(`'${text.slice(0, 80)}' is not a CID in base32`, { cause })
+  }
+  const codec = cid.code === raw.code ? 'raw' : cid.code === dagJson.code ? 'dag-json' : undefined
+  if (cid.version !== 1 || codec === undefined) {
+    throw new CidError(`${text} is not CIDv1 of a raw or dag-json block`)
+  }
+  if (cid.multihash.code !== sha256.code || cid.multihash.digest.length !== 32) {
+    throw new CidError(`${text} is not a sha2-256 CID`)
+  }
+  return { cid: cid.toString(base32), codec, digest: cid.multihash.digest }
+}
+
+export function isCid(text: string): boolean {
+  try {
+    return parseCid(text).cid === text
+  } catch (error) {
+    if (error instanceof CidError) return false
+    throw error
+  }
+}
+
+export const cidSchema = z
+  .string()
+  .max(100)
+  .refine(isCid, 'must be a CIDv1 (base32, raw or dag-json, sha2-256)')
+
+/** Name of the bytes. @returns CIDv1 in base32 */
+export async function cidOf(bytes: Uint8Array, codec: Codec): Promise<string> {
+  return cidFromDigest(await sha256Of(bytes), codec)
+}
+
+/** Name of a block with a known sha2-256 digest (32 bytes). */
+export function cidFromDigest(digest: Uint8Array, codec: Codec): string {
+  return CID.createV1(codecCodes[codec], createDigest(sha256.code, digest)).toString(base32)
+}
+
+/** The sha2-256 digest in a name, as the chain carries it. @throws CidError */
+export function digestHex(cid: string): Hash {
+  return `0x${Array.from(parseCid(cid).digest, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+}
+
+/** Checks bytes against their name. @throws CidMismatch, CidError */
+export async function verifyBlock(cid: string, bytes: Uint8Array): Promise<void> {
+  const { digest } = parseCid(cid)
+  const actual = await sha256Of(bytes)
+  if (!digest.every((byte, index) => byte === actual[index])) throw new CidMismatch(cid)
+}
+
+/** sha2-256, 32 bytes, by WebCrypto (there in Node and in every browser on a secure origin). */
+export async function sha256Of(bytes: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>))
+}
+
+/** A link inside a DAG-JSON block, in its JSON form. */
+export type Link = { readonly '/': string }
+
+export const linkSchema = z.strictObject({ '/': cidSchema })
+
+export function linkTo(cid: string): Link {
+  return { '/': parseCid(cid).cid }
+}
+
+/** Bytes of a DAG-JSON block: keys sorted, integers only, links as `{"/": cid}`. */
+export function encodeDagJson(value: unknown): Uint8Array {
+  return dagJson.encode(withCids(value))
+}
+
+/** Value of a DAG-JSON block with its links in JSON form. The block must be in canonical form, so that one
+ * value has one name. @throws CidError when the bytes are not canonical DAG-JSON */
+export function decodeDagJson(bytes: Uint8Array): unknown {
+  if (bytes.length > maximumBlockBytes) throw new CidError('the block is larger than 1 MiB')
+  let value: unknown
+  try {
+    value = dagJson.decode(bytes)
+    const again = dagJson.encode(value)
+    if (again.length !== bytes.length || !again.every((byte, i) => byte === bytes[i])) {
+      throw new CidError('not canonical')
+    }
+  } catch (cause) {
+    throw new CidError('the block is not canonical DAG-JSON', { cause })
+  }
+  return withLinks(value)
+}
+
+/** Names that a block links to, in the order in which they stand in it, with repeats. A raw block has none.
+ * @throws CidError */
+export function linksOf(cid: string, bytes: Uint8Array): string[] {
+  if (parseCid(cid).codec === 'raw') return []
+  const links: string[] = []
+  collectLinks(decodeDagJson(bytes), links)
+  return links
+}
+
+function collectLinks(value: unknown, into: string[]): void {
+  if (isLink(value)) into.push(value['/'])
+  else if (Array.isArray(value)) for (const item of value) collectLinks(item, into)
+  else if (isObject(value)) for (const item of Object.values(value)) collectLinks(item, into)
+}
+
+function withCids(value: unknown): unknown {
+  if (isLink(value)) return CID.parse(value['/'], base32)
+  if (Array.isArray(value)) return value.map(withCids)
+  if (isObject(value)) return mapValues(value, withCids)
+  return value
+}
+
+function withLinks(value: unknown): unknown {
+  const cid = CID.asCID(value)
+  if (cid !== null) return { '/': cid.toString(cid.version === 1 ? base32 : undefined) }
+  if (Array.isArray(value)) return value.map(withLinks)
+  if (isObject(value)) return mapValues(value, withLinks)
+  return value
+}
+
+function mapValues(value: Record<string, unknown>, map: (member: unknown) => unknown): object {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, member]) => (member === undefined ? [] : [[key, map(member)]])),
+  )
+}
+
+function isLink(value: unknown): value is Link {
+  return isObject(value) && Object.keys(value).length === 1 && typeof value['/'] === 'string'
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
+}

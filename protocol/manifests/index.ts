@@ -1,0 +1,16 @@
+export {
+  blocksOf,
+  decodeManifest,
+  decodeRendition,
+  encodeManifest,
+  encodeRendition,
+  loadTrack,
+  type LoadedRendition,
+  type LoadedTrack,
+  type Manifest,
+  ManifestError,
+  type Picture,
+  type Rendition,
+  renditionName,
+  type Segment,
+} from './manifest.ts'

@@ -1,0 +1,157 @@
+import * as z from 'zod'
+import { decodeDagJson, encodeDagJson, type Link, linkSchema, maximumBlockBytes } from '../cids/index.ts'
+
+/** Seconds in a segment are counted in ticks of the rendition's timescale, so that no duration is rounded. */
+const positive = z.int().positive()
+const natural = z.int().nonnegative()
+
+/** Bounds of a track: ten hours of six-second segments, and as many renditions as any ladder needs. */
+const maximumSegments = 12_000
+const maximumRenditions = 12
+
+const pictureSchema = z.strictObject({
+  image: linkSchema,
+  byteLength: positive.max(maximumBlockBytes),
+  type: z.enum(['image/jpeg', 'image/png', 'image/webp']),
+  width: positive.max(8192),
+  height: positive.max(8192),
+})
+
+const manifestSchema = z.strictObject({
+  v: z.literal(1),
+  kind: z.literal('track'),
+  durationMs: positive,
+  /** Best first for a listener with room: the order of the master playlist. */
+  renditions: z.array(linkSchema).min(1).max(maximumRenditions),
+  cover: z.array(pictureSchema).max(6).optional(),
+  /** 8-bit peaks, one raw block in the JSON form of audiowaveform version 2. */
+  waveform: z.strictObject({ data: linkSchema, byteLength: positive.max(maximumBlockBytes) }).optional(),
+  /** EBU R128, measured and never baked in: thousandths of LUFS, LU and dBTP. */
+  loudness: z
+    .strictObject({
+      integratedMilliLufs: z.int(),
+      rangeMilliLu: natural,
+      truePeakMilliDbtp: z.int(),
+    })
+    .optional(),
+})
+
+const renditionSchema = z.strictObject({
+  v: z.literal(1),
+  kind: z.literal('rendition'),
+  /** RFC 6381, as `CODECS` of a master playlist has it: `mp4a.40.2`, `fLaC`. */
+  codec: z.string().regex(/^[A-Za-z0-9.]{1,32}$/),
+  container: z.literal('fmp4'),
+  channels: positive.max(8),
+  sampleRateHz: positive.max(192_000),
+  /** Bits per second: the mean, and the highest of any segment. */
+  averageBandwidth: positive,
+  bandwidth: positive,
+  timescale: positive.max(1_000_000),
+  init: z.strictObject({ data: linkSchema, byteLength: positive.max(maximumBlockBytes) }),
+  /** Per segment: ticks, bytes, block. */
+  segments: z
+    .array(z.tuple([positive, positive.max(maximumBlockBytes), linkSchema]))
+    .min(1)
+    .max(maximumSegments),
+})
+
+export type Picture = z.infer<typeof pictureSchema>
+/** What a track is made of; its name is the name of the track's content. */
+export type Manifest = z.infer<typeof manifestSchema>
+export type Rendition = z.infer<typeof renditionSchema>
+export type Segment = Rendition['segments'][number]
+export type LoadedRendition = Rendition & { readonly cid: string; readonly byteLength: number }
+/** A manifest with its rendition blocks: all that a player needs to know before the first segment. */
+export type LoadedTrack = {
+  readonly cid: string
+  readonly byteLength: number
+  readonly manifest: Manifest
+  readonly renditions: readonly LoadedRendition[]
+}
+
+/** A block that is no manifest (or rendition) of ours. */
+export class ManifestError extends Error {
+  override readonly name = 'ManifestError'
+}
+
+/** @throws ManifestError */
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return encodeDagJson(parse(manifestSchema, manifest, 'manifest'))
+}
+
+/** @throws ManifestError, CidError */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  return parse(manifestSchema, decodeDagJson(bytes), 'manifest')
+}
+
+/** @throws ManifestError */
+export function encodeRendition(rendition: Rendition): Uint8Array {
+  return encodeDagJson(parse(renditionSchema, rendition, 'rendition'))
+}
+
+/** @throws ManifestError, CidError */
+export function decodeRendition(bytes: Uint8Array): Rendition {
+  return parse(renditionSchema, decodeDagJson(bytes), 'rendition')
+}
+
+/** Reads a manifest and its renditions through `get`, which must return verified bytes.
+ * @throws ManifestError when a block is not of ours or a rendition's length strays from the track's, and what `get` throws */
+export async function loadTrack(cid: string, get: (cid: string) => Promise<Uint8Array>): Promise<LoadedTrack> {
+  const bytes = await get(cid)
+  const manifest = decodeManifest(bytes)
+  const renditions = await Promise.all(
+    manifest.renditions.map(async (link) => {
+      const block = await get(link['/'])
+      const rendition = decodeRendition(block)
+      const ms = (rendition.segments.reduce((sum, [ticks]) => sum + ticks, 0) * 1000) / rendition.timescale
+      // An encoder's priming and padding differ by far less than one segment.
+      if (Math.abs(ms - manifest.durationMs) > 3000) {
+        throw new ManifestError(
+          `rendition ${link['/']} lasts ${Math.round(ms)} ms, the manifest says ${manifest.durationMs} ms`,
+        )
+      }
+      return { ...rendition, cid: link['/'], byteLength: block.length }
+    }),
+  )
+  return { cid, byteLength: bytes.length, manifest, renditions }
+}
+
+/** Every block of a track once, with its length: manifest, renditions in order, each with init and segments,
+ * then waveform and covers. This order is the order of the storage root. */
+export function blocksOf(track: LoadedTrack): { cid: string; byteLength: number }[] {
+  const { manifest } = track
+  const all: [Link, number][] = [
+    [{ '/': track.cid }, track.byteLength],
+    ...track.renditions.flatMap((rendition): [Link, number][] => [
+      [{ '/': rendition.cid }, rendition.byteLength],
+      [rendition.init.data, rendition.init.byteLength],
+      ...rendition.segments.map(([, byteLength, link]): [Link, number] => [link, byteLength]),
+    ]),
+    ...(manifest.waveform ? [[manifest.waveform.data, manifest.waveform.byteLength] as [Link, number]] : []),
+    ...(manifest.cover ?? []).map((picture): [Link, number] => [picture.image, picture.byteLength]),
+  ]
+  const seen = new Set<string>()
+  return all.flatMap(([link, byteLength]) => {
+    if (seen.has(link['/'])) return []
+    seen.add(link['/'])
+    return [{ cid: link['/'], byteLength }]
+  })
+}
+
+/** Short name of a rendition in URLs and reports: `aac-160`, `flac`; with its place where two would clash. */
+export function renditionName(track: LoadedTrack, index: number): string {
+  const names = track.renditions.map((rendition) =>
+    rendition.codec === 'fLaC' ? 'flac' : `aac-${Math.round(rendition.averageBandwidth / 1000)}`,
+  )
+  const name = names[index]
+  if (name === undefined) throw new RangeError(`the track has no rendition ${index}`)
+  return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name}-${index}`
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw new ManifestError(`not a ${what}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim())
+}
