@@ -3,7 +3,13 @@
  * JSON has exactly one spelling, so that no two parsers can disagree about it (the shape of RFC 8785,
  * without its floating-point rules: there are no fractions here).
  */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined }
 
 /** A value that has no canonical JSON form, or a text that is not in it. */
 export class CanonicalError extends Error {

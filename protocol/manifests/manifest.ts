@@ -97,7 +97,10 @@ export function decodeRendition(bytes: Uint8Array): Rendition {
 
 /** Reads a manifest and its renditions through `get`, which must return verified bytes.
  * @throws ManifestError when a block is not of ours or a rendition's length strays from the track's, and what `get` throws */
-export async function loadTrack(cid: string, get: (cid: string) => Promise<Uint8Array>): Promise<LoadedTrack> {
+export async function loadTrack(
+  cid: string,
+  get: (cid: string) => Promise<Uint8Array>,
+): Promise<LoadedTrack> {
   const bytes = await get(cid)
   const manifest = decodeManifest(bytes)
   const renditions = await Promise.all(

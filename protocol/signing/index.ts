@@ -1,12 +1,12 @@
 export {
+  type Domain,
   digestOf,
   domainOf,
-  type Domain,
   type MessageName,
   type Messages,
   messageTypes,
-  type Signer,
   SignatureError,
-  signMessage,
+  type Signer,
   signerOf,
+  signMessage,
 } from './typed-data.ts'

@@ -1,4 +1,4 @@
-import { Signature, TypedDataEncoder, type TypedDataField, recoverAddress } from 'ethers'
+import { recoverAddress, Signature, TypedDataEncoder, type TypedDataField } from 'ethers'
 import type { Address, Hash } from '../names/index.ts'
 
 /** EIP-712 domain of one network: the Catalog's address tells networks on the same chain apart. */

@@ -1,0 +1,175 @@
+import { AbiCoder, Interface, keccak256 } from 'ethers'
+import * as z from 'zod'
+import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
+import {
+  type Address,
+  addressSchema,
+  type Hash,
+  type Subject,
+  subjectFromBytes32,
+  subjectSchema,
+  subjectToBytes32,
+} from '../names/index.ts'
+import type { ChainLog } from '../operators/index.ts'
+import { type Domain, SignatureError, type Signer, signerOf, signMessage } from '../signing/index.ts'
+import type { KindName } from './kinds.ts'
+import { kinds } from './kinds.ts'
+
+/** Largest content that the Catalog takes, in bytes. */
+export const maximumContentBytes = 8192
+/** How long a signed action may wait for the chain: a day, in seconds. */
+export const actionLifeSeconds = 86_400
+
+/** An entry of the catalogue as it stands on the chain. */
+export type Action = {
+  readonly hash: Hash
+  readonly signer: Address
+  readonly author: Address
+  readonly nonce: bigint
+  readonly kind: number
+  readonly subject: Subject
+  readonly content: Uint8Array
+}
+
+/** `POST /actions`: all that a relay needs. `content` is the canonical JSON as text. */
+export const signedActionSchema = z.strictObject({
+  author: addressSchema,
+  nonce: z.string().regex(/^(0|[1-9][0-9]{0,77})$/, 'must be a decimal string below 2^256'),
+  kind: z.int().min(0).max(65_535),
+  subject: subjectSchema,
+  content: z.string().max(maximumContentBytes),
+  /** Unix seconds. */
+  deadline: z.int().positive(),
+  signature: z.string().max(132),
+})
+export type SignedAction = z.infer<typeof signedActionSchema>
+
+/** Held against the compiled ABI by a test of the contracts. */
+export const actedFragment =
+  'event Acted(address indexed signer, address indexed author, uint256 nonce, uint16 kind, bytes32 indexed subject, bytes content)'
+
+const events = new Interface([actedFragment])
+
+/** An action's name: known before it is sent, whoever relays it and whatever its deadline. */
+export function actionHash(action: Omit<Action, 'hash'>): Hash {
+  return keccak256(
+    AbiCoder.defaultAbiCoder().encode(
+      ['address', 'address', 'uint256', 'uint16', 'bytes32', 'bytes32'],
+      [
+        action.signer,
+        action.author,
+        action.nonce,
+        action.kind,
+        subjectToBytes32(action.subject),
+        keccak256(action.content),
+      ],
+    ),
+  ) as Hash
+}
+
+/** @returns undefined for a log of the Catalog that is no action */
+export function decodeActed(log: ChainLog): Action | undefined {
+  const args = events.parseLog({ topics: [...log.topics], data: log.data })?.args
+  if (args === undefined) return undefined
+  const action = {
+    signer: String(args.signer).toLowerCase() as Address,
+    author: String(args.author).toLowerCase() as Address,
+    nonce: BigInt(args.nonce),
+    kind: Number(args.kind),
+    subject: subjectFromBytes32(String(args.subject)),
+    content: fromHex(String(args.content)),
+  }
+  return { hash: actionHash(action), ...action }
+}
+
+/** Signs an action of a known kind; the content is checked first, so that nothing is signed which every
+ * indexer would reject as malformed.
+ * @param nonce unused by this signer; 256 random bits are fine
+ * @throws ActionError */
+export async function signAction(
+  signer: Signer,
+  domain: Domain,
+  {
+    kind,
+    ...action
+  }: {
+    author: Address
+    nonce: bigint
+    kind: KindName
+    subject: Subject
+    content: Json
+    /** Unix seconds. */
+    deadline: number
+  },
+): Promise<SignedAction & { hash: Hash }> {
+  const definition = kinds[kind]
+  const parsed = definition.schema.safeParse(action.content)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    throw new ActionError(`the ${kind} action is malformed: ${issue?.path.join('.')} ${issue?.message}`)
+  }
+  const content = encodeCanonicalJson(parsed.data as Json)
+  if (content.length > maximumContentBytes) {
+    throw new ActionError(
+      `the ${kind} action is ${content.length} bytes; the chain takes ${maximumContentBytes}`,
+    )
+  }
+  const message = {
+    author: action.author,
+    nonce: action.nonce,
+    kind: definition.number,
+    subject: subjectToBytes32(action.subject),
+    content,
+    deadline: BigInt(action.deadline),
+  }
+  const signature = await signMessage(signer, domain, 'Action', message)
+  const signerAddress = (await signer.getAddress()).toLowerCase() as Address
+  return {
+    hash: actionHash({ ...message, signer: signerAddress, subject: action.subject }),
+    author: action.author,
+    nonce: action.nonce.toString(),
+    kind: definition.number,
+    subject: action.subject,
+    content: new TextDecoder().decode(content),
+    deadline: action.deadline,
+    signature,
+  }
+}
+
+/** The action inside a signed action. @throws ActionError when the signature is malformed */
+export function openAction(signed: SignedAction, domain: Domain): Action {
+  const content = new TextEncoder().encode(signed.content)
+  if (content.length > maximumContentBytes) {
+    throw new ActionError(`the content is ${content.length} bytes; the chain takes ${maximumContentBytes}`)
+  }
+  const action = {
+    author: signed.author,
+    nonce: BigInt(signed.nonce),
+    kind: signed.kind,
+    subject: signed.subject,
+    content,
+  }
+  try {
+    const signer = signerOf(
+      domain,
+      'Action',
+      { ...action, subject: subjectToBytes32(signed.subject), deadline: BigInt(signed.deadline) },
+      signed.signature,
+    )
+    return { hash: actionHash({ ...action, signer }), ...action, signer }
+  } catch (cause) {
+    if (cause instanceof SignatureError) throw new ActionError(cause.message, { cause })
+    throw cause
+  }
+}
+
+/** An action that no indexer would accept, found before it was sent. */
+export class ActionError extends Error {
+  override readonly name = 'ActionError'
+}
+
+function fromHex(hex: string): Uint8Array {
+  const bytes = new Uint8Array((hex.length - 2) / 2)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 + i * 2, 4 + i * 2), 16)
+  return bytes
+}

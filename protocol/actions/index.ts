@@ -1,0 +1,32 @@
+export {
+  type Action,
+  ActionError,
+  actedFragment,
+  actionHash,
+  actionLifeSeconds,
+  decodeActed,
+  maximumContentBytes,
+  openAction,
+  type SignedAction,
+  signAction,
+  signedActionSchema,
+} from './action.ts'
+export { applyAction, keysRead } from './apply-action.ts'
+export { type KindName, kinds, rulesVersion } from './kinds.ts'
+export type { PlaylistContent } from './playlist.ts'
+export {
+  type Change,
+  handleKey,
+  type Identity,
+  identityKey,
+  identityOf,
+  type Place,
+  type SubjectState,
+  subjectKey,
+  type Verdict,
+  type VerdictName,
+  type View,
+  verdictCodes,
+} from './rule.ts'
+export type { TrackContent } from './track.ts'
+export { handleSchema, type UserContent } from './user.ts'

@@ -1,0 +1,46 @@
+import * as z from 'zod'
+import { cidSchema } from '../cids/index.ts'
+import { hashSchema, userSubject } from '../names/index.ts'
+import type { Kind } from './kinds.ts'
+import { changeSubject, handleKey, reject } from './rule.ts'
+
+/** A handle is ASCII, so that no two look alike and no locale decides what is lower case. */
+export const handleSchema = z.string().regex(/^[a-z0-9_]{1,30}$/, 'must be 1 to 30 of a-z, 0-9 and _')
+
+export const userContentSchema = z.strictObject({
+  prev: hashSchema.nullable(),
+  handle: handleSchema.optional(),
+  name: z.string().min(1).max(100).optional(),
+  bio: z.string().max(1000).optional(),
+  links: z
+    .array(z.url({ protocol: /^https$/ }).max(200))
+    .max(10)
+    .optional(),
+  picture: cidSchema.optional(),
+})
+export type UserContent = z.infer<typeof userContentSchema>
+
+/** Sets an author's whole profile. The first to take a handle has it until it is given up. */
+export const userKind: Kind<UserContent> = {
+  number: 1,
+  schema: userContentSchema,
+  reads: ({ handle }) => (handle === undefined ? [] : [handleKey(handle)]),
+  rule(input) {
+    const { action, view, before, content } = input
+    if (action.subject !== userSubject(action.author)) {
+      return reject('wrongSubject', `a profile's subject is ${userSubject(action.author)}`)
+    }
+    const { prev: _, ...body } = content
+    const changes = [changeSubject(input, 'user', body)]
+    const oldHandle = before?.body.handle
+    if (content.handle !== undefined && content.handle !== oldHandle) {
+      const owner = view.get(handleKey(content.handle))
+      if (typeof owner === 'string') return reject('handleTaken', `the handle is ${owner}'s`)
+      changes.push({ key: handleKey(content.handle), value: action.author })
+    }
+    if (typeof oldHandle === 'string' && content.handle !== oldHandle) {
+      changes.push({ key: handleKey(oldHandle), value: null })
+    }
+    return { verdict: 'applied', changes }
+  },
+}

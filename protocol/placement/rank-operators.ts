@@ -1,0 +1,61 @@
+import { concat, sha256 } from 'ethers'
+import { type Address, type Subject, subjectToBytes32 } from '../names/index.ts'
+import type { Operator, OperatorSet } from '../operators/index.ts'
+
+const weiPerToken = 10n ** 18n
+const fractionBits = 48n
+
+/** Bytes that count for an operator: what it declares, at most what its stake answers for.
+ * @param bytesPerToken bytes of weight per whole token of stake */
+export function weightOf(operator: Operator, bytesPerToken: bigint): bigint {
+  if (!operator.active) return 0n
+  const covered = (operator.stakeWei * bytesPerToken) / weiPerToken
+  return operator.capacityBytes < covered ? operator.capacityBytes : covered
+}
+
+/** Operators in the order in which they are to hold a track: weighted rendezvous hashing (Thaler and
+ * Ravishankar 1998; weights as -w / ln u), each controller once, none without weight.
+ * All arithmetic is on integers, so that every machine finds the same order. */
+export function rankOperators(
+  subject: Subject,
+  operators: OperatorSet,
+  bytesPerToken: bigint,
+): readonly Operator[] {
+  const subjectBytes = subjectToBytes32(subject)
+  const scored = [...operators.values()].flatMap((operator) => {
+    const weight = weightOf(operator, bytesPerToken)
+    if (weight === 0n) return []
+    return [{ operator, score: scoreOf(operator.operator, subjectBytes, weight) }]
+  })
+  scored.sort((a, b) =>
+    a.score === b.score ? (a.operator.operator < b.operator.operator ? -1 : 1) : a.score > b.score ? -1 : 1,
+  )
+  const controllers = new Set<Address>()
+  return scored.flatMap(({ operator }) => {
+    if (controllers.has(operator.controller)) return []
+    controllers.add(operator.controller)
+    return [operator]
+  })
+}
+
+/** weight / -log2(u) with u = hash / 2^64, as an integer in units of 2^-64. */
+function scoreOf(operator: Address, subjectBytes: string, weight: bigint): bigint {
+  const hash = BigInt(sha256(concat([operator, subjectBytes])).slice(0, 18))
+  const negativeLog = (64n << fractionBits) - log2(hash === 0n ? 1n : hash)
+  return (weight << (fractionBits + 64n)) / negativeLog
+}
+
+/** log2 of a positive integer below 2^64 in units of 2^-48, rounded down: the integer part is the bit
+ * length, each further bit comes from squaring the mantissa. */
+function log2(value: bigint): bigint {
+  const integer = BigInt(value.toString(2).length - 1)
+  let mantissa = value << (63n - integer)
+  let result = integer
+  for (let bit = 0n; bit < fractionBits; bit++) {
+    mantissa = (mantissa * mantissa) >> 63n
+    const carry = mantissa >> 64n
+    result = (result << 1n) | carry
+    mantissa >>= carry
+  }
+  return result
+}
