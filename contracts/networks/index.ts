@@ -1,0 +1,7 @@
+export {
+  type NetworkFile,
+  NetworkFileError,
+  parseNetworkFile,
+  readNetworkFile,
+  writeNetworkFile,
+} from './network-file.ts'
