@@ -2,14 +2,15 @@ import * as z from 'zod'
 import { hashSchema, numberOf, type Subject, subjectSchema, userNumber } from '../names/index.ts'
 import type { Kind } from './kinds.ts'
 import { changeSubject, reject } from './rule.ts'
+import { lineText, longText } from './text.ts'
 
 /** Longest playlist, in tracks. */
 export const maximumPlaylistTracks = 2000
 
 export const playlistContentSchema = z.strictObject({
   prev: hashSchema.nullable(),
-  title: z.string().min(1).max(200).optional(),
-  description: z.string().max(2000).optional(),
+  title: lineText(200).optional(),
+  description: longText(2000).optional(),
   album: z.boolean().optional(),
   unlisted: z.boolean().optional(),
   /** Taken out first, wherever they stand. */

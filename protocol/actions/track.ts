@@ -5,6 +5,7 @@ import { acceptedOperators } from '../placement/index.ts'
 import { neededCopies, type Receipt, receiptSigner } from '../receipts/index.ts'
 import type { Kind } from './kinds.ts'
 import { changeSubject, type RuleInput, reject, type Verdict } from './rule.ts'
+import { lineText, longText } from './text.ts'
 
 export const trackContentSchema = z.strictObject({
   prev: hashSchema.nullable(),
@@ -24,13 +25,13 @@ export const trackContentSchema = z.strictObject({
       }),
     )
     .max(6),
-  title: z.string().min(1).max(200),
-  artist: z.string().min(1).max(200),
-  album: z.string().max(200).optional(),
-  genre: z.string().max(60).optional(),
-  mood: z.string().max(60).optional(),
-  tags: z.array(z.string().min(1).max(30)).max(10).optional(),
-  description: z.string().max(2000).optional(),
+  title: lineText(200),
+  artist: lineText(200),
+  album: lineText(200).optional(),
+  genre: lineText(60).optional(),
+  mood: lineText(60).optional(),
+  tags: z.array(lineText(30)).max(10).optional(),
+  description: longText(2000).optional(),
   isrc: z
     .string()
     .regex(/^[A-Z]{2}[A-Z0-9]{3}[0-9]{7}$/, 'must be an ISRC without hyphens')

@@ -3,6 +3,7 @@ import { cidSchema } from '../cids/index.ts'
 import { hashSchema, userSubject } from '../names/index.ts'
 import type { Kind } from './kinds.ts'
 import { changeSubject, handleKey, reject } from './rule.ts'
+import { lineText, longText } from './text.ts'
 
 /** A handle is ASCII, so that no two look alike and no locale decides what is lower case. */
 export const handleSchema = z.string().regex(/^[a-z0-9_]{1,30}$/, 'must be 1 to 30 of a-z, 0-9 and _')
@@ -10,10 +11,10 @@ export const handleSchema = z.string().regex(/^[a-z0-9_]{1,30}$/, 'must be 1 to 
 export const userContentSchema = z.strictObject({
   prev: hashSchema.nullable(),
   handle: handleSchema.optional(),
-  name: z.string().min(1).max(100).optional(),
-  bio: z.string().max(1000).optional(),
+  name: lineText(100).optional(),
+  bio: longText(1000).optional(),
   links: z
-    .array(z.url({ protocol: /^https$/ }).max(200))
+    .array(z.string().regex(/^https:\/\/[!-~]{1,190}$/, 'must be an https address'))
     .max(10)
     .optional(),
   picture: cidSchema.optional(),
