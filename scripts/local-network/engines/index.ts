@@ -1,0 +1,6 @@
+export { type Anvil, localChainId, startAnvil } from './anvil.ts'
+export type { Engine, EngineOptions } from './engine.ts'
+export { blockNumber, callRpc, JsonRpcError } from './json-rpc.ts'
+export { createMiner, type Miner } from './miner.ts'
+export { type Postgres, removePostgresData, startPostgres } from './postgres.ts'
+export { startRedis } from './redis.ts'
