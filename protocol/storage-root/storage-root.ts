@@ -86,11 +86,7 @@ export async function proveLeaf(
     byteLength: entry.byteLength,
     firstLeaf,
     entryIndex,
-    entryPath: pathOf(
-      levelsOf(hashEntries(entries), portableSha256),
-      entryIndex,
-      portableSha256,
-    ).map(toHex),
+    entryPath: pathOf(levelsOf(hashEntries(entries), portableSha256), entryIndex, portableSha256).map(toHex),
   }
 }
 
@@ -101,12 +97,7 @@ export function verifyLeaf(root: Hash, index: number, proof: LeafProof): boolean
   if (proof.leaf.length !== leafBytes || place < 0 || place >= leafCount) return false
   if (proof.leafPath.length !== heightOf(leafCount)) return false
   if (proof.entryIndex >= 2 ** proof.entryPath.length) return false
-  const blockRoot = climb(
-    portableSha256(proof.leaf),
-    place,
-    proof.leafPath.map(fromHex),
-    portableSha256,
-  )
+  const blockRoot = climb(portableSha256(proof.leaf), place, proof.leafPath.map(fromHex), portableSha256)
   const entry = hashEntry({ ...proof, root: toHex(blockRoot) }, proof.firstLeaf)
   return toHex(climb(entry, proof.entryIndex, proof.entryPath.map(fromHex), portableSha256)) === root
 }

@@ -1,0 +1,64 @@
+import type { LoadedTrack } from '../manifests/index.ts'
+import { MediaInitializationSection, MediaPlaylist, Segment, stringify } from './library.ts'
+import { checkedUri } from './uris.ts'
+
+export type MediaUris = {
+  /** Where a segment is fetched. `filename` tells a gateway its place and kind: `segment-00012.m4s`. */
+  readonly segmentUri: (cid: string, filename: string) => string
+  /** Where the initialization section is fetched; `filename` is `init.mp4`. */
+  readonly initUri: (cid: string, filename: string) => string
+}
+
+/** Writes the VOD media playlist of one rendition.
+ * @throws RangeError when the track has no such rendition
+ * @throws PlaylistError when a URI is no URI */
+export function mediaPlaylist(track: LoadedTrack, renditionIndex: number, uris: MediaUris): string {
+  const rendition = track.renditions[renditionIndex]
+  if (rendition === undefined) throw new RangeError(`the track has no rendition ${renditionIndex}`)
+  const map = new MediaInitializationSection({
+    uri: checkedUri(uris.initUri(rendition.init.data['/'], 'init.mp4')),
+  })
+  const durations = durationsInSeconds(
+    rendition.segments.map(([ticks]) => ticks),
+    rendition.timescale,
+  )
+  const segments = rendition.segments.map(
+    ([, , link], index) =>
+      new Segment({
+        uri: checkedUri(uris.segmentUri(link['/'], segmentFilename(index))),
+        duration: durations[index],
+        map,
+      }),
+  )
+  const text = stringify(
+    new MediaPlaylist({
+      // RFC 8216 7: EXT-X-MAP asks for 6; 7 is what the RFC itself describes.
+      version: 7,
+      independentSegments: true,
+      playlistType: 'VOD',
+      // RFC 8216 4.3.3.1: an integer that no EXTINF, rounded to the nearest integer, exceeds.
+      targetDuration: durations.reduce((longest, duration) => Math.max(longest, Math.round(duration)), 1),
+      segments,
+      endlist: true,
+    }),
+  )
+  return `${text}\n`
+}
+
+export function segmentFilename(index: number): string {
+  return `segment-${String(index).padStart(5, '0')}.m4s`
+}
+
+// The ends of the segments are rounded to microseconds and the durations taken between them: whatever the
+// count of segments, a player that adds up EXTINFs is never off by more than half a microsecond.
+function durationsInSeconds(ticks: readonly number[], timescale: number): number[] {
+  let elapsedTicks = 0
+  let elapsedMicroseconds = 0
+  return ticks.map((duration) => {
+    elapsedTicks += duration
+    const end = Math.round((elapsedTicks / timescale) * 1e6)
+    const microseconds = end - elapsedMicroseconds
+    elapsedMicroseconds = end
+    return microseconds / 1e6
+  })
+}
