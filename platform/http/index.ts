@@ -1,0 +1,14 @@
+export { createApp } from './app.ts'
+export { FetchBlocked, FetchFailed, FetchTimeout, FetchTooLarge } from './fetch-errors.ts'
+export { finishApp, problemOf, sendProblem } from './finish-app.ts'
+export {
+  createGuardedFetch,
+  type GuardedFetch,
+  type GuardedFetchOptions,
+  type GuardedRequestInit,
+} from './guarded-fetch.ts'
+export { type HealthCheck, healthRoutes } from './health-routes.ts'
+export { ListenError, type Listening, listen } from './listen.ts'
+export { Problem, type ProblemDetails, parse } from './problem.ts'
+export { isPublicAddress } from './public-address.ts'
+export { type RequestContext, requestContext } from './request-context.ts'

@@ -1,0 +1,2 @@
+export { type Migration, MigrationChanged } from './migrations.ts'
+export { openSqlite, type Sqlite, type SqliteValue } from './open-sqlite.ts'
