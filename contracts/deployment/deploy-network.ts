@@ -58,6 +58,7 @@ export async function deployNetwork(options: DeployNetworkOptions): Promise<Netw
     finalityBlocks: options.finalityBlocks,
     epochBlocks: options.epochBlocks,
     bytesPerToken: options.bytesPerToken.toString(),
+    minimumStakeWei: options.minimumStakeWei.toString(),
   }
   // Checked with stand-ins before anything is paid for.
   parseNetworkFile(

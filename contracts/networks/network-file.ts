@@ -25,6 +25,9 @@ const networkFile = z.strictObject({
   bytesPerToken: z
     .string('must be a decimal string')
     .regex(/^[1-9][0-9]{0,38}$/, 'must be a whole number above zero as a decimal string'),
+  minimumStakeWei: z
+    .string('must be a decimal string')
+    .regex(/^(0|[1-9][0-9]{0,77})$/, 'must be a whole number as a decimal string'),
   contracts: z.strictObject({
     catalog: contractAddress,
     operatorRegistry: contractAddress,
@@ -37,6 +40,7 @@ const networkFile = z.strictObject({
  * One network: where its contracts are on which chain, and the numbers that everyone on it must agree on.
  * `firstBlock` is where its logs begin. Blocks become final after `finalityBlocks` more; an epoch has `epochBlocks`.
  * `bytesPerToken` (decimal string) is the weight in bytes that one whole staked token can back in placement.
+ * `minimumStakeWei` (decimal string) is what OperatorRegistry was deployed with: less does not make an operator active.
  */
 export type NetworkFile = Readonly<Omit<z.infer<typeof networkFile>, 'contracts'>> & {
   readonly contracts: Readonly<z.infer<typeof networkFile>['contracts']>
