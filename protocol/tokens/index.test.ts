@@ -1,0 +1,73 @@
+import { describe, expect, test } from '@jest/globals'
+import { Wallet } from 'ethers'
+import type { Address } from '../names/index.ts'
+import type { Domain } from '../signing/index.ts'
+import { createNodeToken, createToken, TokenError, verifyNodeToken, verifyToken } from './index.ts'
+
+const wallet = new Wallet(`0x${'11'.repeat(32)}`)
+const account = wallet.address.toLowerCase() as Address
+const domain: Domain = {
+  name: 'Hexachord',
+  version: '1',
+  chainId: 31337,
+  verifyingContract: '0x00000000000000000000000000000000000000aa',
+}
+const audience = 'http://node.example:4600'
+const now = 1_700_000_000_000
+const inAnHour = now + 3_600_000
+
+describe("a writer's token", () => {
+  test('names the account that signed it', async () => {
+    const header = await createToken(wallet, domain, { audience, expiresAt: inAnHour })
+    expect(verifyToken(header, { domain, audience, now })).toBe(account)
+  })
+
+  test.each([
+    ['missing', undefined, /missing/],
+    ['of another scheme', 'Bearer abc', /missing/],
+    ['not base64url of JSON', 'Hexachord %%%', /base64url/],
+    ['not an object of ours', `Hexachord ${btoa('{}')}`, /malformed/],
+    ['huge', `Hexachord ${'a'.repeat(7000)}`, /too long/],
+  ])('is refused when it is %s', (_, header, message) => {
+    expect(() => verifyToken(header, { domain, audience, now })).toThrow(message)
+  })
+
+  test('is refused for another node, another network, after its time, and for too long a life', async () => {
+    const header = await createToken(wallet, domain, { audience, expiresAt: inAnHour })
+    const other: Domain = { ...domain, verifyingContract: '0x00000000000000000000000000000000000000bb' }
+    expect(() => verifyToken(header, { domain, audience: 'http://other', now })).toThrow(/is for/)
+    expect(() => verifyToken(header, { domain: other, audience, now })).toThrow(/not signed/)
+    expect(() => verifyToken(header, { domain, audience, now: inAnHour + 30_001 })).toThrow(/expired/)
+    const long = await createToken(wallet, domain, { audience, expiresAt: now + 2 * 3_600_000 })
+    expect(() => verifyToken(long, { domain, audience, now })).toThrow(/too long/)
+  })
+
+  test('is refused when another account is written into it', async () => {
+    const header = await createToken(wallet, domain, { audience, expiresAt: inAnHour })
+    const token = JSON.parse(atob(header.slice(10).replaceAll('-', '+').replaceAll('_', '/')))
+    const forged = `Hexachord ${btoa(JSON.stringify({ ...token, account: `0x${'22'.repeat(20)}` }))}`
+    expect(() => verifyToken(forged, { domain, audience, now })).toThrow(TokenError)
+  })
+})
+
+describe('a token between nodes', () => {
+  const request = { audience, method: 'GET', path: '/uploads/1/blocks?after=3' }
+
+  test('opens just the request for which it was signed', async () => {
+    const header = await createNodeToken(wallet, domain, { ...request, expiresAt: now + 30_000 })
+    expect(verifyNodeToken(header, { ...request, domain, now })).toBe(account)
+    expect(() => verifyNodeToken(header, { ...request, method: 'POST', domain, now })).toThrow(
+      /another request/,
+    )
+    expect(() => verifyNodeToken(header, { ...request, path: '/uploads/2', domain, now })).toThrow(
+      /another request/,
+    )
+  })
+
+  test("lives a minute at most, and is no writer's token", async () => {
+    const long = await createNodeToken(wallet, domain, { ...request, expiresAt: now + 200_000 })
+    expect(() => verifyNodeToken(long, { ...request, domain, now })).toThrow(/too long/)
+    const header = await createNodeToken(wallet, domain, { ...request, expiresAt: now + 30_000 })
+    expect(() => verifyToken(header, { domain, audience, now })).toThrow(/malformed/)
+  })
+})
