@@ -1,0 +1,116 @@
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { moveDurably, syncDirectory, writeSynced } from './durable-file.ts'
+import { StorageFull } from './ipfs-node.ts'
+
+/**
+ * Blocks as files, each named by its CID under `blocks/<shard>/`. This part knows disks, not hashes: it writes so
+ * that nothing acknowledged is lost and nothing half-written is ever seen.
+ */
+export type BlockFiles = {
+  readonly shards: readonly string[]
+  /** The directory a block belongs into. */
+  shardOf(cid: string): string
+  read(cid: string): Promise<Uint8Array | null>
+  stat(cid: string): Promise<{ bytes: number; storedAtMs: number } | null>
+  /** Replaces or makes the file. Resolves when it survives a power cut. @throws StorageFull */
+  write(cid: string, bytes: Uint8Array): Promise<void>
+  /** Makes a file that is here already count as stored now, and durable if it was not. */
+  renew(cid: string, now: number): Promise<void>
+  remove(cid: string): Promise<void>
+  /** Moves the file out of the store, to be looked at by a person. */
+  quarantine(cid: string): Promise<void>
+  /** Names of all files in a shard. */
+  list(shard: string): Promise<string[]>
+}
+
+const base32 = 'abcdefghijklmnopqrstuvwxyz234567'
+
+/**
+ * 1,024 directories hold ten million blocks at ten thousand each. Taken from the end of the name, where hashes are
+ * even, but not from its last letter, which carries only some bits.
+ */
+const shards: readonly string[] = [...base32].flatMap((first) => [...base32].map((second) => first + second))
+
+/** Evidence of failing disks, not an archive. */
+const quarantineLimit = 100
+
+/** Opens the store, making what is not there, and clears what a crash left half-written. */
+export async function openBlockFiles(directory: string): Promise<BlockFiles> {
+  const root = join(directory, 'blocks')
+  const incoming = join(directory, 'incoming')
+  const quarantined = join(directory, 'quarantine')
+  await rm(incoming, { recursive: true, force: true })
+  await mkdir(incoming, { recursive: true })
+  await mkdir(quarantined, { recursive: true })
+  await makeShards(root)
+  await syncDirectory(directory)
+
+  const shardOf = (cid: string) => cid.slice(-3, -1)
+  const pathOf = (cid: string) => join(root, shardOf(cid), cid)
+  let sequence = 0
+
+  return {
+    shards,
+    shardOf,
+    read: (cid) => absentAsNull(readFile(pathOf(cid))),
+    async stat(cid) {
+      const found = await absentAsNull(stat(pathOf(cid)))
+      return found && { bytes: found.size, storedAtMs: Math.floor(found.mtimeMs) }
+    },
+    async write(cid, bytes) {
+      sequence += 1
+      const temporary = join(incoming, `${cid}-${sequence}`)
+      try {
+        await writeSynced(temporary, bytes)
+        await moveDurably(temporary, pathOf(cid), join(root, shardOf(cid)))
+      } catch (error) {
+        await rm(temporary, { force: true })
+        throw isFull(error) ? new StorageFull({ cause: error }) : error
+      }
+    },
+    async renew(cid, now) {
+      await utimes(pathOf(cid), now / 1000, now / 1000)
+      await syncDirectory(join(root, shardOf(cid)))
+    },
+    remove: (cid) => rm(pathOf(cid), { force: true }),
+    async quarantine(cid) {
+      await absentAsNull(rename(pathOf(cid), join(quarantined, `${cid}-${Date.now()}`)))
+      await keepNewest(quarantined, quarantineLimit)
+    },
+    list: (shard) => readdir(join(root, shard)),
+  }
+}
+
+async function makeShards(root: string): Promise<void> {
+  await mkdir(root, { recursive: true })
+  const present = new Set(await readdir(root))
+  const absent = shards.filter((shard) => !present.has(shard))
+  for (const shard of absent) await mkdir(join(root, shard))
+  if (absent.length > 0) await syncDirectory(root)
+}
+
+async function keepNewest(directory: string, limit: number): Promise<void> {
+  const names = await readdir(directory)
+  if (names.length <= limit) return
+  const timeOf = (name: string) => Number(name.slice(name.lastIndexOf('-') + 1))
+  const oldest = names.sort((a, b) => timeOf(a) - timeOf(b)).slice(0, names.length - limit)
+  for (const name of oldest) await rm(join(directory, name), { force: true })
+}
+
+async function absentAsNull<Result>(work: Promise<Result>): Promise<Result | null> {
+  try {
+    return await work
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null
+    throw error
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
