@@ -1,0 +1,100 @@
+/** The head of a block. */
+export type Block = {
+  number: number
+  /** `0x` and 64 lower hex digits, like every hash here. */
+  hash: string
+  parentHash: string
+  /** Unix time in whole seconds, as contracts see it. */
+  timestamp: number
+}
+
+/** One event of a contract. */
+export type ChainLog = {
+  /** Lower-case. */
+  address: string
+  topics: string[]
+  /** `0x` and hex digits. */
+  data: string
+  blockNumber: number
+  blockHash: string
+  /** Unix time in whole seconds; null from nodes that do not put it into logs. */
+  blockTimestamp: number | null
+  transactionHash: string
+  transactionIndex: number
+  /** Within its block. Some chains count up to 2^32. */
+  logIndex: number
+}
+
+/** The node sent something that is not what the method returns. */
+export class MalformedAnswer extends Error {
+  override readonly name = 'MalformedAnswer'
+}
+
+export function toHexNumber(value: number | bigint): string {
+  return `0x${value.toString(16)}`
+}
+
+/** A field of a JSON-RPC answer that must be a hex quantity. */
+export function numberField(value: unknown, field: string): number {
+  const number = typeof value === 'string' && value.startsWith('0x') ? Number(value) : Number.NaN
+  if (!Number.isSafeInteger(number)) throw new MalformedAnswer(`${field} is no hex number: ${String(value)}`)
+  return number
+}
+
+/** A hex quantity of any size. */
+export function bigintField(value: unknown, field: string): bigint {
+  if (typeof value !== 'string' || !/^0x[0-9a-fA-F]+$/.test(value)) {
+    throw new MalformedAnswer(`${field} is no hex number: ${String(value)}`)
+  }
+  return BigInt(value)
+}
+
+/** A field that must be hex data; answered in lower case. */
+export function hexField(value: unknown, field: string): string {
+  if (typeof value !== 'string' || !value.startsWith('0x')) {
+    throw new MalformedAnswer(`${field} is no hex data: ${String(value)}`)
+  }
+  return value.toLowerCase()
+}
+
+export function objectField(value: unknown, field: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) throw new MalformedAnswer(`${field} is no object`)
+  return value as Record<string, unknown>
+}
+
+export function listField(value: unknown, field: string): unknown[] {
+  if (!Array.isArray(value)) throw new MalformedAnswer(`${field} is no list`)
+  return value
+}
+
+/** Null for a block the node does not have. */
+export function blockOf(answer: unknown): Block | null {
+  if (answer === null || answer === undefined) return null
+  const block = objectField(answer, 'block')
+  return {
+    number: numberField(block.number, 'block.number'),
+    hash: hexField(block.hash, 'block.hash'),
+    parentHash: hexField(block.parentHash, 'block.parentHash'),
+    timestamp: numberField(block.timestamp, 'block.timestamp'),
+  }
+}
+
+export function logsOf(answer: unknown): ChainLog[] {
+  return listField(answer, 'logs').map(logOf)
+}
+
+function logOf(answer: unknown): ChainLog {
+  const log = objectField(answer, 'log')
+  const timestamp = log.blockTimestamp
+  return {
+    address: hexField(log.address, 'log.address'),
+    topics: listField(log.topics, 'log.topics').map((topic) => hexField(topic, 'log.topics')),
+    data: hexField(log.data, 'log.data'),
+    blockNumber: numberField(log.blockNumber, 'log.blockNumber'),
+    blockHash: hexField(log.blockHash, 'log.blockHash'),
+    blockTimestamp: typeof timestamp === 'string' ? numberField(timestamp, 'log.blockTimestamp') : null,
+    transactionHash: hexField(log.transactionHash, 'log.transactionHash'),
+    transactionIndex: numberField(log.transactionIndex, 'log.transactionIndex'),
+    logIndex: numberField(log.logIndex, 'log.logIndex'),
+  }
+}

@@ -1,0 +1,89 @@
+import type { ChainReader } from './chain-reader.ts'
+import type { Block, ChainLog } from './chain-values.ts'
+
+/** A block whose hash is known. */
+export type KnownBlock = { number: number; hash: string }
+
+/** Logs of a range, and heads of blocks that prove on which chain they are. */
+export type FetchedRange = { logs: ChainLog[]; blocks: Block[] }
+
+/** Two answers of the node do not fit together: the chain changed in between, or another node answered. */
+export class ChainChanged extends Error {
+  override readonly name = 'ChainChanged'
+}
+
+/** The block before the range is no longer on the chain. */
+export class ParentReplaced extends Error {
+  override readonly name = 'ParentReplaced'
+}
+
+type RangeRequest = {
+  reader: ChainReader
+  addresses: readonly string[]
+  fromBlock: number
+  toBlock: number
+  /** The block before the range, when one was read before. */
+  parent: KnownBlock | null
+}
+
+/**
+ * A range of final blocks: logs in one request, then the heads of the blocks that have some and of the last one.
+ * @throws ChainChanged, ParentReplaced, and what the reader throws
+ */
+export async function fetchFinalRange(range: RangeRequest): Promise<FetchedRange> {
+  const { reader, addresses, fromBlock, toBlock, parent } = range
+  const logs = await reader.logs({ addresses, fromBlock, toBlock })
+  const numbers = [...new Set([...logs.map((log) => log.blockNumber), toBlock])]
+  const blocks = await fetchHeads(reader, numbers, parent)
+  return { logs: withTimestamps(logs, blocks), blocks }
+}
+
+/**
+ * A range that may still change: every head, linked by parent hashes, then the logs of each by block hash, which
+ * names one block and no other however the chain moves meanwhile (EIP-234).
+ * @throws ChainChanged, ParentReplaced, and what the reader throws
+ */
+export async function fetchOpenRange(range: RangeRequest): Promise<FetchedRange> {
+  const { reader, addresses, fromBlock, toBlock, parent } = range
+  const numbers = Array.from({ length: toBlock - fromBlock + 1 }, (_, index) => fromBlock + index)
+  const blocks = await fetchHeads(reader, numbers, parent)
+  for (const [index, block] of blocks.entries()) {
+    const before = blocks[index - 1] ?? parent
+    if (before !== null && block.parentHash !== before.hash) {
+      throw new ChainChanged(
+        `block ${block.number} does not follow the block ${before.number} that was read before`,
+      )
+    }
+  }
+  const logs = await reader.logsOfBlocks({ addresses, blockHashes: blocks.map(({ hash }) => hash) })
+  return { logs: withTimestamps(logs.flat(), blocks), blocks }
+}
+
+async function fetchHeads(
+  reader: ChainReader,
+  numbers: number[],
+  parent: KnownBlock | null,
+): Promise<Block[]> {
+  const asked = parent === null ? numbers : [parent.number, ...numbers]
+  const heads = await reader.blocks(asked)
+  if (parent !== null && heads.shift()?.hash !== parent.hash) {
+    throw new ParentReplaced(`block ${parent.number} ${parent.hash} is no longer on the chain`)
+  }
+  return heads.map((block, index) => {
+    if (block === null) throw new ChainChanged(`the node no longer has block ${numbers[index]}`)
+    return block
+  })
+}
+
+function withTimestamps(logs: readonly ChainLog[], blocks: readonly Block[]): ChainLog[] {
+  const heads = new Map(blocks.map((block) => [block.number, block]))
+  return logs.map((log) => {
+    const block = heads.get(log.blockNumber)
+    if (block === undefined || block.hash !== log.blockHash) {
+      throw new ChainChanged(
+        `a log of block ${log.blockNumber} belongs to another block than the one on the chain`,
+      )
+    }
+    return { ...log, blockTimestamp: block.timestamp }
+  })
+}
