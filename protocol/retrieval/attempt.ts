@@ -1,0 +1,117 @@
+import { CidMismatch, maximumBlockBytes, verifyBlock } from '../cids/index.ts'
+import type { FaultKind, Source } from './source.ts'
+
+/** The part of `fetch` that retrieval uses. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+/** Why one source did not give one block. */
+export class AttemptFailed extends Error {
+  override readonly name = 'AttemptFailed'
+  readonly kind: FaultKind
+  /** The source asks to be left alone for so long. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(kind: FaultKind, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+    super(message, { cause: options.cause })
+    this.kind = kind
+    this.retryAfterMs = options.retryAfterMs
+  }
+}
+
+/** Asks one source for one block and checks it.
+ * @throws AttemptFailed, and the signal's reason when it is aborted */
+export async function attempt(
+  source: Source,
+  cid: string,
+  options: { readonly fetch: Fetch; readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<Uint8Array> {
+  const deadline = new AbortController()
+  const timer = setTimeout(() => deadline.abort(), options.timeoutMs)
+  const signal = AbortSignal.any([options.signal, deadline.signal])
+  try {
+    const bytes = await untilAborted(
+      'get' in source ? source.get(cid, signal) : download(source.url(cid), options.fetch, signal),
+      signal,
+    )
+    if (bytes.length > maximumBlockBytes) throw tooLarge()
+    await verifyBlock(cid, bytes)
+    return bytes
+  } catch (error) {
+    options.signal.throwIfAborted()
+    if (error instanceof AttemptFailed) throw error
+    if (error instanceof CidMismatch) throw new AttemptFailed('lied', 'it sent other bytes', { cause: error })
+    if (deadline.signal.aborted) {
+      throw new AttemptFailed('timed-out', `no block within ${options.timeoutMs} ms`, { cause: error })
+    }
+    throw new AttemptFailed('unreachable', reasonOf(error), { cause: error })
+  } finally {
+    clearTimeout(timer)
+    // What still runs for this attempt has nobody left to give its bytes to.
+    deadline.abort()
+  }
+}
+
+async function download(url: string, fetch: Fetch, signal: AbortSignal): Promise<Uint8Array> {
+  const response = await fetch(url, { signal, headers: { accept: 'application/vnd.ipld.raw, */*;q=0.1' } })
+  if (response.status !== 200) {
+    await response.body?.cancel()
+    throw refusal(response)
+  }
+  if (Number(response.headers.get('content-length') ?? 0) > maximumBlockBytes) {
+    await response.body?.cancel()
+    throw tooLarge()
+  }
+  return response.body === null ? new Uint8Array() : readAtMost(response.body, maximumBlockBytes)
+}
+
+async function readAtMost(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  const reader = body.getReader()
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    length += read.value.length
+    if (length > limit) {
+      await reader.cancel()
+      throw tooLarge()
+    }
+    parts.push(read.value)
+  }
+  const bytes = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    bytes.set(part, offset)
+    offset += part.length
+  }
+  return bytes
+}
+
+function refusal({ status, headers }: Response): AttemptFailed {
+  if (status === 404 || status === 410) return new AttemptFailed('missing', `it answered ${status}`)
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  return new AttemptFailed('refused', `it answered ${status}`, {
+    ...(seconds >= 0 && { retryAfterMs: seconds * 1000 }),
+  })
+}
+
+function tooLarge(): AttemptFailed {
+  return new AttemptFailed('lied', `it sent more than the ${maximumBlockBytes} bytes that a block can have`)
+}
+
+// A `get` or a `fetch` that pays no heed to its signal must not hold up the rest.
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // fetch says 'fetch failed' and keeps what happened in the cause.
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+}
