@@ -43,12 +43,25 @@ export async function openBlockFiles(directory: string): Promise<BlockFiles> {
   await rm(incoming, { recursive: true, force: true })
   await mkdir(incoming, { recursive: true })
   await mkdir(quarantined, { recursive: true })
-  await makeShards(root)
+  await mkdir(root, { recursive: true })
   await syncDirectory(directory)
 
   const shardOf = (cid: string) => cid.slice(-3, -1)
   const pathOf = (cid: string) => join(root, shardOf(cid), cid)
+  const made = new Map<string, Promise<void>>()
+  for (const shard of await readdir(root)) made.set(shard, Promise.resolve())
   let sequence = 0
+
+  /** A directory is made when its first block comes, once, and is on the disk before the block is. */
+  async function makeShard(shard: string): Promise<void> {
+    let making = made.get(shard)
+    if (making === undefined) {
+      making = mkdir(join(root, shard), { recursive: true }).then(() => syncDirectory(root))
+      made.set(shard, making)
+      making.catch(() => made.delete(shard))
+    }
+    await making
+  }
 
   return {
     shards,
@@ -62,6 +75,7 @@ export async function openBlockFiles(directory: string): Promise<BlockFiles> {
       sequence += 1
       const temporary = join(incoming, `${cid}-${sequence}`)
       try {
+        await makeShard(shardOf(cid))
         await writeSynced(temporary, bytes)
         await moveDurably(temporary, pathOf(cid), join(root, shardOf(cid)))
       } catch (error) {
@@ -78,16 +92,8 @@ export async function openBlockFiles(directory: string): Promise<BlockFiles> {
       await absentAsNull(rename(pathOf(cid), join(quarantined, `${cid}-${Date.now()}`)))
       await keepNewest(quarantined, quarantineLimit)
     },
-    list: (shard) => readdir(join(root, shard)),
+    list: async (shard) => (made.has(shard) ? readdir(join(root, shard)) : []),
   }
-}
-
-async function makeShards(root: string): Promise<void> {
-  await mkdir(root, { recursive: true })
-  const present = new Set(await readdir(root))
-  const absent = shards.filter((shard) => !present.has(shard))
-  for (const shard of absent) await mkdir(join(root, shard))
-  if (absent.length > 0) await syncDirectory(root)
 }
 
 async function keepNewest(directory: string, limit: number): Promise<void> {

@@ -1,0 +1,190 @@
+import type { NetworkFile } from '@hexachord/contracts/networks'
+import { type ChainEvent, type ChainReader, followChain } from '@hexachord/platform/chain'
+import type { Logger } from '@hexachord/platform/process'
+import type { Sqlite } from '@hexachord/platform/sqlite'
+import { identityOf, type SubjectState, subjectKey } from '@hexachord/protocol/actions'
+import { applyRange, type CatalogueRules, rulesOf } from '@hexachord/protocol/catalogue'
+import type { Hash, Subject } from '@hexachord/protocol/names'
+import { acceptedOperators, epochOf, rankOperators } from '@hexachord/protocol/placement'
+import { fullCopies } from '@hexachord/protocol/receipts'
+import { type Catalogue, type CatalogueChange, type LiveTrack, liveTrack, subjectOfKey } from './catalogue.ts'
+import { type CatalogueStore, openCatalogueStore } from './catalogue-store.ts'
+import { createOperatorHistory, type OperatorHistory } from './operator-history.ts'
+
+export type FollowCatalogueOptions = {
+  /** Opened with `catalogueMigrations`. */
+  readonly database: Sqlite
+  readonly reader: ChainReader
+  readonly network: NetworkFile
+  /** Ends following, as `close` does. */
+  readonly signal: AbortSignal
+  readonly logger: Logger
+  /** Between looks at the head, in ms. @default 1 s */
+  readonly pollMs?: number | undefined
+}
+
+/** Entries of the index read at one time. */
+const pageSize = 500
+
+/**
+ * Follows the network's contracts from its first block, or from where the database ends, to the head and on. One
+ * transaction per range: after a crash the index is that of some block, never of half of one.
+ * @throws OtherNetwork when the database is that of another network
+ */
+export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
+  const { reader, network, database } = options
+  const rules = rulesOf(network)
+  const store = openCatalogueStore(database, {
+    name: `${network.chainId}/${rules.catalog}/${network.firstBlock}`,
+    firstBlock: network.firstBlock,
+  })
+  const history = createOperatorHistory(store.operatorLogs(), rules.minimumStakeWei)
+  const listeners = new Set<(change: CatalogueChange) => void>()
+  const ending = new AbortController()
+  const signal = AbortSignal.any([options.signal, ending.signal])
+  let progress = store.progress()
+  let head = progress.indexed
+  /** Replaced at every step, so that whoever waits looks again. */
+  let step = Promise.withResolvers<void>()
+
+  const epoch = () => epochOf(Math.max(0, progress.indexed), rules.placement)
+
+  function advance(change: Omit<CatalogueChange, 'operators'> & { operators: boolean }, epochBefore: number) {
+    progress = store.progress()
+    const seen = { ...change, operators: change.operators || epoch().epoch !== epochBefore }
+    step.resolve()
+    step = Promise.withResolvers()
+    const silent = seen.subjects.length === 0 && seen.actions.length === 0 && !seen.operators
+    if (!silent || seen.reorganised) for (const listener of listeners) listener(seen)
+  }
+
+  async function follow(): Promise<void> {
+    const events = followChain({
+      reader,
+      addresses: [rules.catalog, ...rules.operatorContracts],
+      startBlock: network.firstBlock,
+      finalityBlocks: network.finalityBlocks,
+      known: async () => store.blocks(),
+      logger: options.logger,
+      signal,
+      ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
+    })
+    for await (const event of events) {
+      const epochBefore = epoch().epoch
+      if (event.type === 'reorg') advance(takeBack(store, history, event.toBlock), epochBefore)
+      else {
+        head = event.head
+        advance(await addRange(store, history, rules, event), epochBefore)
+      }
+    }
+  }
+
+  const finished = follow().finally(() => step.resolve())
+
+  return {
+    rules,
+    head: () => head,
+    indexed: () => progress.indexed,
+    finalized: () => progress.finalized,
+    stateHash: () => progress.stateHash,
+    async caughtUp(waiting) {
+      const { number } = await reader.head()
+      head = Math.max(head, number)
+      const { promise, reject } = Promise.withResolvers<never>()
+      const give = () => reject(waiting.reason)
+      waiting.addEventListener('abort', give, { once: true })
+      try {
+        while (progress.indexed < number) {
+          waiting.throwIfAborted()
+          signal.throwIfAborted()
+          await Promise.race([step.promise, promise, finished])
+        }
+      } finally {
+        waiting.removeEventListener('abort', give)
+      }
+    },
+    operatorsAt: (block) => history.at(block),
+    operators: () => history.at(progress.indexed),
+    operatorByHotKey(hotKey) {
+      return [...history.at(progress.indexed).values()].find((operator) => operator.hotKey === hotKey)
+    },
+    ranks(subject) {
+      const operators = rankOperators(subject, history.at(epoch().block), rules.placement.bytesPerToken)
+      return { operators, copies: Math.min(fullCopies, operators.length) }
+    },
+    accepted: (subject) => acceptedOperators(subject, progress.indexed + 1, rules.placement, history.at),
+    epoch: () => epoch().epoch,
+    identity: (author, atMs) => identityOf({ get: store.value }, author, atMs),
+    subject: (subject) => store.value(subjectKey(subject)) as SubjectState | undefined,
+    tracks: () => readTracks(store),
+    action: store.action,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    finished,
+    async close() {
+      ending.abort(new DOMException('the catalogue is closed', 'AbortError'))
+      await finished
+    },
+  }
+}
+
+type Change = { subjects: Subject[]; actions: Hash[]; operators: boolean; reorganised: boolean }
+
+async function addRange(
+  store: CatalogueStore,
+  history: OperatorHistory,
+  rules: CatalogueRules,
+  event: Extract<ChainEvent, { type: 'range' }>,
+): Promise<Change> {
+  const timestamps = new Map(event.blocks.map(({ number, timestamp }) => [number, timestamp]))
+  const result = await applyRange({
+    rules,
+    logs: event.logs,
+    timestampOf: (block) => {
+      const timestamp = timestamps.get(block)
+      if (timestamp === undefined)
+        throw new RangeError(`the head of block ${block}, which has logs, was not read`)
+      return timestamp
+    },
+    operatorEvents: history.events(),
+    stateHash: store.progress().stateHash,
+    read: async (keys) => store.values(keys),
+  })
+  const operatorLogs = event.logs.filter(({ address }) => address !== rules.catalog)
+  const { toBlock, finalized, blocks } = event
+  store.append({ toBlock, finalized, blocks, operatorLogs, result })
+  history.add(result.operatorEvents)
+  return {
+    subjects: subjectsOf(result.state.keys()),
+    actions: result.actions.map(({ action }) => action.hash),
+    operators: result.operatorEvents.length > 0,
+    reorganised: false,
+  }
+}
+
+function takeBack(store: CatalogueStore, history: OperatorHistory, toBlock: number): Change {
+  const subjects = subjectsOf(store.undoTo(toBlock))
+  return { subjects, actions: [], operators: history.undoTo(toBlock), reorganised: true }
+}
+
+function subjectsOf(keys: Iterable<string>): Subject[] {
+  return [...keys].flatMap((key) => subjectOfKey(key) ?? [])
+}
+
+function* readTracks(store: CatalogueStore): Generator<LiveTrack> {
+  let after = 'subject/'
+  for (;;) {
+    const page = store.page(after, pageSize)
+    for (const { key, value } of page) {
+      const subject = subjectOfKey(key)
+      if (subject === undefined) return
+      const track = liveTrack(subject, value as unknown as SubjectState)
+      if (track !== undefined) yield track
+    }
+    const last = page.at(-1)
+    if (last === undefined || page.length < pageSize) return
+    after = last.key
+  }
+}

@@ -1,0 +1,1 @@
+export { hlsRoutes } from './hls-routes.ts'
