@@ -1,0 +1,157 @@
+import { type DiscoveryStatus, discoveryStatusSchema } from '@hexachord/protocol/rest'
+import { type Domain, domainOf } from '@hexachord/protocol/signing'
+import type * as z from 'zod'
+import { ApiError, type Http, readJson } from './http.ts'
+
+/** Blocks by which a provider may trail the best one before it is left aside. */
+const toleratedLagBlocks = 20
+
+export type ConnectOptions = {
+  /** Origins of discovery providers; one is enough, two or more are checked against each other. */
+  readonly discovery: readonly string[]
+  /** Origins of creator nodes: where to upload, and the last resort for playing. */
+  readonly creators?: readonly string[]
+  /** Origins of public IPFS gateways, asked after everybody else. @default none */
+  readonly gateways?: readonly string[]
+  /** Refuse any other network than this one (chain id and Catalog). */
+  readonly network?: { readonly chainId: number; readonly contracts: { readonly catalog: string } }
+  /** @default globalThis.fetch */
+  readonly http?: Http
+  readonly now?: () => number
+  readonly signal?: AbortSignal
+}
+
+export type Provider = { readonly origin: string; readonly status: DiscoveryStatus }
+
+/** What a client knows of the network, and how it asks. */
+export type Connection = {
+  readonly domain: Domain
+  /** Providers that answer, agree and keep up, best first. */
+  readonly providers: readonly Provider[]
+  /** Providers that were left aside, and why. */
+  readonly dropped: readonly { readonly origin: string; readonly reason: string }[]
+  readonly creators: readonly string[]
+  readonly gateways: readonly string[]
+  readonly http: Http
+  readonly now: () => number
+  /** Asks the providers in order; the next one when one does not answer. A 404 or another answer about the
+   * question itself is final. @throws ApiError */
+  discover<T>(path: string, schema: z.ZodType<T>, options?: { signal?: AbortSignal }): Promise<T>
+}
+
+/** No discovery provider can be used; says what is wrong with each. */
+export class NoProvider extends Error {
+  override readonly name = 'NoProvider'
+}
+
+/** Meets the network through its discovery providers. One that is away, on another chain, far behind, or
+ * whose state hash differs from the others' at the same block is left aside.
+ * @throws NoProvider when none is left */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const http = options.http ?? globalThis.fetch.bind(globalThis)
+  const dropped: { origin: string; reason: string }[] = []
+  const answers = await Promise.all(
+    options.discovery.map(async (origin): Promise<Provider | undefined> => {
+      try {
+        const init = options.signal ? { signal: options.signal } : {}
+        const status = await readJson(http, `${origin}/status`, discoveryStatusSchema, init)
+        return { origin, status }
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error
+        dropped.push({ origin, reason: error.message })
+        return undefined
+      }
+    }),
+  )
+  const providers = choose(
+    answers.filter((answer) => answer !== undefined),
+    options.network,
+    dropped,
+  )
+  const [best] = providers
+  if (best === undefined) {
+    const reasons = dropped.map(({ origin, reason }) => `\n  ${origin}: ${reason}`)
+    throw new NoProvider(`no discovery provider can be used${reasons.join('') || ': none was given'}`)
+  }
+  return {
+    domain: domainOf({ chainId: best.status.chainId, contracts: { catalog: best.status.catalog } }),
+    providers,
+    dropped,
+    creators: options.creators ?? [],
+    gateways: options.gateways ?? [],
+    http,
+    now: options.now ?? Date.now,
+    discover: (path, schema, init = {}) => discover(http, providers, path, schema, init),
+  }
+}
+
+async function discover<T>(
+  http: Http,
+  providers: readonly Provider[],
+  path: string,
+  schema: z.ZodType<T>,
+  init: { signal?: AbortSignal },
+): Promise<T> {
+  let last: ApiError | undefined
+  for (const { origin } of providers) {
+    try {
+      return await readJson(http, origin + path, schema, init)
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      const aboutTheQuestion = error.status >= 400 && error.status < 500 && error.status !== 429
+      if (aboutTheQuestion) throw error
+      last = error
+    }
+  }
+  throw last ?? new NoProvider('no discovery provider is known')
+}
+
+function choose(
+  answers: readonly Provider[],
+  network: ConnectOptions['network'],
+  dropped: { origin: string; reason: string }[],
+): Provider[] {
+  const networkOf = ({ status }: Provider) => `${status.chainId} ${status.catalog.toLowerCase()}`
+  const wanted = network
+    ? `${network.chainId} ${network.contracts.catalog.toLowerCase()}`
+    : mostCommon(answers.map(networkOf))
+  const onNetwork = keep(answers, dropped, 'is on another network', (one) => networkOf(one) === wanted)
+  const head = Math.max(0, ...onNetwork.map(({ status }) => status.indexed))
+  const upToDate = keep(
+    onNetwork,
+    dropped,
+    `is more than ${toleratedLagBlocks} blocks behind`,
+    ({ status }) => status.indexed >= head - toleratedLagBlocks,
+  )
+  const hashes = new Map<number, string[]>()
+  for (const { status } of upToDate) {
+    hashes.set(status.stateHashBlock, [...(hashes.get(status.stateHashBlock) ?? []), status.stateHash])
+  }
+  const agreeing = keep(upToDate, dropped, 'has another state than the others', ({ status }) => {
+    return mostCommon(hashes.get(status.stateHashBlock) ?? []) === status.stateHash
+  })
+  return agreeing.toSorted((a, b) => b.status.indexed - a.status.indexed)
+}
+
+function keep(
+  providers: readonly Provider[],
+  dropped: { origin: string; reason: string }[],
+  reason: string,
+  fits: (provider: Provider) => boolean,
+): Provider[] {
+  return providers.filter((provider) => {
+    if (fits(provider)) return true
+    dropped.push({ origin: provider.origin, reason })
+    return false
+  })
+}
+
+/** The first of the most frequent values. */
+function mostCommon(values: readonly string[]): string | undefined {
+  const counts = new Map<string, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return [...counts].reduce<[string, number] | undefined>(
+    (best, entry) => (best === undefined || entry[1] > best[1] ? entry : best),
+    undefined,
+  )?.[0]
+}
