@@ -53,6 +53,8 @@ export function peerAddresses(options: {
   const known = new Map<Address, { peerId: string; addresses: readonly string[] }>()
   let timer: NodeJS.Timeout | undefined
   let running = Promise.resolve()
+  /** Whether a round waits for the one before it; one is enough for any number of changes. */
+  let queued = false
 
   function others(): { operator: Operator; peerId: string }[] {
     return [...catalogue.operators().values()].flatMap((operator) => {
@@ -105,7 +107,12 @@ export function peerAddresses(options: {
 
   function start(): void {
     clearTimeout(timer)
-    running = running.then(round)
+    if (queued) return
+    queued = true
+    running = running.then(() => {
+      queued = false
+      return round()
+    })
   }
 
   const unsubscribe = catalogue.onChange(({ operators }) => {
