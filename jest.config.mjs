@@ -1,6 +1,6 @@
 /** Every suite is a Jest project run with its own roots by `scripts/test`; see scripts/testing/suites.ts. */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/jest/environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/jest/strip-types.mjs' },
   testMatch: ['**/*.test.ts'],

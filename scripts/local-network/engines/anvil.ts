@@ -4,6 +4,7 @@ import path from 'node:path'
 import { SetupError } from '../../setup/setup-error.ts'
 import { openLogFile } from '../log-file.ts'
 import { startOwnedProcess } from '../owned-process.ts'
+import { requireFreePort } from '../ports.ts'
 import { untilReady } from '../until-ready.ts'
 import { openChainState } from './chain-state.ts'
 import type { Engine, EngineOptions } from './engine.ts'
@@ -39,6 +40,7 @@ export async function startAnvil(options: EngineOptions & { report?(line: string
   const report = options.report ?? ((line) => log.append(`${line}\n`))
   const state = openChainState(directory, report)
   const load = await state.choose()
+  await requireFreePort(port, 'the chain')
   const child = await startOwnedProcess({
     command: anvilBinary(),
     args: [

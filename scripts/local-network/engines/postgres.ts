@@ -7,6 +7,7 @@ import pg from 'pg'
 import { processStart } from '../../setup/process-identity.ts'
 import { type LogFile, openLogFile } from '../log-file.ts'
 import { startOwnedProcess } from '../owned-process.ts'
+import { requireFreePort } from '../ports.ts'
 import { untilReady } from '../until-ready.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import {
@@ -53,6 +54,7 @@ export async function startPostgres(
 
   await endOrphan(data, signal)
   await initialise({ native, data, password, account, log })
+  await requireFreePort(port, 'Postgres')
   const child = await startOwnedProcess({
     command: path.join(native, 'bin/postgres'),
     args: ['-D', data, ...settingArguments({ ...ourSettings(port), ...settings })],

@@ -5,6 +5,7 @@ import { findProgram, redisServer } from '../../setup/programs.ts'
 import { SetupError } from '../../setup/setup-error.ts'
 import { openLogFile } from '../log-file.ts'
 import { startOwnedProcess } from '../owned-process.ts'
+import { requireFreePort } from '../ports.ts'
 import { untilReady } from '../until-ready.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import { readOrMakePassword } from './secret-file.ts'
@@ -28,6 +29,7 @@ export async function startRedis(options: EngineOptions): Promise<Engine> {
   await writeFile(configFile, configuration(port, directory, password), { mode: 0o600 })
 
   const log = openLogFile(options.logFile ?? path.join(directory, 'redis.log'))
+  await requireFreePort(port, 'Redis')
   const child = await startOwnedProcess({ command, args: [configFile], cwd: directory, log })
   const url = `redis://:${password}@127.0.0.1:${port}`
   await untilReady({
