@@ -1,0 +1,2 @@
+export { type OpenedTrack, type OpenOptions, openTrack } from './open-track.ts'
+export { type PlayedSegment, playSegments, renditionFor } from './play-segments.ts'
