@@ -1,4 +1,5 @@
 export { blockRoot } from './block-root.ts'
+export { bitswapSource, gatewaySource } from './block-sources.ts'
 export {
   IncompleteTrack,
   type InspectedTrack,
@@ -6,4 +7,5 @@ export {
   loadLocalTrack,
   type TrackBlock,
 } from './inspect-track.ts'
+export { getOrRetrieve, type PulledBlock, pullTrack, TrackTooLarge } from './pull-track.ts'
 export { receiptRoutes } from './receipt-routes.ts'

@@ -1,0 +1,124 @@
+import { blocksOf, type LoadedTrack, loadTrack } from '@hexachord/protocol/manifests'
+import type { Retriever } from '@hexachord/protocol/retrieval'
+import pLimit from 'p-limit'
+import { BlockNotFound, type IpfsNode } from '../ipfs/index.ts'
+import { IncompleteTrack, type TrackBlock } from './inspect-track.ts'
+
+/** The track has more bytes than may be taken for it. */
+export class TrackTooLarge extends Error {
+  override readonly name = 'TrackTooLarge'
+}
+
+export type PulledBlock = TrackBlock & {
+  /** Id of the source that gave it; undefined when it was here before. */
+  readonly source: string | undefined
+}
+
+const defaultConcurrency = 8
+
+/**
+ * Brings every block of a track to this node: what is here already is left as it is, the rest is taken from the
+ * retriever's sources, checked and synced. Nothing is pinned: that is for the caller, once this has resolved.
+ * @param options.byteLimit checked against the manifest before its segments are fetched
+ * @param options.leaseMs how long what was brought is safe from collection, from the last look at it on
+ * @throws TrackTooLarge; IncompleteTrack when a block has another length than the manifest says; ManifestError and
+ * CidError when it is no track; RetrievalFailed when no source gives a block; StorageFull; the signal's reason
+ */
+export async function pullTrack(options: {
+  ipfs: Pick<IpfsNode, 'get' | 'has' | 'size' | 'putVerified' | 'protect'>
+  retriever: Pick<Retriever, 'retrieve'>
+  manifest: string
+  byteLimit: number
+  leaseMs: number
+  /** ms since 1970. */
+  now: () => number
+  /** Blocks on their way at one time. @default 8 */
+  concurrency?: number
+  onBlock?: (block: PulledBlock) => void
+  signal?: AbortSignal
+}): Promise<{ track: LoadedTrack; blocks: readonly TrackBlock[]; byteLength: number }> {
+  const { ipfs, manifest, byteLimit, now, signal } = options
+  const brought = new Set<string>()
+
+  async function bring(cid: string): Promise<Uint8Array> {
+    const { bytes, source } = await getOrRetrieve({ ...options, cid })
+    brought.add(cid)
+    options.onBlock?.({ cid, byteLength: bytes.length, source })
+    return bytes
+  }
+
+  await ipfs.protect([manifest], now() + options.leaseMs, { signal })
+  const track = await loadTrack(manifest, bring)
+  const blocks = blocksOf(track)
+  const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
+  if (byteLength > byteLimit) {
+    throw new TrackTooLarge(`${manifest} has ${byteLength} bytes; ${byteLimit} may be taken for it`)
+  }
+  await ipfs.protect(
+    blocks.map(({ cid }) => cid),
+    now() + options.leaseMs,
+    { signal },
+  )
+  const stop = new AbortController()
+  const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
+  const limit = pLimit(options.concurrency ?? defaultConcurrency)
+  const missing = blocks.filter(({ cid }) => !brought.has(cid))
+  const outcomes = await Promise.allSettled(
+    missing.map((block) =>
+      limit(async () => {
+        either.throwIfAborted()
+        try {
+          await bringLeaf(options, block, either)
+        } catch (error) {
+          // One that cannot be had makes the others useless for now; they stay leased for the next try.
+          stop.abort(error)
+          throw error
+        }
+      }),
+    ),
+  )
+  signal?.throwIfAborted()
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw stop.signal.reason
+  return { track, blocks, byteLength }
+}
+
+/** A block from this node, else from the first source that gives it; then it is stored and synced here, too.
+ * @throws RetrievalFailed, StorageFull, CidError */
+export async function getOrRetrieve(options: {
+  ipfs: Pick<IpfsNode, 'get' | 'putVerified'>
+  retriever: Pick<Retriever, 'retrieve'>
+  cid: string
+  signal?: AbortSignal
+}): Promise<{ bytes: Uint8Array; source: string | undefined }> {
+  const { ipfs, retriever, cid, signal } = options
+  try {
+    return { bytes: await ipfs.get(cid, { signal }), source: undefined }
+  } catch (error) {
+    if (!(error instanceof BlockNotFound)) throw error
+  }
+  const { bytes, source } = await retriever.retrieve(cid, signal === undefined ? {} : { signal })
+  await ipfs.putVerified(cid, bytes, { signal })
+  return { bytes, source }
+}
+
+async function bringLeaf(
+  options: Parameters<typeof pullTrack>[0],
+  block: TrackBlock,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ipfs, retriever } = options
+  const { cid } = block
+  const { byteLength, source } = (await ipfs.has(cid, { signal }))
+    ? { byteLength: await ipfs.size(cid, { signal }), source: undefined }
+    : await getOrRetrieve({ ipfs, retriever, cid, signal }).then(({ bytes, source }) => ({
+        byteLength: bytes.length,
+        source,
+      }))
+  if (byteLength !== block.byteLength) {
+    throw new IncompleteTrack(
+      cid,
+      `block ${cid} has ${byteLength} bytes, the manifest says ${block.byteLength}`,
+    )
+  }
+  options.onBlock?.({ cid, byteLength, source })
+}
