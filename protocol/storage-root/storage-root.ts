@@ -70,6 +70,7 @@ export async function proveLeaf(
   index: number,
   block: (cid: string) => Promise<Uint8Array>,
 ): Promise<LeafProof> {
+  if (!Number.isSafeInteger(index)) throw new StorageRootError(`there is no leaf ${index}`)
   const firsts = firstLeaves(entries)
   const entryIndex = firsts.findLastIndex((first) => first <= index)
   const entry = entries[entryIndex]
@@ -90,8 +91,10 @@ export async function proveLeaf(
   }
 }
 
-/** Whether a proof shows leaf `index` under a storage root. @throws CidError */
+/** Whether a proof shows leaf `index` under a storage root.
+ * @throws CidError, StorageRootError when what the proof says of its block cannot be of any block */
 export function verifyLeaf(root: Hash, index: number, proof: LeafProof): boolean {
+  if (![index, proof.firstLeaf, proof.entryIndex].every(isNatural)) return false
   const place = index - proof.firstLeaf
   const leafCount = leafCountOf(proof.byteLength)
   if (proof.leaf.length !== leafBytes || place < 0 || place >= leafCount) return false
@@ -139,6 +142,10 @@ function firstLeaves(entries: readonly Entry[]): number[] {
     count += leafCountOf(byteLength)
     return first
   })
+}
+
+function isNatural(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 0
 }
 
 function leafCountOf(byteLength: number): number {

@@ -1,0 +1,1 @@
+export { type ExampleTrack, exampleBytes, exampleTrack } from './example-track.ts'
