@@ -32,6 +32,7 @@ export default defineConfig({
   test: {
     mocha: { timeout: 20_000 },
     solidity: {
+      isolate: true,
       fuzz: { runs: 256, seed: '0x6865786163686f7264' },
       invariant: { runs: 64, depth: 64, failOnRevert: true },
     },

@@ -18,7 +18,7 @@ export interface DeployNetworkOptions {
   signer: Signer
   /** The network's name: a-z, 0-9 and -. */
   name: string
-  /** Stake by its controller that makes an operator active, in base units of the token. */
+  /** Stake by its controller that makes an operator active, in base units of the token; above zero. */
   minimumStakeWei: bigint
   /** How long stake stays after it stopped counting, in seconds; at most a year. */
   unbondingSeconds: number
@@ -47,7 +47,6 @@ export async function deployNetwork(options: DeployNetworkOptions): Promise<Netw
   if (!Number.isSafeInteger(options.unbondingSeconds) || options.unbondingSeconds < 0) {
     throw new DeploymentError('unbondingSeconds must be a whole number of seconds, zero or more')
   }
-  if (options.minimumStakeWei < 0n) throw new DeploymentError('minimumStakeWei must be zero or more')
   const provider = signer.provider
   if (provider === null)
     throw new DeploymentError('the signer has no provider; connect it to the chain first')

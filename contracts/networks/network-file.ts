@@ -14,6 +14,14 @@ const contractAddress = z
 const blocks = (least: number) =>
   z.number('must be a number of blocks').int('must be a whole number').min(least, `must be at least ${least}`)
 
+const positive = (digits: number) =>
+  z
+    .string('must be a decimal string')
+    .regex(
+      new RegExp(`^[1-9][0-9]{0,${digits - 1}}$`),
+      'must be a whole number above zero as a decimal string',
+    )
+
 const networkFile = z.strictObject({
   name: z
     .string()
@@ -22,12 +30,8 @@ const networkFile = z.strictObject({
   firstBlock: blocks(0),
   finalityBlocks: blocks(0),
   epochBlocks: blocks(1),
-  bytesPerToken: z
-    .string('must be a decimal string')
-    .regex(/^[1-9][0-9]{0,38}$/, 'must be a whole number above zero as a decimal string'),
-  minimumStakeWei: z
-    .string('must be a decimal string')
-    .regex(/^(0|[1-9][0-9]{0,77})$/, 'must be a whole number as a decimal string'),
+  bytesPerToken: positive(39),
+  minimumStakeWei: positive(78),
   contracts: z.strictObject({
     catalog: contractAddress,
     operatorRegistry: contractAddress,

@@ -26,6 +26,7 @@ contract OperatorRegistry is IOperatorRegistry {
 
     constructor(IStakeVault vault_, uint256 minimumStake_) {
         if (address(vault_).code.length == 0) revert OperatorVaultMissing(address(vault_));
+        if (minimumStake_ == 0) revert OperatorMinimumStakeZero();
         vault = vault_;
         minimumStake = minimumStake_;
     }

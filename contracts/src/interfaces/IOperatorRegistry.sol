@@ -55,6 +55,9 @@ interface IOperatorRegistry {
     /// @notice There is no vault contract at this address.
     error OperatorVaultMissing(address vault);
 
+    /// @notice Operators without any stake would cost nothing to make up.
+    error OperatorMinimumStakeZero();
+
     /// @notice The address has registered before. Each may only once.
     error OperatorAlreadyRegistered(address operator);
 
@@ -127,7 +130,7 @@ interface IOperatorRegistry {
     /// @notice The address of the operator that registered as number `index`, from zero.
     function operatorAt(uint256 index) external view returns (address);
 
-    /// @notice Stake by its controller that an operator needs to be active, in base units of the vault's token.
+    /// @notice Stake by its controller that an operator needs to be active, in base units of the vault's token; not zero.
     function minimumStake() external view returns (uint256);
 
     /// @notice Where stake lies.
