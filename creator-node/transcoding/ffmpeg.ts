@@ -1,0 +1,204 @@
+import { execFile } from 'node:child_process'
+import { Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import fluentFfmpeg from 'fluent-ffmpeg'
+import { inputOptions, inputUrl } from './input-options.ts'
+import { ProgramFailed, ProgramLimit, ProgramMissing } from './process-errors.ts'
+
+/** One run of ffmpeg. */
+export type FfmpegRun = {
+  /** Path of the file to read. */
+  readonly input: string
+  /** ffmpeg's own syntax; without it each output maps what it wants. */
+  readonly filterGraph?: string
+  /** Where the audio goes: a path as ffmpeg takes it, or (for one of them) a function that gets the bytes. */
+  readonly outputs: readonly { readonly options: readonly string[]; readonly to: string | ByteSink }[]
+  /** `info` also logs what filters have to say at the end. @default 'error' */
+  readonly logLevel?: 'error' | 'info'
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+export type ByteSink = (bytes: Uint8Array) => void
+
+/** The ffmpeg of this machine, held within bounds. */
+export type Ffmpeg = {
+  /**
+   * Runs ffmpeg at the lowest priority on one core and resolves once it has ended well, all output taken.
+   * @returns the last of what it logged
+   * @throws ProgramMissing, ProgramFailed, ProgramLimit, or the signal's reason
+   */
+  run(run: FfmpegRun): Promise<{ stderr: string }>
+  /** Makes sure that this ffmpeg can do what we need. @throws ProgramMissing saying what is absent */
+  check(): Promise<void>
+}
+
+export type FfmpegOptions = {
+  /** @default 'ffmpeg', from PATH */
+  path?: string | undefined
+  /** Address space of one process, where `prlimit` is there. @default 2 GiB */
+  memoryBytes?: number
+}
+
+/** Below everything that serves listeners. */
+const niceness = 19
+/** More than any real run needs: ffmpeg itself links libraries of some hundred MB. */
+const defaultMemoryBytes = 2 * 1024 ** 3
+/** A segment has at most 1 MiB, playlists are small: whatever file grows past this is a mistake or an attack. */
+const largestFileBytes = 16 * 1024 ** 2
+/** A broken file can have an error logged for each frame. */
+const largestLogBytes = 1024 ** 2
+const keptLogLines = 60
+
+const neededEncoders = ['aac', 'flac', 'pcm_s16le'] as const
+const neededFormats = ['hls', 'mp4', 's16le', 'null'] as const
+
+/**
+ * The only place that knows `fluent-ffmpeg`, whose upstream is archived: it gives us spawning, niceness and argument
+ * order; every bound is ours.
+ */
+export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
+  const path = options.path ?? 'ffmpeg'
+  const memoryBytes = options.memoryBytes ?? defaultMemoryBytes
+
+  async function run(run: FfmpegRun): Promise<{ stderr: string }> {
+    run.signal.throwIfAborted()
+    const sinks: Writable[] = []
+    const command = fluentFfmpeg({ niceness, stdoutLines: keptLogLines, logger: silentLogger })
+    command.setFfmpegPath(path)
+    command.input(inputUrl(run.input)).inputOptions(globalOptions(run.logLevel ?? 'error'))
+    if (run.filterGraph !== undefined) command.complexFilter(run.filterGraph)
+    for (const { options, to } of run.outputs) {
+      const target = typeof to === 'string' ? to : sinkOf(to)
+      if (target instanceof Writable) sinks.push(target)
+      command.output(target as Writable).outputOptions(...options)
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<{ stderr: string }>()
+    let stopped: Error | null = null
+    const stop = (reason: Error) => {
+      stopped ??= reason
+      command.kill('SIGKILL')
+      // Killed before it was spawned: there is no process whose end would settle the promise.
+      if (processOf(command) === undefined) reject(stopped)
+    }
+    command.on('start', () => {
+      const child = processOf(command)
+      if (stopped !== null) command.kill('SIGKILL')
+      else if (child?.pid !== undefined) limit(child.pid, memoryBytes)
+      let logged = 0
+      child?.stderr?.on('data', (text: string) => {
+        logged += text.length
+        if (logged > largestLogBytes) stop(new ProgramLimit('ffmpeg found too many errors in the file'))
+      })
+    })
+    command.on('end', (_stdout: unknown, stderr: unknown) => resolve({ stderr: String(stderr ?? '') }))
+    command.on('error', (error: Error, _stdout: unknown, stderr: unknown) => {
+      reject(stopped ?? failureOf(error, String(stderr ?? '')))
+    })
+    const onAbort = () => stop(run.signal.reason)
+    run.signal.addEventListener('abort', onAbort, { once: true })
+    const timer = setTimeout(
+      () => stop(new ProgramLimit(`ffmpeg took longer than ${Math.round(run.timeoutMs / 1000)} s`)),
+      run.timeoutMs,
+    )
+    try {
+      command.run()
+      const result = await promise
+      await Promise.all(sinks.map((sink) => finished(sink)))
+      return result
+    } finally {
+      clearTimeout(timer)
+      run.signal.removeEventListener('abort', onAbort)
+      for (const sink of sinks) sink.destroy()
+    }
+  }
+
+  async function check(): Promise<void> {
+    const command = fluentFfmpeg({ logger: silentLogger })
+    command.setFfmpegPath(path)
+    const missing = (await Promise.all([formatsOf(command, path), encodersOf(command, path)])).flat()
+    if (missing.length > 0) throw new ProgramMissing(`this ffmpeg (${path}) lacks ${missing.join(', ')}`)
+  }
+
+  return { run, check }
+}
+
+function globalOptions(logLevel: 'error' | 'info'): string[] {
+  return [
+    '-hide_banner',
+    '-nostdin',
+    '-nostats',
+    '-v',
+    logLevel,
+    '-threads',
+    '1',
+    '-filter_complex_threads',
+    '1',
+    ...inputOptions,
+  ]
+}
+
+/** Never emits `close`: fluent-ffmpeg takes that for an accident when the process is some moments slower to end. */
+function sinkOf(take: ByteSink): Writable {
+  return new Writable({
+    emitClose: false,
+    write(chunk: Uint8Array, _encoding, done) {
+      take(chunk)
+      done()
+    },
+  })
+}
+
+/** What fluent-ffmpeg keeps of its child; its types leave it out. */
+type Child = { pid?: number; stderr?: NodeJS.ReadableStream | null }
+function processOf(command: fluentFfmpeg.FfmpegCommand): Child | undefined {
+  return (command as unknown as { ffmpegProc?: Child }).ffmpegProc
+}
+
+/** From outside, since Node cannot set limits for a child. Without `prlimit` (macOS) time and log are the bounds. */
+function limit(pid: number, memoryBytes: number): void {
+  const limits = [`--as=${memoryBytes}`, `--fsize=${largestFileBytes}`, '--core=0']
+  // Fails when the process has ended meanwhile, or where there is no such program: both leave nothing to do.
+  execFile('prlimit', ['--pid', String(pid), ...limits], { timeout: 5_000 }, () => {})
+}
+
+function failureOf(error: Error, stderr: string): Error {
+  if ('code' in error && (error.code === 'ENOENT' || error.code === 'EACCES')) {
+    return new ProgramMissing(`ffmpeg cannot be started: ${error.message}`, { cause: error })
+  }
+  if (/Cannot find ffmpeg/.test(error.message)) {
+    return new ProgramMissing('ffmpeg is not installed: apt install ffmpeg', { cause: error })
+  }
+  if (/SIGXFSZ/.test(error.message)) return new ProgramLimit('ffmpeg wrote a file that is far too large')
+  if (/Cannot allocate memory/.test(stderr)) return new ProgramLimit('ffmpeg needed too much memory')
+  return new ProgramFailed(error.message, stderr, { cause: error })
+}
+
+async function formatsOf(command: fluentFfmpeg.FfmpegCommand, path: string): Promise<string[]> {
+  const formats = await asked<Record<string, { canMux: boolean }>>(path, (answer) =>
+    command.getAvailableFormats(answer),
+  )
+  return neededFormats.filter((name) => !formats[name]?.canMux)
+}
+
+async function encodersOf(command: fluentFfmpeg.FfmpegCommand, path: string): Promise<string[]> {
+  const encoders = await asked<Record<string, unknown>>(path, (answer) =>
+    command.getAvailableEncoders(answer),
+  )
+  return neededEncoders.filter((name) => !(name in encoders))
+}
+
+function asked<Answer>(
+  path: string,
+  ask: (answer: (error: Error | null, found: Answer) => void) => void,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    ask((error, found) => {
+      if (error)
+        reject(new ProgramMissing(`ffmpeg (${path}) cannot be started: ${error.message}`, { cause: error }))
+      else resolve(found)
+    })
+  })
+}
+
+const silentLogger = { debug() {}, info() {}, warn() {}, error() {} }

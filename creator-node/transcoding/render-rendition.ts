@@ -1,0 +1,189 @@
+import { mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { linkTo, maximumBlockBytes } from '@hexachord/protocol/cids'
+import type { Rendition } from '@hexachord/protocol/manifests'
+import { bandwidthOf } from './bandwidth.ts'
+import type { Ffmpeg } from './ffmpeg.ts'
+import { type InitSection, readInitSection, segmentTicks } from './fmp4/index.ts'
+import type { RenditionPlan } from './plan-renditions.ts'
+import { ProgramFailed, ProgramLimit } from './process-errors.ts'
+import { watchDirectory } from './watch-directory.ts'
+
+export type RenderOptions = {
+  ffmpeg: Ffmpeg
+  plan: RenditionPlan
+  /** Path of the source. */
+  input: string
+  /** Emptied first, and gone at the end. */
+  directory: string
+  /** Length of the source; bounds what may come out. */
+  durationMs: number
+  timeoutMs: number
+  signal: AbortSignal
+  /** Keeps a block (initialization section or segment) and names it; called as soon as ffmpeg has closed its file. */
+  store: (bytes: Uint8Array) => Promise<string>
+  /** After each stored segment, in no particular order. */
+  onProgress?: (soFar: { segments: number; doneMs: number }) => void
+}
+
+/** Segments stored at one time: enough to hide a disk's fsync behind the next one's hash. */
+const storeConcurrency = 4
+
+/** Containers and encoders add some frames; more than this means that the source lied about its length. */
+const durationSlackMs = 60_000
+
+/**
+ * Makes one rendition: six-second segments of fragmented MP4, each handed to `store` when it is complete, with
+ * exact durations from its own boxes. A segment in which there is no sample (an encoder's empty last flush) is
+ * the only thing left out.
+ * @throws ProgramMissing, ProgramFailed, ProgramLimit, Fmp4Error, what `store` throws, or the signal's reason
+ */
+export async function renderRendition(options: RenderOptions): Promise<Rendition> {
+  const { directory, plan, store } = options
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  const failed = new AbortController()
+  const signal = AbortSignal.any([options.signal, failed.signal])
+  const watch = watchDirectory(directory)
+  const segments: (StoredSegment | null)[] = []
+  let init: (InitSection & { cid: string; byteLength: number }) | undefined
+  let running = true
+  const ffmpeg = options.ffmpeg
+    .run({
+      input: options.input,
+      outputs: [{ options: outputOptions(plan, directory), to: join(directory, 'playlist.m3u8') }],
+      timeoutMs: options.timeoutMs,
+      signal,
+    })
+    .finally(() => {
+      running = false
+      watch.poke()
+    })
+
+  async function storeInit() {
+    const bytes = await readFile(join(directory, 'init.mp4'))
+    const section = readInitSection(bytes)
+    return { ...section, cid: await store(bytes), byteLength: bytes.length }
+  }
+
+  async function storeSegment(index: number, path: string, section: InitSection): Promise<void> {
+    const { size } = await stat(path)
+    if (size > maximumBlockBytes) throw new ProgramLimit(`a segment of ${size} bytes is larger than a block`)
+    const bytes = await readFile(path)
+    const ticks = segmentTicks(bytes, section.defaultSampleTicks)
+    segments[index] = ticks === 0 ? null : { ticks, byteLength: bytes.length, cid: await store(bytes) }
+    await rm(path)
+    const done = segments.filter((segment) => segment != null)
+    const doneMs = Math.round((sumTicks(done) * 1000) / section.timescale)
+    if (doneMs > options.durationMs + durationSlackMs) {
+      throw new ProgramLimit('the rendition becomes longer than its source')
+    }
+    options.onProgress?.({ segments: done.length, doneMs })
+  }
+
+  const storing = new Set<Promise<void>>()
+  try {
+    for (let index = 0; ; index++) {
+      const path = join(directory, segmentName(index))
+      if (!(await appears(path, () => running, watch.changed))) break
+      // ffmpeg has written it before it closes the first segment.
+      init ??= await storeInit()
+      const work = storeSegment(index, path, init)
+      storing.add(work)
+      work.then(
+        () => storing.delete(work),
+        (error: unknown) => failed.abort(error),
+      )
+      if (storing.size >= storeConcurrency) await Promise.race(storing)
+    }
+    await Promise.all([ffmpeg, ...storing])
+  } catch (error) {
+    failed.abort(error)
+    throw error
+  } finally {
+    watch.close()
+    await Promise.allSettled([ffmpeg, ...storing])
+    await rm(directory, { recursive: true, force: true })
+  }
+  const kept = segments.filter((segment) => segment != null)
+  if (init === undefined || kept.length === 0) throw new ProgramFailed('ffmpeg wrote no segment', '')
+  return renditionOf(plan, init, kept)
+}
+
+type StoredSegment = { readonly ticks: number; readonly byteLength: number; readonly cid: string }
+
+function renditionOf(
+  plan: RenditionPlan,
+  init: InitSection & { cid: string; byteLength: number },
+  segments: readonly StoredSegment[],
+): Rendition {
+  const { timescale } = init
+  const { average, peak } = bandwidthOf(segments, { timescale, targetSeconds: plan.segmentSeconds })
+  return {
+    v: 1,
+    kind: 'rendition',
+    codec: init.codec,
+    container: 'fmp4',
+    channels: init.channels,
+    sampleRateHz: init.sampleRateHz,
+    averageBandwidth: average,
+    bandwidth: peak,
+    timescale,
+    init: { data: linkTo(init.cid), byteLength: init.byteLength },
+    segments: segments.map(({ ticks, byteLength, cid }) => [ticks, byteLength, linkTo(cid)]),
+  }
+}
+
+/** Waits for a file that ffmpeg may yet write. @returns false once ffmpeg has ended without it */
+async function appears(path: string, running: () => boolean, changed: () => Promise<void>): Promise<boolean> {
+  for (;;) {
+    // Asked before the look at the disk: what is not there then will not come.
+    const more = running()
+    if (await exists(path)) return true
+    if (!more) return false
+    await changed()
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
+  }
+}
+
+function segmentName(index: number): string {
+  return `${String(index).padStart(5, '0')}.m4s`
+}
+
+function sumTicks(segments: readonly StoredSegment[]): number {
+  return segments.reduce((sum, { ticks }) => sum + ticks, 0)
+}
+
+function outputOptions(plan: RenditionPlan, directory: string): string[] {
+  return [
+    ...['-map', '0:a:0', '-map_metadata', '-1', '-map_chapters', '-1'],
+    ...codecOptions(plan),
+    // The encoder's version would give each build of ffmpeg another initialization section.
+    ...['-fflags', '+bitexact', '-flags:a', '+bitexact'],
+    ...['-f', 'hls', '-hls_time', String(plan.segmentSeconds), '-hls_playlist_type', 'vod'],
+    // temp_file: a segment gets its name only when it is complete.
+    ...['-hls_flags', 'independent_segments+temp_file', '-hls_segment_type', 'fmp4'],
+    // Some builds still count FLAC in MP4 as experimental.
+    ...['-strict', '-2'],
+    ...['-hls_fmp4_init_filename', 'init.mp4', '-hls_segment_filename', join(directory, '%05d.m4s')],
+  ]
+}
+
+function codecOptions(plan: RenditionPlan): string[] {
+  if (plan.method === 'copy') {
+    // AAC from raw streams carries a header per frame, which MP4 has once; the filter leaves other AAC alone.
+    return ['-c:a', 'copy', ...(plan.codec === 'aac' ? ['-bsf:a', 'aac_adtstoasc'] : [])]
+  }
+  const form = ['-ac', String(plan.channels), '-ar', String(plan.sampleRateHz), '-threads', '1']
+  if (plan.codec === 'aac') return ['-c:a', 'aac', '-b:a', String(plan.bitRate), ...form]
+  return ['-c:a', 'flac', '-sample_fmt', plan.bitsPerSample === 24 ? 's32' : 's16', ...form]
+}

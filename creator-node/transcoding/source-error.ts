@@ -1,0 +1,20 @@
+/** What can be wrong with an uploaded file, as clients and tests name it. */
+export type SourceProblem =
+  | 'emptyFile'
+  | 'notAudio'
+  | 'noAudio'
+  | 'truncated'
+  | 'tooLong'
+  | 'tooLarge'
+  | 'undecodable'
+
+/** The file cannot become a track, and trying again will not help. The message is for the artist. */
+export class SourceError extends Error {
+  override readonly name = 'SourceError'
+  readonly problem: SourceProblem
+
+  constructor(problem: SourceProblem, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.problem = problem
+  }
+}
