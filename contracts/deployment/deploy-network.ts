@@ -53,7 +53,7 @@ export async function deployNetwork(options: DeployNetworkOptions): Promise<Netw
 
   const agreement = {
     name: options.name,
-    chainId: await chainIdOf(provider, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])),
+    chainId: await chainIdOf(provider, signal, timeoutMs),
     finalityBlocks: options.finalityBlocks,
     epochBlocks: options.epochBlocks,
     bytesPerToken: options.bytesPerToken.toString(),
@@ -86,9 +86,16 @@ export async function deployNetwork(options: DeployNetworkOptions): Promise<Netw
   return networkFileOf(agreement, { token, vault, registry, catalog })
 }
 
-async function chainIdOf(provider: Provider, signal: AbortSignal): Promise<number> {
-  const network = await abortable(provider.getNetwork(), signal)
-  return Number(network.chainId)
+async function chainIdOf(provider: Provider, signal: AbortSignal, timeoutMs: number): Promise<number> {
+  try {
+    const either = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    const network = await abortable(provider.getNetwork(), either)
+    return Number(network.chainId)
+  } catch (cause) {
+    if (signal.aborted) throw signal.reason
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new DeploymentError(`the chain does not say which it is: ${reason}`, { cause })
+  }
 }
 
 const unborn: DeployedContract = { address: '0x0000000000000000000000000000000000000000', blockNumber: 0 }

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { JsonRpcProvider, Wallet } from 'ethers'
 import { describe, it } from 'mocha'
 import { DeploymentError, type DeployNetworkOptions, deployNetwork } from '../deployment/index.ts'
 import { NetworkFileError } from '../networks/index.ts'
@@ -52,6 +53,18 @@ describe('deployNetwork', () => {
     expect(failure.message)
       .to.include('StakeVault could not be deployed')
       .and.include('StakeUnbondingTooLong')
+  })
+
+  it('says so when there is no chain to deploy on', async () => {
+    const nobody = new JsonRpcProvider('http://127.0.0.1:1')
+    try {
+      const signer = new Wallet(`0x${'01'.repeat(32)}`, nobody)
+      const failure = await failureOf({ ...(await someOptions()), signer, timeoutMs: 2_000 })
+      expect(failure).to.be.instanceOf(DeploymentError)
+      expect(failure.message).to.include('the chain does not say which it is')
+    } finally {
+      nobody.destroy()
+    }
   })
 
   it('gives up after its time on a chain that does not mine', async () => {
