@@ -1,0 +1,28 @@
+import { type Connection, connect } from '@hexachord/sdk/connect'
+import type { Command } from 'commander'
+import { readSettings, type Settings } from '../settings/index.ts'
+import type { Context } from './index.ts'
+
+type GlobalOptions = { discovery?: string; creator?: string; json?: true }
+
+/** Options that stand before or after the command. */
+export function globalOptions(command: Command): GlobalOptions {
+  return command.optsWithGlobals()
+}
+
+export async function openConnection(
+  command: Command,
+  { env, signal }: Context,
+): Promise<{ connection: Connection; settings: Settings }> {
+  const settings = await readSettings(env, globalOptions(command))
+  const connection = await connect({ ...settings, signal })
+  for (const { origin, reason } of connection.dropped) {
+    process.stderr.write(`hexachord: ${origin} is left aside: ${reason}\n`)
+  }
+  return { connection, settings }
+}
+
+/** Prints the result: one line of JSON, or text for people. */
+export function print(command: Command, value: object, text: string): void {
+  process.stdout.write(globalOptions(command).json ? `${JSON.stringify(value)}\n` : `${text}\n`)
+}

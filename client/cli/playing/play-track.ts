@@ -1,0 +1,80 @@
+import { renditionName } from '@hexachord/protocol/manifests'
+import type { Track } from '@hexachord/protocol/rest'
+import type { Fault } from '@hexachord/protocol/retrieval'
+import type { Connection } from '@hexachord/sdk/connect'
+import { openTrack, playSegments, renditionFor } from '@hexachord/sdk/playing'
+import { type Output, startDecoder } from './decoder.ts'
+
+export type PlayReport = {
+  readonly track: string
+  readonly manifest: string
+  readonly rendition: string
+  readonly segmentsPlayed: number
+  readonly bytesPlayed: number
+  /** Blocks that came with a wrong hash; none of them was played. */
+  readonly hashFailures: number
+  /** Segments that each origin gave. */
+  readonly sources: Record<string, number>
+  /** Sound that came out of the decoder, in ms. */
+  readonly decodedMs: number
+  /** From the call to the first decoded sample, and to the end. */
+  readonly ms: { readonly firstAudio: number; readonly total: number }
+}
+
+/** Plays a track from its holders, every segment checked before the decoder sees it.
+ * @throws RetrievalFailed, DecoderError */
+export async function playTrack(
+  connection: Connection,
+  track: Track,
+  options: {
+    output: Output
+    rendition?: string
+    signal?: AbortSignal
+    onFault?: (fault: Fault) => void
+    onSegment?: (played: number, count: number, source: string) => void
+  },
+): Promise<PlayReport> {
+  const start = performance.now()
+  const decoder = startDecoder(options.output)
+  const sources: Record<string, number> = {}
+  let segmentsPlayed = 0
+  let bytesPlayed = 0
+  let hashFailures = 0
+  try {
+    const opened = await openTrack(connection, track, {
+      ...(options.signal ? { signal: options.signal } : {}),
+      onFault: (fault) => {
+        if (fault.kind === 'lied') hashFailures += 1
+        options.onFault?.(fault)
+      },
+    })
+    const index = renditionFor(opened, options.rendition)
+    for await (const part of playSegments(opened, index, options.signal ? { signal: options.signal } : {})) {
+      if ('init' in part) {
+        await decoder.write(part.init)
+        bytesPlayed += part.init.length
+        continue
+      }
+      await decoder.write(part.bytes)
+      segmentsPlayed += 1
+      bytesPlayed += part.bytes.length
+      sources[part.source] = (sources[part.source] ?? 0) + 1
+      options.onSegment?.(segmentsPlayed, part.count, part.source)
+    }
+    const decodedSeconds = await decoder.finish()
+    const firstAudio = options.output === 'null' ? (await decoder.firstSample) - start : 0
+    return {
+      track: track.id,
+      manifest: track.manifest,
+      rendition: renditionName(opened.loaded, index),
+      segmentsPlayed,
+      bytesPlayed,
+      hashFailures,
+      sources,
+      decodedMs: Math.round(decodedSeconds * 1000),
+      ms: { firstAudio: Math.round(firstAudio), total: Math.round(performance.now() - start) },
+    }
+  } finally {
+    decoder.close()
+  }
+}
