@@ -61,7 +61,9 @@ export async function exampleTrack(): Promise<ExampleTrack> {
       kind: 'track',
       durationMs: 19_319,
       renditions,
-      cover: [{ image: cover.link, byteLength: cover.byteLength, type: 'image/jpeg', width: 600, height: 600 }],
+      cover: [
+        { image: cover.link, byteLength: cover.byteLength, type: 'image/jpeg', width: 600, height: 600 },
+      ],
       waveform: { data: waveform.link, byteLength: waveform.byteLength },
       loudness: { integratedMilliLufs: -14_230, rangeMilliLu: 6_400, truePeakMilliDbtp: -1_050 },
     }),

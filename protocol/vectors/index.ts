@@ -1,1 +1,24 @@
+import type { Json } from '../canonical/index.ts'
+import { cids, subjects } from './names.ts'
+import { signedMessages } from './signed-messages.ts'
+import { blockRoots, trackVector } from './track.ts'
+
 export { type ExampleTrack, exampleBytes, exampleTrack } from './example-track.ts'
+export { examplePrivateKey } from './signed-messages.ts'
+
+/** The published vectors by file: what another implementation of the protocol has to agree with. */
+const vectors: { readonly [file: string]: () => Promise<Json> } = {
+  'block-roots.json': blockRoots,
+  'cids.json': cids,
+  'signed-messages.json': signedMessages,
+  'subjects.json': subjects,
+  'track.json': trackVector,
+}
+
+/** Computes every vector anew. @returns texts of the files by name */
+export async function vectorFiles(): Promise<Map<string, string>> {
+  const texts = Object.entries(vectors).map(
+    async ([file, compute]) => [file, `${JSON.stringify(await compute(), null, 2)}\n`] as const,
+  )
+  return new Map(await Promise.all(texts))
+}
