@@ -49,6 +49,7 @@ function greatest(left: bigint, right: bigint): bigint {
   return left > right ? left : right
 }
 
-function least(left: bigint, right: bigint): bigint {
+/** The smaller one. */
+export function least(left: bigint, right: bigint): bigint {
   return left < right ? left : right
 }

@@ -2,7 +2,7 @@ import { computeAddress, getAddress, type Interface, isHexString, SigningKey, Tr
 import type { Logger } from '../process/index.ts'
 import type { Sqlite } from '../sqlite/index.ts'
 import { bigintField, MalformedAnswer, numberField, toHexNumber } from './chain-values.ts'
-import { type Fees, raisedFees, replaces, suggestedFees } from './fees.ts'
+import { type Fees, least, raisedFees, replaces, suggestedFees } from './fees.ts'
 import {
   createOutbox,
   type OutboxItem,
@@ -193,7 +193,7 @@ export function createSender(options: SenderOptions): Sender {
       }
       const nonce = Math.max(await transactionCount(address, 'latest'), outbox.nextNonce(address))
       const { maxFee, priorityFee } = await suggestedFees(rpc)
-      const fees = { maxFee: maxFee < maxFeeWei ? maxFee : maxFeeWei, priorityFee }
+      const fees = { maxFee: least(maxFee, maxFeeWei), priorityFee }
       const form = await signed(row, nonce, fees)
       outbox.recordSigned(row.id, form, { account: address, nonce })
       await broadcast(row, form)
@@ -211,7 +211,7 @@ export function createSender(options: SenderOptions): Sender {
       value: 0n,
       gasLimit: row.gasLimit ?? (await estimatedGas(row)),
       maxFeePerGas: fees.maxFee,
-      maxPriorityFeePerGas: fees.priorityFee < fees.maxFee ? fees.priorityFee : fees.maxFee,
+      maxPriorityFeePerGas: least(fees.priorityFee, fees.maxFee),
     })
     transaction.signature = key.sign(transaction.unsignedHash)
     return { hash: transaction.hash ?? '', raw: transaction.serialized, ...fees }

@@ -91,11 +91,16 @@ function observe(logger: Logger, seconds: Histogram<'route' | 'method' | 'status
       const status = response.writableFinished ? response.statusCode : 499
       seconds.observe({ route: routeOf(request), method, status: String(status) }, durationMs / 1000)
       const line = { method, path, status, durationMs: Math.round(durationMs * 10) / 10 }
-      if (status >= 500) requestLogger.error(line, 'request failed')
-      else requestLogger.info(line, 'request')
+      requestLogger[logLevelOf(path, status)](line, 'request')
     })
     next()
   }
+}
+
+/** Probes come every few seconds; a part that is away (503) is for `/ready` and its own logs to tell. */
+function logLevelOf(path: string, status: number): 'debug' | 'info' | 'error' {
+  if (path === '/health' || path === '/ready') return 'debug'
+  return status >= 500 && status !== 503 ? 'error' : 'info'
 }
 
 /** A proxy's or caller's id when it is a harmless word, else one of our own. */

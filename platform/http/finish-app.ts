@@ -49,13 +49,14 @@ export function sendProblem(response: Response, problem: Problem, instance?: str
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof Problem) return error
   if (error instanceof z.core.$ZodError) return problemOfZodError(error)
-  return problemOfBodyParser(error)
+  return problemOfExpress(error)
 }
 
-/** Body parser and router errors carry a 4xx `status` and, when `expose` is set, a message meant for the caller. */
-function problemOfBodyParser(error: unknown): Problem | null {
-  if (!(error instanceof Error) || !('status' in error) || !('expose' in error)) return null
-  const { status, expose } = error
-  if (typeof status !== 'number' || status < 400 || status > 499 || expose !== true) return null
+/** Body parser errors carry a 4xx `status` and, when `expose` is set, a message for the caller; the router's only a status. */
+function problemOfExpress(error: unknown): Problem | null {
+  if (!(error instanceof Error) || !('status' in error)) return null
+  const { status } = error
+  const meantForCaller = error instanceof URIError || ('expose' in error && error.expose === true)
+  if (!meantForCaller || typeof status !== 'number' || status < 400 || status > 499) return null
   return new Problem({ status, detail: error.message, cause: error })
 }

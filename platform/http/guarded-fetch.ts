@@ -40,6 +40,9 @@ const defaultMaxBytes = 2 * 1024 * 1024
 const connectTimeoutMs = 5_000
 const keepAliveMs = 10_000
 
+/** A short body is taken in even when nobody reads it, such as that of an error: its socket is free again at once. */
+const readAheadBytes = 64 * 1024
+
 /** Peers that one process speaks with at the same time. */
 const maxOrigins = 1_024
 
@@ -66,23 +69,19 @@ export function createGuardedFetch(options: GuardedFetchOptions = {}): GuardedFe
     bodyTimeout: 0,
   })
 
+  const attempts = new Set<Attempt>()
+
   async function guardedFetch(
     input: string | URL | Request,
     init: GuardedRequestInit = {},
   ): Promise<Response> {
     const wanted = new Request(input, streamable(init))
     const timeoutMs = init.timeoutMs ?? options.timeoutMs ?? defaultTimeoutMs
-    const attempt = new AbortController()
-    const timer = setTimeout(
-      () => attempt.abort(new FetchTimeout(`${wanted.url} did not answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    )
-    const abort = () => attempt.abort(wanted.signal.reason)
-    wanted.signal.addEventListener('abort', abort, { once: true })
-    if (wanted.signal.aborted) abort()
+    const attempt = startAttempt(wanted, timeoutMs)
+    attempts.add(attempt)
     const finish = () => {
-      clearTimeout(timer)
-      wanted.signal.removeEventListener('abort', abort)
+      attempts.delete(attempt)
+      attempt.finish()
     }
     const failure = (error: unknown) => {
       finish()
@@ -152,7 +151,42 @@ export function createGuardedFetch(options: GuardedFetchOptions = {}): GuardedFe
     }
   }
 
-  return Object.assign(guardedFetch, { close: () => agent.destroy() })
+  async function close(): Promise<void> {
+    for (const attempt of attempts) attempt.cancel(new FetchFailed('the fetch was closed'))
+    attempts.clear()
+    await agent.destroy()
+  }
+
+  return Object.assign(guardedFetch, { close })
+}
+
+/** One request with its redirects and its body, bounded in time. */
+type Attempt = {
+  signal: AbortSignal
+  cancel(reason: Error): void
+  finish(): void
+}
+
+function startAttempt(wanted: Request, timeoutMs: number): Attempt {
+  const controller = new AbortController()
+  const expire = () =>
+    controller.abort(new FetchTimeout(`${wanted.url} did not answer within ${timeoutMs} ms`))
+  const timer = setTimeout(expire, timeoutMs)
+  const follow = () => controller.abort(wanted.signal.reason)
+  wanted.signal.addEventListener('abort', follow, { once: true })
+  if (wanted.signal.aborted) follow()
+  function finish(): void {
+    clearTimeout(timer)
+    wanted.signal.removeEventListener('abort', follow)
+  }
+  return {
+    signal: controller.signal,
+    cancel(reason) {
+      finish()
+      controller.abort(reason)
+    },
+    finish,
+  }
 }
 
 /** `Request` asks for `duplex` when the body is a stream. */
@@ -226,7 +260,7 @@ function limitedBody(
         body.destroy()
       },
     },
-    { highWaterMark: 0 },
+    new ByteLengthQueuingStrategy({ highWaterMark: readAheadBytes }),
   )
 }
 

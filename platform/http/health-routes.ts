@@ -58,12 +58,11 @@ async function reasonOfFailure(check: HealthCheck, timeoutMs: number): Promise<s
     late.resolve(`no answer within ${timeoutMs} ms`)
     controller.abort()
   }, timeoutMs)
-  const outcome = check(controller.signal).then(
-    () => null,
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  )
   try {
-    return await Promise.race([outcome, late.promise])
+    const passed = check(controller.signal).then(() => null)
+    return await Promise.race([passed, late.promise])
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   } finally {
     clearTimeout(timer)
   }
