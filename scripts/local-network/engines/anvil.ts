@@ -4,12 +4,12 @@ import path from 'node:path'
 import { SetupError } from '../../setup/setup-error.ts'
 import { openLogFile } from '../log-file.ts'
 import { startOwnedProcess } from '../owned-process.ts'
+import { pause } from '../pause.ts'
 import { requireFreePort } from '../ports.ts'
 import { untilReady } from '../until-ready.ts'
 import { openChainState } from './chain-state.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import { blockNumber, callRpc } from './json-rpc.ts'
-import { pause } from './pause.ts'
 
 export const localChainId = 31337
 

@@ -1,5 +1,5 @@
+import { pause } from '../pause.ts'
 import { callRpc } from './json-rpc.ts'
-import { pause } from './pause.ts'
 
 export type Miner = {
   /** Stops mining; resolves when no question of ours is under way. */
