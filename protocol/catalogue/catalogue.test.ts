@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Interface } from 'ethers'
 import fc from 'fast-check'
-import { actedFragment, kinds } from '../actions/index.ts'
+import { actedFragment, decodeActed, kinds } from '../actions/index.ts'
 import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
 import { type Address, type Hash, subjectOf, subjectToBytes32, userSubject } from '../names/index.ts'
 import { type ChainLog, operatorEventFragments } from '../operators/index.ts'
@@ -102,9 +102,18 @@ const history = fc
       block += sameBlock ? 0 : 1
       logIndex = sameBlock ? logIndex + 1 : 0
       const prev = stale ? null : (last.get(author) ?? null)
-      logs.push(
-        acted(author, kinds.user.number, 0n, { prev, ...(handle ? { handle } : {}) }, block, logIndex),
+      const log = acted(
+        author,
+        kinds.user.number,
+        0n,
+        { prev, ...(handle ? { handle } : {}) },
+        block,
+        logIndex,
       )
+      logs.push(log)
+      // Not always what the index has: a handle may be taken. Wrong ones belong into a history too.
+      const hash = decodeActed(log)?.hash
+      if (hash && !stale) last.set(author, hash)
     }
     return logs
   })
