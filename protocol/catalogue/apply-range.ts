@@ -127,7 +127,8 @@ export async function applyRange({
       actions.push({ action, place, verdict })
       const made = verdict.verdict === 'applied' ? verdict.changes : []
       for (const { key, value } of made) {
-        const before = changes.get(key)?.before ?? values.get(key) ?? null
+        const earlier = changes.get(key)
+        const before = earlier ? earlier.before : (values.get(key) ?? null)
         changes.set(key, { before, after: value })
         values.set(key, value)
         state.set(key, value)
