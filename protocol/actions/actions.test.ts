@@ -76,7 +76,7 @@ function index(set = operators) {
       content: content instanceof Uint8Array ? content : encodeCanonicalJson(content),
     }
     const action = { hash: actionHash(fields), ...fields }
-    const read = new Set(keysRead(action))
+    const read = new Set(keysRead(action, view.get))
     const narrow: View = {
       ...view,
       get: (key) => {
@@ -87,6 +87,7 @@ function index(set = operators) {
     const verdict = applyAction(narrow, action, { ...place, timestamp: options.timestamp ?? place.timestamp })
     if (verdict.verdict === 'applied') {
       for (const { key, value } of verdict.changes as Change[]) {
+        if (!read.has(key)) throw new Error(`the rule changed ${key}, which keysRead does not name`)
         if (value === null) state.delete(key)
         else state.set(key, value)
       }

@@ -17,12 +17,16 @@ type Content = { readonly prev: Hash | null }
 // The table is typed by kind; here, where the number comes from the chain, all that is known is `prev`.
 const byNumber = new Map(Object.values(kinds).map((kind) => [kind.number, kind as unknown as Kind<Content>]))
 
-/** Keys of the index that {@link applyAction} will read for this action: what an indexer loads in advance. */
-export function keysRead(action: Action): string[] {
+/** Keys of the index that {@link applyAction} reads or changes for this action: what an indexer loads in
+ * advance. Some follow from the subject's state, so ask again when that has been loaded.
+ * @param get what is loaded so far */
+export function keysRead(action: Action, get: View['get'] = () => undefined): string[] {
   const keys = [identityKey(action.author), subjectKey(action.subject)]
   const kind = byNumber.get(action.kind)
   const content = kind && decode(kind, action)
-  return kind && content?.success ? [...keys, ...kind.reads(content.data)] : keys
+  if (!kind || !content?.success) return keys
+  const before = (get(subjectKey(action.subject)) ?? undefined) as SubjectState | undefined
+  return [...keys, ...kind.reads(content.data, before)]
 }
 
 /** Judges one action against the index: what it changes, or why it is rejected. Never throws for anything

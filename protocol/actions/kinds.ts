@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import { deleteKind } from './delete.ts'
 import { playlistKind } from './playlist.ts'
 import { rotateKind } from './rotate.ts'
-import type { RuleInput, Verdict } from './rule.ts'
+import type { RuleInput, SubjectState, Verdict } from './rule.ts'
 import { trackKind } from './track.ts'
 import { userKind } from './user.ts'
 
@@ -10,8 +10,8 @@ import { userKind } from './user.ts'
 export type Kind<Content = never> = {
   readonly number: number
   readonly schema: z.ZodType<Content>
-  /** Keys beyond the subject's and the identity's that the rule reads. */
-  readonly reads: (content: Content) => readonly string[]
+  /** Keys beyond the subject's and the identity's that the rule reads or changes, given the subject as it is. */
+  readonly reads: (content: Content, before: SubjectState | undefined) => readonly string[]
   /** Pure: the same input gives the same verdict on every machine and for ever. */
   readonly rule: (input: RuleInput<Content>) => Verdict
 }

@@ -25,7 +25,8 @@ export type UserContent = z.infer<typeof userContentSchema>
 export const userKind: Kind<UserContent> = {
   number: 1,
   schema: userContentSchema,
-  reads: ({ handle }) => (handle === undefined ? [] : [handleKey(handle)]),
+  reads: ({ handle }, before) =>
+    [handle, before?.body.handle].flatMap((one) => (typeof one === 'string' ? [handleKey(one)] : [])),
   rule(input) {
     const { action, view, before, content } = input
     if (action.subject !== userSubject(action.author)) {

@@ -103,8 +103,10 @@ export async function applyRange({
   read: (keys: string[]) => Promise<ReadonlyMap<string, Json>>
 }): Promise<RangeResult> {
   const decoded = logs.map((log) => decode(log, rules))
-  const keys = new Set(decoded.flatMap(({ action }) => (action ? keysRead(action) : [])))
-  const values = new Map(keys.size > 0 ? await read([...keys]) : [])
+  const values = await load(
+    decoded.flatMap(({ action }) => (action ? [action] : [])),
+    read,
+  )
   const events = [...operatorEvents]
   const view = {
     get: (key: string) => values.get(key),
@@ -139,6 +141,24 @@ export async function applyRange({
     blocks.push({ number, hash: blockHash as Hash, stateHash: hash, changes })
   }
   return { blocks, actions, operatorEvents: events.slice(operatorEvents.length), state, stateHash: hash }
+}
+
+/** Values of all keys that the actions read or change. Twice, since a subject's state names further keys;
+ * what a state within the range may name has been named by the action that makes it. */
+async function load(
+  actions: readonly Action[],
+  read: (keys: string[]) => Promise<ReadonlyMap<string, Json>>,
+): Promise<Map<string, Json>> {
+  const values = new Map<string, Json>()
+  const asked = new Set<string>()
+  for (let round = 0; round < 2; round++) {
+    const keys = new Set(actions.flatMap((action) => keysRead(action, (key) => values.get(key))))
+    const missing = [...keys.difference(asked)]
+    if (missing.length === 0) break
+    for (const [key, value] of await read(missing)) values.set(key, value)
+    for (const key of missing) asked.add(key)
+  }
+  return values
 }
 
 type DecodedLog = { log: ChainLog; action?: Action | undefined; event?: OperatorEvent | undefined }
