@@ -1,0 +1,37 @@
+import { type Environment, loadConfig, serverVariables } from '@hexachord/platform/process'
+import * as z from 'zod'
+
+// Whatever a discovery provider keeps is in its database.
+const { DATA_DIR: _, ...variables } = serverVariables
+
+const schema = z.object({
+  ...variables,
+  /** A database of its own in a Postgres (15 or newer) with the extensions pg_trgm and unaccent. */
+  DATABASE_URL: z
+    .string()
+    .refine(
+      (text) => /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? ''),
+      'must be a postgres:// URL that names a database',
+    ),
+})
+
+export type Config = ReturnType<typeof readConfig>
+
+/** Metrics are served this far above the API unless METRICS_PORT says otherwise. */
+const metricsPortDistance = 1000
+
+/** @throws ConfigError with every mistake */
+export function readConfig(env: Environment) {
+  const config = loadConfig(schema, env)
+  const metricsPort = config.PORT === 0 ? 0 : config.PORT + metricsPortDistance
+  return {
+    host: config.HOST,
+    port: config.PORT,
+    metricsPort: config.METRICS_PORT ?? metricsPort,
+    publicUrl: config.PUBLIC_URL,
+    rpcUrl: config.RPC_URL,
+    networkFile: config.NETWORK_FILE,
+    databaseUrl: config.DATABASE_URL,
+    allowPrivateAddresses: config.ALLOW_PRIVATE_ADDRESSES,
+  }
+}

@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ChainReader, MalformedAnswer, RpcError, RpcUnavailable } from '@hexachord/platform/chain'
+import { LockHeld, type Postgres, withAdvisoryLock } from '@hexachord/platform/postgres'
+import type { Logger } from '@hexachord/platform/process'
+import type { CatalogueRules } from '@hexachord/protocol/catalogue'
+import { openCatalogueIndex } from './catalogue-index.ts'
+import { type IndexedNetwork, IndexMoved, WrongNetwork } from './checkpoint.ts'
+import { isDatabaseAway } from './database-away.ts'
+import { followCatalogue } from './follow-catalogue.ts'
+import type { IndexMetrics } from './index-metrics.ts'
+
+/** The part of a process that writes the index, or waits for the one that does to end. */
+export type CatalogueWriter = {
+  readonly role: 'writer' | 'standby'
+  /** Resolves after `close`; rejects when the index cannot go on: a reorganisation deeper than finality, another
+   * network, or a mistake of ours. Then nothing more is written. */
+  readonly finished: Promise<void>
+  /** Finishes the transaction under way. */
+  close(): Promise<void>
+}
+
+const lockName = 'catalogue-index'
+const firstRetryMs = 250
+const longestRetryMs = 10_000
+
+/** Between looks at whether the other writer is still there. */
+const standbyMs = 1_000
+
+/** Follows the chain into the database for as long as it may: one writer per database, further ones stand by.
+ * A chain or a database that is away for a moment is waited for.
+ * @param pollMs between looks at the head of the chain */
+export function startCatalogueWriter({
+  postgres,
+  reader,
+  network,
+  rules,
+  metrics,
+  logger,
+  pollMs = 1_000,
+  signal: outer,
+}: {
+  postgres: Postgres
+  reader: ChainReader
+  network: IndexedNetwork
+  rules: CatalogueRules
+  metrics: IndexMetrics
+  logger: Logger
+  pollMs?: number
+  /** Ends it like `close`. */
+  signal: AbortSignal
+}): CatalogueWriter {
+  const stopping = new AbortController()
+  const signal = AbortSignal.any([stopping.signal, outer])
+  let role: CatalogueWriter['role'] = 'standby'
+  let retryMs = firstRetryMs
+
+  async function write(mayWrite: AbortSignal): Promise<void> {
+    await checkChain(reader, network)
+    const index = await openCatalogueIndex({ postgres, network, rules })
+    role = 'writer'
+    retryMs = firstRetryMs
+    logger.info({ ...index.checkpoint }, 'this process writes the index')
+    const startBlock = network.firstBlock
+    await followCatalogue({ index, reader, rules, startBlock, pollMs, metrics, logger, signal: mayWrite })
+  }
+
+  async function run(): Promise<void> {
+    let saidStandby = false
+    while (!signal.aborted) {
+      let pauseMs = standbyMs
+      try {
+        await withAdvisoryLock(postgres, lockName, write, { signal, wait: false })
+        saidStandby = false
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof LockHeld) {
+          if (!saidStandby) logger.info('another process writes the index; this one only answers readers')
+          saidStandby = true
+        } else {
+          if (!isPassing(error)) throw error
+          logger.warn({ err: error, retryMs }, 'indexing was interrupted')
+          pauseMs = retryMs
+          retryMs = Math.min(longestRetryMs, retryMs * 2)
+        }
+      } finally {
+        role = 'standby'
+      }
+      await pause(pauseMs, signal)
+    }
+  }
+
+  const finished = run()
+  return {
+    get role() {
+      return role
+    },
+    finished,
+    async close() {
+      stopping.abort()
+      // Whoever holds `finished` has learnt of a failure already.
+      await finished.catch(() => undefined)
+    },
+  }
+}
+
+/** @throws WrongNetwork */
+async function checkChain(reader: ChainReader, network: IndexedNetwork): Promise<void> {
+  const chainId = await reader.chainId()
+  if (chainId === network.chainId) return
+  throw new WrongNetwork(
+    `RPC_URL leads to chain ${chainId}, but the network of NETWORK_FILE is on chain ${network.chainId}`,
+  )
+}
+
+function isPassing(error: unknown): boolean {
+  return (
+    error instanceof IndexMoved ||
+    error instanceof RpcError ||
+    error instanceof RpcUnavailable ||
+    error instanceof MalformedAnswer ||
+    isDatabaseAway(error)
+  )
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}

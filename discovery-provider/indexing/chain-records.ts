@@ -1,0 +1,126 @@
+import type { Block, ChainEvent, ChainLog } from '@hexachord/platform/chain'
+import { copyRows, type PostgresClient } from '@hexachord/platform/postgres'
+import type { IndexedAction, RangeResult } from '@hexachord/protocol/catalogue'
+import type { Hash } from '@hexachord/protocol/names'
+import { storableText } from '../projections/storable-text.ts'
+
+/** A stretch of the chain with the logs of the network's contracts in it. */
+export type ChainRange = Extract<ChainEvent, { type: 'range' }>
+
+/** Keeps what the chain said, so that other rules can be applied to it later. */
+export async function writeLogs(client: PostgresClient, logs: readonly ChainLog[]): Promise<void> {
+  if (logs.length === 0) return
+  await copyRows(
+    client,
+    'log',
+    ['block', 'log_index', 'address', 'topics', 'data', 'transaction_hash'],
+    logs.map((log) => [
+      log.blockNumber,
+      log.logIndex,
+      log.address,
+      log.topics,
+      Buffer.from(log.data.slice(2), 'hex'),
+      log.transactionHash,
+    ]),
+  )
+}
+
+/** @param stateHash before the first of these blocks */
+export async function writeBlocks(
+  client: PostgresClient,
+  { blocks, logs }: Pick<ChainRange, 'blocks' | 'logs'>,
+  indexed: RangeResult['blocks'],
+  stateHash: Hash,
+): Promise<void> {
+  const counts = new Map<number, number>()
+  for (const { blockNumber } of logs) counts.set(blockNumber, (counts.get(blockNumber) ?? 0) + 1)
+  const hashes = new Map(indexed.map((block) => [block.number, block.stateHash]))
+  let current = stateHash
+  const rows = blocks.map((block) => {
+    current = hashes.get(block.number) ?? current
+    return [block.number, block.hash, block.timestamp, counts.get(block.number) ?? 0, current]
+  })
+  await copyRows(client, 'block', ['number', 'hash', 'unix_seconds', 'logs', 'state_hash'], rows)
+}
+
+export async function writeActions(client: PostgresClient, actions: readonly IndexedAction[]): Promise<void> {
+  if (actions.length === 0) return
+  await copyRows(
+    client,
+    'action',
+    ['block', 'log_index', 'hash', 'signer', 'author', 'nonce', 'kind', 'subject', 'verdict', 'reason'],
+    actions.map(({ action, place, verdict }) => [
+      place.block,
+      place.logIndex,
+      action.hash,
+      action.signer,
+      action.author,
+      action.nonce,
+      action.kind,
+      action.subject,
+      verdict.verdict,
+      // A reason may quote what the author wrote.
+      verdict.verdict === 'applied' ? null : storableText(verdict.reason),
+    ]),
+  )
+}
+
+/** The blocks that were read: the newest final one and all above it, newest first. */
+export async function readKnownBlocks(
+  client: Pick<PostgresClient, 'query'>,
+  finalized: number,
+): Promise<Pick<Block, 'number' | 'hash'>[]> {
+  const { rows } = await client.query<{ number: number; hash: string }>(
+    `SELECT number, hash FROM block
+     WHERE number >= coalesce((SELECT max(number) FROM block WHERE number <= $1), 0)
+     ORDER BY number DESC`,
+    [finalized],
+  )
+  return rows
+}
+
+/** Logs as they were read, a batch of whole blocks at a time, with the blocks in which they stand.
+ * @param after the last block of the batch before
+ * @param batchLogs how many logs a batch holds, or a few more: it ends with its block */
+export async function readStoredLogs(
+  client: PostgresClient,
+  after: number,
+  batchLogs: number,
+): Promise<Pick<ChainRange, 'logs' | 'blocks'>> {
+  const { rows } = await client.query<StoredLogRow>(
+    `SELECT l.*, encode(l.data, 'hex') AS data, b.hash, b.unix_seconds
+     FROM log l JOIN block b ON b.number = l.block
+     WHERE l.block > $1 AND l.block <= (
+       SELECT max(block) FROM (SELECT block FROM log WHERE block > $1 ORDER BY block, log_index LIMIT $2) AS next
+     )
+     ORDER BY l.block, l.log_index`,
+    [after, batchLogs],
+  )
+  const blocks = new Map<number, Block>()
+  const logs = rows.map((row): ChainLog => {
+    blocks.set(row.block, { number: row.block, hash: row.hash, parentHash: '', timestamp: row.unix_seconds })
+    return {
+      address: row.address,
+      topics: row.topics,
+      data: `0x${row.data}`,
+      blockNumber: row.block,
+      blockHash: row.hash,
+      blockTimestamp: row.unix_seconds,
+      transactionHash: row.transaction_hash,
+      transactionIndex: 0,
+      logIndex: row.log_index,
+    }
+  })
+  return { logs, blocks: [...blocks.values()] }
+}
+
+type StoredLogRow = {
+  block: number
+  log_index: number
+  address: string
+  topics: string[]
+  data: string
+  transaction_hash: string
+  hash: string
+  unix_seconds: number
+}

@@ -1,0 +1,2 @@
+export { createApi } from './api.ts'
+export { watchChainHead } from './chain-head.ts'

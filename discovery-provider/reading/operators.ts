@@ -1,0 +1,55 @@
+import { type Address, addressSchema } from '@hexachord/protocol/names'
+import { listOf, type OperatorAnswer, operatorAnswerSchema } from '@hexachord/protocol/rest'
+import * as z from 'zod'
+import type { OperatorRow } from '../projections/operators.ts'
+import { decodeCursor, pageOf } from './cursor.ts'
+import type { Database } from './entity.ts'
+import { route } from './route.ts'
+
+const operatorsQuery = z.strictObject({
+  active: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional(),
+  limit: z.coerce.number<string>().int().min(1).max(500).default(500),
+  cursor: z.string().max(300).optional(),
+})
+
+const operatorsKey = z.tuple([addressSchema])
+
+function operatorOf(row: OperatorRow): OperatorAnswer {
+  return {
+    operator: row.id as Address,
+    controller: row.controller as Address,
+    endpoint: row.endpoint,
+    hotKey: row.hot_key as Address,
+    capacityBytes: row.capacity_bytes,
+    stakeWei: row.stake_wei,
+    active: row.active,
+  }
+}
+
+export function operatorRoutes(database: Database) {
+  return [
+    route({
+      path: '/v1/operators',
+      summary: 'Operators as they stand after the last indexed block, by address',
+      query: operatorsQuery,
+      answers: {
+        200: {
+          description: 'One page of operators',
+          name: 'OperatorList',
+          schema: listOf(operatorAnswerSchema),
+        },
+      },
+      async answer({ query: { active, limit, cursor } }) {
+        const [after] = cursor === undefined ? [''] : decodeCursor(operatorsKey, cursor)
+        const { rows } = await database.query<OperatorRow>(
+          `SELECT * FROM operator WHERE id > $1 AND ($2::boolean IS NULL OR active = $2) ORDER BY id LIMIT $3`,
+          [after, active ?? null, limit + 1],
+        )
+        return { body: pageOf(rows, limit, operatorOf, (row) => [row.id]), freshness: 'checked' }
+      },
+    }),
+  ]
+}

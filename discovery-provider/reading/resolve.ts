@@ -1,0 +1,90 @@
+import { Problem } from '@hexachord/platform/http'
+import { handleSchema, type SubjectState } from '@hexachord/protocol/actions'
+import { isSubject, parseAddress, type Subject } from '@hexachord/protocol/names'
+import { type Resolution, resolutionSchema } from '@hexachord/protocol/rest'
+import * as z from 'zod'
+import type { Database } from './entity.ts'
+import { route } from './route.ts'
+
+const resolveQuery = z
+  .strictObject({
+    handle: handleSchema.optional(),
+    url: z
+      .string()
+      .max(500)
+      .refine((text) => URL.canParse(text), 'must be a whole URL')
+      .optional(),
+  })
+  .refine(({ handle, url }) => (handle === undefined) !== (url === undefined), {
+    message: 'give either handle or url',
+  })
+
+/** What a URL of any page or API of the network speaks of: the last part of its path (or of the path behind
+ * its #) that is a name: a subject, an address, or a handle as `@handle` or after `users`. */
+export function nameInUrl(
+  text: string,
+): { subject: Subject } | { handle: string } | { user: string } | undefined {
+  const url = new URL(text)
+  const parts = `${url.pathname}/${url.hash.slice(1)}`.split('/').filter((part) => part !== '')
+  for (const [index, part] of [...parts.entries()].reverse()) {
+    const word = decoded(part)
+    if (isSubject(word)) return { subject: word }
+    if (/^0x[0-9a-f]{40}$/.test(word)) return { user: word }
+    const handle = word.startsWith('@') ? word.slice(1) : parts[index - 1] === 'users' ? word : undefined
+    if (handle !== undefined && handleSchema.safeParse(handle).success) return { handle }
+  }
+  return undefined
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch (error) {
+    if (error instanceof URIError) return part
+    throw error
+  }
+}
+
+/** @throws Problem 404 when nothing in the catalogue has the name */
+async function resolve(
+  database: Database,
+  { handle, url }: { handle?: string | undefined; url?: string | undefined },
+): Promise<Resolution> {
+  const name = handle !== undefined ? { handle } : nameInUrl(url ?? '')
+  if (name === undefined) throw unknownName('the URL names no track, playlist or user')
+  if ('user' in name) return { kind: 'user', id: name.user }
+  if ('handle' in name) {
+    const owner = await stateOf(database, `handle/${name.handle}`)
+    if (typeof owner !== 'string') throw unknownName(`nobody has the handle ${name.handle}`)
+    return { kind: 'user', id: parseAddress(owner) }
+  }
+  const state = (await stateOf(database, `subject/${name.subject}`)) as SubjectState | undefined
+  if (state === undefined) throw unknownName(`there is nothing under ${name.subject}`)
+  return { kind: state.kind, id: state.kind === 'user' ? state.author : name.subject }
+}
+
+async function stateOf(database: Database, key: string): Promise<unknown> {
+  const { rows } = await database.query<{ value: unknown }>('SELECT value FROM state WHERE key = $1', [key])
+  return rows[0]?.value
+}
+
+function unknownName(detail: string): Problem {
+  return new Problem({ status: 404, slug: 'unknown-name', detail })
+}
+
+export function resolveRoutes(database: Database) {
+  return [
+    route({
+      path: '/v1/resolve',
+      summary: 'What a handle or the URL of a page stands for',
+      query: resolveQuery,
+      answers: {
+        200: { description: 'Kind and id of the entity', name: 'Resolution', schema: resolutionSchema },
+        404: { description: 'Nothing has this name' },
+      },
+      async answer({ query }) {
+        return { body: await resolve(database, query), freshness: 'checked' }
+      },
+    }),
+  ]
+}

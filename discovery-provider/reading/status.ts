@@ -1,0 +1,85 @@
+import { type HealthCheck, healthRoutes } from '@hexachord/platform/http'
+import type { Postgres } from '@hexachord/platform/postgres'
+import { rulesVersion } from '@hexachord/protocol/actions'
+import type { DiscoveryStatus } from '@hexachord/protocol/rest'
+import { genesisStateHash } from '@hexachord/protocol/state-hash'
+import type { Router } from 'express'
+import { type Checkpoint, type IndexedNetwork, readCheckpoint } from '../indexing/index.ts'
+import type { ChainHead } from './chain-head.ts'
+
+/** What the process is at the moment, beside what the database says. */
+export type ProcessStatus = { readonly version: string; readonly role: 'writer' | 'standby' }
+
+type StatusSources = {
+  postgres: Postgres
+  head: ChainHead
+  network: IndexedNetwork
+  process: () => ProcessStatus
+}
+
+/** `/health`, `/ready` and `/status`. Ready: the database and the chain answer, and the index has once reached
+ * the block that was the newest when this process first asked. */
+export function statusRoutes(sources: StatusSources): Router {
+  const { postgres, head } = sources
+  return healthRoutes({
+    checks: {
+      database: () => postgres.ping(),
+      async chain() {
+        await head.current()
+      },
+      caughtUp: caughtUpOnce(sources),
+    },
+    status: () => discoveryStatus(sources),
+  })
+}
+
+async function discoveryStatus({
+  postgres,
+  head,
+  network,
+  process,
+}: StatusSources): Promise<DiscoveryStatus> {
+  const checkpoint = (await readCheckpoint(postgres)) ?? emptyCheckpoint(network)
+  // A status is most wanted when the chain does not answer.
+  const chain = await head.current().catch(() => head.lastSeen)
+  const newest = Math.max(chain?.number ?? 0, checkpoint.indexed)
+  return {
+    service: 'discovery-provider',
+    ...process(),
+    chainId: network.chainId,
+    catalog: network.catalog,
+    firstBlock: network.firstBlock,
+    head: newest,
+    indexed: checkpoint.indexed,
+    finalized: checkpoint.finalized,
+    lagBlocks: newest - checkpoint.indexed,
+    rulesVersion: checkpoint.rulesVersion,
+    stateHash: checkpoint.stateHash,
+    stateHashBlock: checkpoint.stateHashBlock,
+  }
+}
+
+function emptyCheckpoint(network: IndexedNetwork): Checkpoint {
+  const before = network.firstBlock - 1
+  return {
+    indexed: before,
+    finalized: before,
+    stateHash: genesisStateHash,
+    stateHashBlock: before,
+    rulesVersion,
+  }
+}
+
+function caughtUpOnce({ postgres, head, network }: StatusSources): HealthCheck {
+  let caughtUp = false
+  let goal: number | undefined
+  return async () => {
+    if (caughtUp) return
+    const { number } = await head.current()
+    // A reorganisation may leave the chain shorter than it was.
+    goal = Math.min(goal ?? number, number)
+    const { indexed } = (await readCheckpoint(postgres)) ?? emptyCheckpoint(network)
+    caughtUp = indexed >= goal
+    if (!caughtUp) throw new Error(`indexed ${indexed} of ${goal} blocks`)
+  }
+}

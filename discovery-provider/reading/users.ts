@@ -1,0 +1,91 @@
+import { Problem } from '@hexachord/platform/http'
+import { type Identity, identityKey, identityOf } from '@hexachord/protocol/actions'
+import type { Address } from '@hexachord/protocol/names'
+import { type User, userSchema } from '@hexachord/protocol/rest'
+import * as z from 'zod'
+import { addressText, type Database, lastOf } from './entity.ts'
+import { route } from './route.ts'
+
+type UserRow = {
+  id: Address
+  handle: string | null
+  name: string | null
+  bio: string | null
+  links: string[] | null
+  picture: string | null
+  created_at_ms: number | null
+  updated_at_ms: number | null
+  block: number | null
+  log_index: number | null
+  digest: string | null
+  identity: Identity | null
+  track_count: number
+  /** Whether anything in the catalogue is, or was, the author's. */
+  known: boolean
+}
+
+/** Users by address, in the order asked for; addresses that never did anything are left out.
+ * @param atMs the time for which controllers are told: a recovery comes into force by itself */
+export async function readUsers(database: Database, ids: readonly Address[], atMs: number): Promise<User[]> {
+  if (ids.length === 0) return []
+  const { rows } = await database.query<UserRow>(
+    `SELECT asked.id, p.handle, p.name, p.bio, p.links, p.picture, p.created_at_ms, p.updated_at_ms,
+       p.block, p.log_index, p.digest,
+       (SELECT value FROM state WHERE key = 'identity/' || asked.id) AS identity,
+       (SELECT count(*)::int FROM track t WHERE t.author = asked.id AND NOT t.unlisted) AS track_count,
+       p.id IS NOT NULL OR EXISTS (
+         -- All subjects of the author: '.' is the character after '-'.
+         SELECT FROM state s
+         WHERE s.key >= 'subject/' || asked.id || '-' AND s.key < 'subject/' || asked.id || '.'
+       ) AS known
+     FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+     LEFT JOIN profile p ON p.id = asked.id
+     ORDER BY asked.place`,
+    [ids],
+  )
+  return rows.filter(({ known }) => known).map((row) => userOf(row, atMs))
+}
+
+function userOf(row: UserRow, atMs: number): User {
+  const view = {
+    get: (key: string) => (key === identityKey(row.id) ? (row.identity ?? undefined) : undefined),
+  }
+  const { block, log_index, digest } = row
+  return {
+    id: row.id,
+    handle: row.handle,
+    name: row.name,
+    bio: row.bio,
+    links: row.links ?? [],
+    picture: row.picture,
+    controller: identityOf(view, row.id, atMs).controller,
+    trackCount: row.track_count,
+    createdAtMs: row.created_at_ms,
+    updatedAtMs: row.updated_at_ms,
+    last:
+      block === null || log_index === null || digest === null ? null : lastOf({ block, log_index, digest }),
+  }
+}
+
+export function userRoutes(database: Database, now: () => number) {
+  return [
+    route({
+      path: '/v1/users/:id',
+      summary: 'One user, by address',
+      params: z.strictObject({ id: addressText }),
+      answers: {
+        200: { description: 'The user', name: 'User', schema: userSchema },
+        404: { description: 'Nobody with this address has done anything yet' },
+      },
+      async answer({ params: { id } }) {
+        const [user] = await readUsers(database, [id], now())
+        if (user !== undefined) return { body: user, freshness: 'checked' }
+        throw new Problem({
+          status: 404,
+          slug: 'no-such-user',
+          detail: `${id} has neither a profile nor anything published`,
+        })
+      },
+    }),
+  ]
+}
