@@ -16,27 +16,13 @@ export class CanonicalError extends Error {
   override readonly name = 'CanonicalError'
 }
 
-/** Members whose value is undefined are left out. @throws CanonicalError on fractions, unsafe integers, lone surrogates */
+/** Deepest nesting. Without a bound, the size of a machine's stack would decide whether a text is accepted. */
+const maximumDepth = 32
+
+/** Members whose value is undefined are left out.
+ * @throws CanonicalError on fractions, unsafe integers, halves of surrogate pairs, nesting deeper than 32 */
 export function toCanonicalJson(value: Json): string {
-  if (value === null || typeof value === 'boolean') return String(value)
-  if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
-      throw new CanonicalError(`${value} is not a safe integer; write large numbers as decimal strings`)
-    }
-    return String(value)
-  }
-  if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw new CanonicalError('a string holds half of a surrogate pair')
-    return JSON.stringify(value)
-  }
-  if (isArray(value)) return `[${value.map(toCanonicalJson).join(',')}]`
-  const members = Object.keys(value)
-    .sort(byCodeUnit)
-    .flatMap((key) => {
-      const member = value[key]
-      return member === undefined ? [] : [`${toCanonicalJson(key)}:${toCanonicalJson(member)}`]
-    })
-  return `{${members.join(',')}}`
+  return write(value, 0)
 }
 
 /** Parses a text that must be canonical JSON to the last byte. @throws CanonicalError */
@@ -67,6 +53,29 @@ export function decodeCanonicalJson(bytes: Uint8Array): Json {
     throw new CanonicalError('not UTF-8', { cause })
   }
   return parseCanonicalJson(text)
+}
+
+function write(value: Json, depth: number): string {
+  if (value === null || typeof value === 'boolean') return String(value)
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      throw new CanonicalError(`${value} is not a safe integer; write large numbers as decimal strings`)
+    }
+    return String(value)
+  }
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw new CanonicalError('a string holds half of a surrogate pair')
+    return JSON.stringify(value)
+  }
+  if (depth === maximumDepth) throw new CanonicalError(`nested more than ${maximumDepth} deep`)
+  if (isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join(',')}]`
+  const members = Object.keys(value)
+    .sort(byCodeUnit)
+    .flatMap((key) => {
+      const member = value[key]
+      return member === undefined ? [] : [`${write(key, depth)}:${write(member, depth + 1)}`]
+    })
+  return `{${members.join(',')}}`
 }
 
 // Locale-independent, so that every machine sorts alike.

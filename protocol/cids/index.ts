@@ -16,6 +16,9 @@ export type Codec = 'raw' | 'dag-json'
 /** Largest block, in bytes: 1 MiB passes every bitswap and gateway limit. */
 export const maximumBlockBytes = 1 << 20
 
+/** Deepest nesting in a DAG-JSON block. Without a bound, the size of a machine's stack would decide what is one. */
+const maximumDepth = 64
+
 const codecCodes = { raw: raw.code, 'dag-json': dagJson.code } as const
 
 /** A text that names no block of this network. */
@@ -44,6 +47,8 @@ export type ParsedCid = {
 
 /** @throws CidError unless the text is CIDv1, base32, raw or dag-json, sha2-256 */
 export function parseCid(text: string): ParsedCid {
+  // The library remembers the spelling that it parsed, padding and all, and would print it again.
+  if (!/^b[a-z2-7]{1,99}$/.test(text)) throw new CidError(`'${text.slice(0, 80)}' is not a CID in base32`)
   let cid: CID
   try {
     cid = CID.parse(text, base32)
@@ -105,6 +110,9 @@ export async function sha256Of(bytes: Uint8Array): Promise<Uint8Array> {
 export type Link = { readonly '/': string }
 
 export const linkSchema = z.strictObject({ '/': cidSchema })
+/** A link to bytes, and one to a block that may itself link on: whoever pins a track follows only the latter. */
+export const rawLinkSchema = linkSchema.refine(hasCodec('raw'), 'must link to a raw block')
+export const dagJsonLinkSchema = linkSchema.refine(hasCodec('dag-json'), 'must link to a dag-json block')
 
 export function linkTo(cid: string): Link {
   return { '/': parseCid(cid).cid }
@@ -129,7 +137,7 @@ export function decodeDagJson(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw new CidError('the block is not canonical DAG-JSON', { cause })
   }
-  return withLinks(value)
+  return withLinks(value, 0)
 }
 
 /** Names that a block links to, in the order in which they stand in it, with repeats. A raw block has none.
@@ -154,11 +162,12 @@ function withCids(value: unknown): unknown {
   return value
 }
 
-function withLinks(value: unknown): unknown {
+function withLinks(value: unknown, depth: number): unknown {
   const cid = CID.asCID(value)
   if (cid !== null) return { '/': cid.toString(cid.version === 1 ? base32 : undefined) }
-  if (Array.isArray(value)) return value.map(withLinks)
-  if (isObject(value)) return mapValues(value, withLinks)
+  if (depth > maximumDepth) throw new CidError(`the block is nested more than ${maximumDepth} deep`)
+  if (Array.isArray(value)) return value.map((item) => withLinks(item, depth + 1))
+  if (isObject(value)) return mapValues(value, (member) => withLinks(member, depth + 1))
   return value
 }
 
@@ -166,6 +175,10 @@ function mapValues(value: Record<string, unknown>, map: (member: unknown) => unk
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, member]) => (member === undefined ? [] : [[key, map(member)]])),
   )
+}
+
+function hasCodec(codec: Codec): (link: Link) => boolean {
+  return (link) => isCid(link['/']) && parseCid(link['/']).codec === codec
 }
 
 function isLink(value: unknown): value is Link {

@@ -1,5 +1,13 @@
 import * as z from 'zod'
-import { decodeDagJson, encodeDagJson, type Link, linkSchema, maximumBlockBytes } from '../cids/index.ts'
+import {
+  dagJsonLinkSchema,
+  decodeDagJson,
+  encodeDagJson,
+  type Link,
+  maximumBlockBytes,
+  parseCid,
+  rawLinkSchema,
+} from '../cids/index.ts'
 
 /** Seconds in a segment are counted in ticks of the rendition's timescale, so that no duration is rounded. */
 const positive = z.int().positive()
@@ -7,10 +15,11 @@ const natural = z.int().nonnegative()
 
 /** Bounds of a track: ten hours of six-second segments, and as many renditions as any ladder needs. */
 const maximumSegments = 12_000
+const maximumDurationMs = 36_000_000
 const maximumRenditions = 12
 
 const pictureSchema = z.strictObject({
-  image: linkSchema,
+  image: rawLinkSchema,
   byteLength: positive.max(maximumBlockBytes),
   type: z.enum(['image/jpeg', 'image/png', 'image/webp']),
   width: positive.max(8192),
@@ -20,12 +29,12 @@ const pictureSchema = z.strictObject({
 const manifestSchema = z.strictObject({
   v: z.literal(1),
   kind: z.literal('track'),
-  durationMs: positive,
+  durationMs: positive.max(maximumDurationMs),
   /** Best first for a listener with room: the order of the master playlist. */
-  renditions: z.array(linkSchema).min(1).max(maximumRenditions),
+  renditions: z.array(dagJsonLinkSchema).min(1).max(maximumRenditions),
   cover: z.array(pictureSchema).max(6).optional(),
   /** 8-bit peaks, one raw block in the JSON form of audiowaveform version 2. */
-  waveform: z.strictObject({ data: linkSchema, byteLength: positive.max(maximumBlockBytes) }).optional(),
+  waveform: z.strictObject({ data: rawLinkSchema, byteLength: positive.max(maximumBlockBytes) }).optional(),
   /** EBU R128, measured and never baked in: thousandths of LUFS, LU and dBTP. */
   loudness: z
     .strictObject({
@@ -40,7 +49,7 @@ const renditionSchema = z.strictObject({
   v: z.literal(1),
   kind: z.literal('rendition'),
   /** RFC 6381, as `CODECS` of a master playlist has it: `mp4a.40.2`, `fLaC`. */
-  codec: z.string().regex(/^[A-Za-z0-9.]{1,32}$/),
+  codec: z.string().regex(/^[A-Za-z0-9]{4}(\.[A-Za-z0-9]{1,8}){0,3}$/),
   container: z.literal('fmp4'),
   channels: positive.max(8),
   sampleRateHz: positive.max(192_000),
@@ -48,10 +57,10 @@ const renditionSchema = z.strictObject({
   averageBandwidth: positive,
   bandwidth: positive,
   timescale: positive.max(1_000_000),
-  init: z.strictObject({ data: linkSchema, byteLength: positive.max(maximumBlockBytes) }),
+  init: z.strictObject({ data: rawLinkSchema, byteLength: positive.max(maximumBlockBytes) }),
   /** Per segment: ticks, bytes, block. */
   segments: z
-    .array(z.tuple([positive, positive.max(maximumBlockBytes), linkSchema]))
+    .array(z.tuple([positive, positive.max(maximumBlockBytes), rawLinkSchema]))
     .min(1)
     .max(maximumSegments),
 })
@@ -77,7 +86,7 @@ export class ManifestError extends Error {
 
 /** @throws ManifestError */
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  return encodeDagJson(parse(manifestSchema, manifest, 'manifest'))
+  return encode(manifestSchema, manifest, 'manifest')
 }
 
 /** @throws ManifestError, CidError */
@@ -87,7 +96,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
 
 /** @throws ManifestError */
 export function encodeRendition(rendition: Rendition): Uint8Array {
-  return encodeDagJson(parse(renditionSchema, rendition, 'rendition'))
+  return encode(renditionSchema, rendition, 'rendition')
 }
 
 /** @throws ManifestError, CidError */
@@ -96,11 +105,13 @@ export function decodeRendition(bytes: Uint8Array): Rendition {
 }
 
 /** Reads a manifest and its renditions through `get`, which must return verified bytes.
- * @throws ManifestError when a block is not of ours or a rendition's length strays from the track's, and what `get` throws */
+ * @throws ManifestError when a block is not of ours, a rendition's length strays from the track's or a block has
+ * two lengths, and what `get` throws */
 export async function loadTrack(
   cid: string,
   get: (cid: string) => Promise<Uint8Array>,
 ): Promise<LoadedTrack> {
+  if (parseCid(cid).codec !== 'dag-json') throw new ManifestError(`${cid} names bytes, and no manifest`)
   const bytes = await get(cid)
   const manifest = decodeManifest(bytes)
   const renditions = await Promise.all(
@@ -117,14 +128,33 @@ export async function loadTrack(
       return { ...rendition, cid: link['/'], byteLength: block.length }
     }),
   )
-  return { cid, byteLength: bytes.length, manifest, renditions }
+  const track = { cid, byteLength: bytes.length, manifest, renditions }
+  checkLengths(track)
+  return track
+}
+
+function checkLengths(track: LoadedTrack): void {
+  const lengths = new Map<string, number>()
+  for (const [{ '/': cid }, byteLength] of linksWithLengths(track)) {
+    if ((lengths.get(cid) ?? byteLength) !== byteLength) throw new ManifestError(`${cid} has two lengths`)
+    lengths.set(cid, byteLength)
+  }
 }
 
 /** Every block of a track once, with its length: manifest, renditions in order, each with init and segments,
  * then waveform and covers. This order is the order of the storage root. */
 export function blocksOf(track: LoadedTrack): { cid: string; byteLength: number }[] {
+  const seen = new Set<string>()
+  return linksWithLengths(track).flatMap(([link, byteLength]) => {
+    if (seen.has(link['/'])) return []
+    seen.add(link['/'])
+    return [{ cid: link['/'], byteLength }]
+  })
+}
+
+function linksWithLengths(track: LoadedTrack): [Link, number][] {
   const { manifest } = track
-  const all: [Link, number][] = [
+  return [
     [{ '/': track.cid }, track.byteLength],
     ...track.renditions.flatMap((rendition): [Link, number][] => [
       [{ '/': rendition.cid }, rendition.byteLength],
@@ -134,22 +164,26 @@ export function blocksOf(track: LoadedTrack): { cid: string; byteLength: number 
     ...(manifest.waveform ? [[manifest.waveform.data, manifest.waveform.byteLength] as [Link, number]] : []),
     ...(manifest.cover ?? []).map((picture): [Link, number] => [picture.image, picture.byteLength]),
   ]
-  const seen = new Set<string>()
-  return all.flatMap(([link, byteLength]) => {
-    if (seen.has(link['/'])) return []
-    seen.add(link['/'])
-    return [{ cid: link['/'], byteLength }]
-  })
 }
 
-/** Short name of a rendition in URLs and reports: `aac-160`, `flac`; with its place where two would clash. */
+/** Short name of a rendition in URLs and reports: `aac-160`, `flac`; with its place where two would clash.
+ * @throws RangeError when the track has no such rendition */
 export function renditionName(track: LoadedTrack, index: number): string {
-  const names = track.renditions.map((rendition) =>
-    rendition.codec === 'fLaC' ? 'flac' : `aac-${Math.round(rendition.averageBandwidth / 1000)}`,
-  )
+  const names = track.renditions.map(({ codec, averageBandwidth }) => {
+    if (codec === 'fLaC') return 'flac'
+    const [family = codec] = codec.split('.')
+    return `${family === 'mp4a' ? 'aac' : family.toLowerCase()}-${Math.round(averageBandwidth / 1000)}`
+  })
   const name = names[index]
   if (name === undefined) throw new RangeError(`the track has no rendition ${index}`)
   return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name}-${index}`
+}
+
+function encode<T>(schema: z.ZodType<T>, value: T, what: string): Uint8Array {
+  const bytes = encodeDagJson(parse(schema, value, what))
+  if (bytes.length > maximumBlockBytes)
+    throw new ManifestError(`the ${what} does not fit into a block of 1 MiB`)
+  return bytes
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {

@@ -21,7 +21,8 @@ export function masterPlaylist(track: LoadedTrack, uris: MasterUris): string {
       (uri) =>
         new Variant({
           uri: checkedUri(uri),
-          bandwidth: rendition.bandwidth,
+          // A mean above the peak is a manifest's mistake, and would make the playlist one.
+          bandwidth: Math.max(rendition.bandwidth, rendition.averageBandwidth),
           averageBandwidth: rendition.averageBandwidth,
           codecs: rendition.codec,
         }),

@@ -119,6 +119,8 @@ export function signerOf<Name extends MessageName>(
   }
   try {
     const parsed = Signature.from(signature)
+    // ethers refuses only what is far above half of the curve's order; the contracts refuse all above it.
+    if (!parsed.isValid()) throw new SignatureError('s is in the upper half of its range')
     return recoverAddress(digestOf(domain, name, message), parsed).toLowerCase() as Address
   } catch (cause) {
     throw new SignatureError('the signature is malformed (s too large, or no point on the curve)', { cause })
