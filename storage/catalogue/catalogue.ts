@@ -81,7 +81,7 @@ export type CatalogueChange = {
   readonly subjects: readonly Subject[]
   /** Actions that came onto the chain. */
   readonly actions: readonly Hash[]
-  /** Whether operators changed, or their ranks because an epoch began. */
+  /** Whether operators changed, or their ranks because an epoch began with others. */
   readonly operators: boolean
   /** Whether blocks were taken back. */
   readonly reorganised: boolean

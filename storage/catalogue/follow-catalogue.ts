@@ -4,7 +4,8 @@ import type { Logger } from '@hexachord/platform/process'
 import type { Sqlite } from '@hexachord/platform/sqlite'
 import { identityOf, type SubjectState, subjectKey } from '@hexachord/protocol/actions'
 import { applyRange, type CatalogueRules, rulesOf } from '@hexachord/protocol/catalogue'
-import type { Hash, Subject } from '@hexachord/protocol/names'
+import type { Subject } from '@hexachord/protocol/names'
+import type { OperatorSet } from '@hexachord/protocol/operators'
 import { acceptedOperators, epochOf, rankOperators } from '@hexachord/protocol/placement'
 import { fullCopies } from '@hexachord/protocol/receipts'
 import { type Catalogue, type CatalogueChange, type LiveTrack, liveTrack, subjectOfKey } from './catalogue.ts'
@@ -48,10 +49,12 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
   let step = Promise.withResolvers<void>()
 
   const epoch = () => epochOf(Math.max(0, progress.indexed), rules.placement)
+  /** The same object for as long as nothing changes in it. */
+  const ranking = () => history.at(epoch().block)
 
-  function advance(change: Omit<CatalogueChange, 'operators'> & { operators: boolean }, epochBefore: number) {
+  function advance(change: CatalogueChange, rankingBefore: OperatorSet) {
     progress = store.progress()
-    const seen = { ...change, operators: change.operators || epoch().epoch !== epochBefore }
+    const seen = { ...change, operators: change.operators || ranking() !== rankingBefore }
     step.resolve()
     step = Promise.withResolvers()
     const silent = seen.subjects.length === 0 && seen.actions.length === 0 && !seen.operators
@@ -70,11 +73,11 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
       ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     })
     for await (const event of events) {
-      const epochBefore = epoch().epoch
-      if (event.type === 'reorg') advance(takeBack(store, history, event.toBlock), epochBefore)
+      const rankingBefore = ranking()
+      if (event.type === 'reorg') advance(takeBack(store, history, event.toBlock), rankingBefore)
       else {
         head = event.head
-        advance(await addRange(store, history, rules, event), epochBefore)
+        advance(await addRange(store, history, rules, event), rankingBefore)
       }
     }
   }
@@ -109,7 +112,7 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
       return [...history.at(progress.indexed).values()].find((operator) => operator.hotKey === hotKey)
     },
     ranks(subject) {
-      const operators = rankOperators(subject, history.at(epoch().block), rules.placement.bytesPerToken)
+      const operators = rankOperators(subject, ranking(), rules.placement.bytesPerToken)
       return { operators, copies: Math.min(fullCopies, operators.length) }
     },
     accepted: (subject) => acceptedOperators(subject, progress.indexed + 1, rules.placement, history.at),
@@ -130,14 +133,12 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
   }
 }
 
-type Change = { subjects: Subject[]; actions: Hash[]; operators: boolean; reorganised: boolean }
-
 async function addRange(
   store: CatalogueStore,
   history: OperatorHistory,
   rules: CatalogueRules,
   event: Extract<ChainEvent, { type: 'range' }>,
-): Promise<Change> {
+): Promise<CatalogueChange> {
   const timestamps = new Map(event.blocks.map(({ number, timestamp }) => [number, timestamp]))
   const result = await applyRange({
     rules,
@@ -164,7 +165,7 @@ async function addRange(
   }
 }
 
-function takeBack(store: CatalogueStore, history: OperatorHistory, toBlock: number): Change {
+function takeBack(store: CatalogueStore, history: OperatorHistory, toBlock: number): CatalogueChange {
   const subjects = subjectsOf(store.undoTo(toBlock))
   return { subjects, actions: [], operators: history.undoTo(toBlock), reorganised: true }
 }

@@ -1,0 +1,47 @@
+import type { Sqlite } from '@hexachord/platform/sqlite'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import type { OfferStore } from '../offers/index.ts'
+import type { ReceiptStore } from '../receipts/index.ts'
+import type { HoldingStore } from './holding-store.ts'
+
+type Stores = {
+  database: Pick<Sqlite, 'transaction'>
+  ipfs: Pick<IpfsNode, 'unpin'>
+  holdings: HoldingStore
+  offers: OfferStore
+  receipts: ReceiptStore
+}
+
+/** Let go at one time; the rest has its turn soon. */
+const batchSize = 50
+
+/** Unpins what was deleted or replaced and whose grace ended at or before a time, unless the same content is kept
+ * under another name. Each is unpinned before it is forgotten: a crash in between is made good by the next start. */
+export async function letGoOfTracks(stores: Stores, at: number): Promise<void> {
+  const { database, ipfs, holdings, offers, receipts } = stores
+  for (const { subject, manifest } of holdings.due('releasing', at, batchSize)) {
+    const keptElsewhere = holdings
+      .ofManifest(manifest)
+      .some((other) => other.subject !== subject && other.state !== 'releasing')
+    if (!keptElsewhere && !offers.keeps(manifest)) await ipfs.unpin(manifest)
+    database.transaction(() => {
+      holdings.remove(subject, manifest)
+      receipts.remove(subject, manifest)
+    })
+  }
+}
+
+/** Unpins what was offered but never published, if the offer ended at or before a time. */
+export async function letGoOfLeases(stores: Stores, at: number): Promise<void> {
+  const { database, ipfs, holdings, offers, receipts } = stores
+  for (const { id, subject, manifest } of offers.overdue(at)) {
+    if (manifest === null) continue
+    const isDuty = holdings.get(subject, manifest) !== undefined
+    const keptElsewhere = holdings.ofManifest(manifest).length > 0 || offers.keeps(manifest, id)
+    if (!keptElsewhere) await ipfs.unpin(manifest)
+    database.transaction(() => {
+      offers.expire(id)
+      if (!isDuty) receipts.remove(subject, manifest)
+    })
+  }
+}

@@ -1,0 +1,83 @@
+import type { GuardedFetch } from '@hexachord/platform/http'
+import type { Sqlite } from '@hexachord/platform/sqlite'
+import type { Address } from '@hexachord/protocol/names'
+import { createRetriever, type Source } from '@hexachord/protocol/retrieval'
+import { type Catalogue, type LiveTrack, liveTrack } from '@hexachord/storage/catalogue'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { peerIdFromHex } from '@hexachord/storage/peers'
+import { bitswapSource, gatewaySource, inspectTrack, pullTrack } from '@hexachord/storage/tracks'
+import type { Room } from '../offers/index.ts'
+import type { IssueReceipt, ReceiptStore } from '../receipts/index.ts'
+import { lastResorts, otherHolders } from './holders.ts'
+import type { Holding, HoldingStore } from './holding-store.ts'
+
+export type RepairDependencies = {
+  database: Pick<Sqlite, 'transaction'>
+  catalogue: Pick<Catalogue, 'operators' | 'ranks' | 'subject'>
+  ipfs: IpfsNode
+  fetch: GuardedFetch
+  room: Pick<Room, 'freeBytes'>
+  holdings: HoldingStore
+  receipts: ReceiptStore
+  issueReceipt: IssueReceipt
+  /** This node's operator. */
+  self: Address
+  /** ms since 1970. */
+  now: () => number
+}
+
+/** There is no room for a track that this node should hold. */
+export class NoRoom extends Error {
+  override readonly name = 'NoRoom'
+}
+
+/** Longer than a track takes over a slow line; if it takes longer still, the next try goes on. */
+const leaseMs = 3_600_000
+/** Sources that are asked for one block; more would only be slower to give up. */
+const lastResortsAsked = 8
+
+/**
+ * Brings what is missing of a track here from others who hold it, pins it, and signs a receipt, so that anyone can
+ * count this copy.
+ * @throws NoRoom, and what `pullTrack` and `inspectTrack` throw
+ */
+export async function repair(
+  holding: Holding,
+  dependencies: RepairDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, catalogue, ipfs, holdings, receipts, now } = dependencies
+  const { subject, manifest, byteLength } = holding
+  const track = liveTrack(subject, catalogue.subject(subject))
+  const free = await dependencies.room.freeBytes()
+  if (free < byteLength && !(await ipfs.isPinned(manifest))) {
+    throw new NoRoom(`${byteLength} bytes are wanted, ${Math.max(0, free)} are free`)
+  }
+  const sources = track === undefined ? [] : sourcesOf(track, dependencies)
+  const retriever = createRetriever({
+    fetch: dependencies.fetch,
+    now: () => performance.now(),
+    sources: () => sources,
+  })
+  await pullTrack({ ipfs, retriever, manifest, byteLimit: byteLength, leaseMs, now, signal })
+  const held = await inspectTrack(ipfs, manifest, { signal })
+  await ipfs.pin(manifest, { signal })
+  const receipt = await dependencies.issueReceipt(subject, held)
+  database.transaction(() => {
+    receipts.put(receipt)
+    // Meanwhile it may have been deleted or replaced; then it is released as it would have been anyway.
+    const current = holdings.get(subject, manifest)
+    if (current?.state === 'missing') holdings.put({ ...current, state: 'held', attempts: 0, reason: null })
+  })
+}
+
+function sourcesOf(track: LiveTrack, { catalogue, ipfs, self }: RepairDependencies): Source[] {
+  const holders = otherHolders(track, catalogue, self)
+  const others = lastResorts(holders, catalogue, self).slice(0, lastResortsAsked)
+  const peers = holders.flatMap(({ peerId }) => peerIdFromHex(peerId) ?? [])
+  return [
+    ...holders.map(({ endpoint }) => gatewaySource(endpoint, 0)),
+    ...(peers.length === 0 ? [] : [bitswapSource(ipfs, peers, 1)]),
+    ...others.map(({ endpoint }) => gatewaySource(endpoint, 2)),
+  ]
+}

@@ -1,0 +1,149 @@
+import type { Address } from '@hexachord/protocol/names'
+import { GrantError, type Offer, OfferError, verifyGrant, verifyOffer } from '@hexachord/protocol/offers'
+import type { Operator } from '@hexachord/protocol/operators'
+import type { Domain } from '@hexachord/protocol/signing'
+
+/** Why an offer is not taken. `status` and `slug` go into the problem details of the answer. */
+export type Refusal = {
+  readonly status: 403 | 409 | 413 | 429 | 507
+  readonly slug: string
+  readonly detail: string
+  readonly retryAfterSeconds?: number
+}
+
+/** What an offer is judged by; as of one moment. */
+export type OfferFacts = {
+  /** ms since 1970. */
+  readonly now: number
+  readonly domain: Domain
+  /** This node's operator. */
+  readonly self: Address
+  /** The active operator whose hot key signed the request. */
+  readonly asking: Operator
+  /** Operators whose receipts would count for the subject. */
+  readonly accepted: readonly Operator[]
+  /** Who controls the subject's author. */
+  readonly controller: Address
+  /** Whether the subject was deleted. */
+  readonly deleted: boolean
+  /** Bonded by all active operators. */
+  readonly totalStakeWei: bigint
+  readonly capacityBytes: number
+  /** What unpublished tracks of the asking operator take up or may yet take up here. */
+  readonly leasedBytes: number
+  /** What this node can still promise to anybody. */
+  readonly freeBytes: number
+  /** Offers that are being pulled now. */
+  readonly pulling: number
+}
+
+/** Longest lease: as long as a grant lives. */
+const longestLeaseMs = 7 * 86_400_000
+
+/** Pulls at one time; each holds a long poll and up to eight requests. */
+export const maximumPulls = 64
+
+const shareRetrySeconds = 600
+const busyRetrySeconds = 15
+
+/**
+ * Whether this node takes an offer: it must be meant for it, come from the operator that signs, with the author's
+ * consent to just that, for a track that placement gives this node, and within what the asking operator's stake and
+ * this node's disk allow.
+ * @returns undefined when it is taken
+ */
+export function judgeOffer(offer: Offer, facts: OfferFacts): Refusal | undefined {
+  return judgeSignatures(offer, facts) ?? judgePlacement(offer, facts) ?? judgeRoom(offer, facts)
+}
+
+/** Unpublished bytes that an operator may have here at one time: its share of the stake, of this node's capacity. So
+ * free keys buy nothing, and nobody can fill a disk against whose loss he has not staked.
+ * @returns bytes */
+export function leaseShare(
+  asking: Pick<Operator, 'stakeWei'>,
+  { totalStakeWei, capacityBytes }: Pick<OfferFacts, 'totalStakeWei' | 'capacityBytes'>,
+): number {
+  if (totalStakeWei === 0n) return 0
+  return Number((BigInt(capacityBytes) * asking.stakeWei) / totalStakeWei)
+}
+
+function judgeSignatures(offer: Offer, facts: OfferFacts): Refusal | undefined {
+  const { asking, domain, self, now } = facts
+  if (offer.operator !== asking.operator) {
+    return forbidden('other-operator', `the offer is by ${offer.operator}, the request by ${asking.operator}`)
+  }
+  if (offer.expiresAt > now + longestLeaseMs) {
+    return forbidden(
+      'offer-too-long',
+      `an offer ends after ${longestLeaseMs / 86_400_000} days at the latest`,
+    )
+  }
+  try {
+    const signer = verifyOffer(offer, { domain, to: self, now })
+    if (signer !== asking.hotKey) {
+      return forbidden('invalid-offer', `the offer was not signed by ${asking.operator}'s hot key`)
+    }
+    const audience = originOf(asking.endpoint)
+    if (audience === undefined || originOf(offer.source) !== audience) {
+      return forbidden(
+        'foreign-source',
+        `${offer.source} is not under ${asking.operator}'s registered endpoint`,
+      )
+    }
+    const author = verifyGrant(offer.grant, { domain, audience, now })
+    if (author !== facts.controller) {
+      return forbidden(
+        'not-the-author',
+        `the grant was signed by ${author}, who does not control ${offer.subject}`,
+      )
+    }
+  } catch (error) {
+    if (error instanceof OfferError) return forbidden('invalid-offer', error.message)
+    if (error instanceof GrantError) return forbidden('invalid-grant', error.message)
+    throw error
+  }
+  return undefined
+}
+
+function judgePlacement(offer: Offer, { accepted, self, deleted }: OfferFacts): Refusal | undefined {
+  if (deleted) {
+    return { status: 409, slug: 'deleted', detail: `${offer.subject} was deleted: take a new number` }
+  }
+  if (!accepted.some(({ operator }) => operator === self)) {
+    const ranked = accepted.map(({ operator }) => operator).join(', ') || 'nobody'
+    const detail = `${self} is not among the operators for ${offer.subject}; these are ${ranked}`
+    return { status: 409, slug: 'not-ranked', detail }
+  }
+  return undefined
+}
+
+function judgeRoom(offer: Offer, facts: OfferFacts): Refusal | undefined {
+  const { asking } = facts
+  const { byteLimit } = offer
+  const share = leaseShare(asking, facts)
+  if (byteLimit > share) {
+    const detail = `${byteLimit} bytes are more than the ${share} that ${asking.operator}'s stake allows here`
+    return { status: 413, slug: 'over-share', detail }
+  }
+  if (facts.leasedBytes + byteLimit > share) {
+    const detail = `${asking.operator} has ${facts.leasedBytes} unpublished bytes here already, of ${share}`
+    return { status: 429, slug: 'share-used', detail, retryAfterSeconds: shareRetrySeconds }
+  }
+  if (byteLimit > facts.freeBytes) {
+    const detail = `${byteLimit} bytes are more than the ${Math.max(0, facts.freeBytes)} that are free here`
+    return { status: 507, slug: 'no-room', detail }
+  }
+  if (facts.pulling >= maximumPulls) {
+    const detail = `${facts.pulling} tracks are being pulled; try again soon`
+    return { status: 429, slug: 'busy', detail, retryAfterSeconds: busyRetrySeconds }
+  }
+  return undefined
+}
+
+function forbidden(slug: string, detail: string): Refusal {
+  return { status: 403, slug, detail }
+}
+
+function originOf(url: string): string | undefined {
+  return URL.parse(url)?.origin
+}

@@ -1,0 +1,217 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { GuardedFetch } from '@hexachord/platform/http'
+import type { Sqlite } from '@hexachord/platform/sqlite'
+import { CidError } from '@hexachord/protocol/cids'
+import { ManifestError } from '@hexachord/protocol/manifests'
+import type { Address } from '@hexachord/protocol/names'
+import type { BlockList } from '@hexachord/protocol/offers'
+import { createRetriever, type Retriever } from '@hexachord/protocol/retrieval'
+import type { BlockRoot } from '@hexachord/protocol/storage-root'
+import type { Catalogue } from '@hexachord/storage/catalogue'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { type NodeClient, peerIdFromHex } from '@hexachord/storage/peers'
+import {
+  bitswapSource,
+  gatewaySource,
+  IncompleteTrack,
+  type InspectedTrack,
+  inspectTrack,
+} from '@hexachord/storage/tracks'
+import type { LimitFunction } from 'p-limit'
+import pRetry from 'p-retry'
+import type { HashedBlock, Lease, OfferStore } from '../offers/index.ts'
+import type { IssueReceipt, ReceiptStore } from '../receipts/index.ts'
+import { pullBlocks } from './pull-blocks.ts'
+import { PullRefused } from './pull-refused.ts'
+import { ListUnavailable, readBlockList } from './read-block-list.ts'
+
+export type PullDependencies = {
+  database: Pick<Sqlite, 'transaction'>
+  catalogue: Pick<Catalogue, 'accepted' | 'operators'>
+  ipfs: IpfsNode
+  client: NodeClient
+  fetch: GuardedFetch
+  offers: OfferStore
+  receipts: ReceiptStore
+  issueReceipt: IssueReceipt
+  /** This node's operator. */
+  self: Address
+  /** Bounds the blocks on their way of all pulls together. */
+  sharedLimit: LimitFunction
+  /** Called when there is more to tell about a lease. */
+  onProgress: (lease: Lease) => void
+}
+
+/** How long the other side may wait with its answer when there is nothing new. */
+const listWaitMs = 20_000
+/** Pause before asking again when the other side does not wait. */
+const idlePauseMs = 250
+const firstRetryMs = 250
+const longestRetryMs = 15_000
+/** Blocks that one track may have: ten hours in eight renditions. */
+const maximumBlocks = 200_000
+/** Progress is written this often, not for every block: a commit costs a sync. */
+const writeEveryMs = 200
+/** Leases outlive their offer by so long, for a publish action that is on its way. */
+export const leaseGraceMs = 15 * 60_000
+
+/**
+ * Pulls what an offer lists while it is being made, checks that it is a track within the offer's limit, pins it, and
+ * signs and stores a receipt. Goes on where a process before it stopped.
+ * @throws PullRefused when it will never be held, and the signal's reason
+ */
+export async function pullOffer(
+  lease: Lease,
+  dependencies: PullDependencies,
+  outer: AbortSignal,
+): Promise<void> {
+  const { database, ipfs, offers } = dependencies
+  const roots = new Map<string, BlockRoot>()
+  const progress = createProgress(lease, dependencies)
+  const blocks = pullBlocks({
+    ipfs,
+    retriever: retrieverFor(lease, dependencies),
+    source: new URL(lease.source).origin,
+    sharedLimit: dependencies.sharedLimit,
+    onStored(block) {
+      roots.set(block.cid, block)
+      progress.note(block)
+    },
+    signal: outer,
+  })
+  const { signal } = blocks
+  try {
+    for (const block of offers.listed(lease.id)) {
+      const { cid, byteLength, root, leafCount } = block
+      if (root !== undefined && leafCount !== undefined) roots.set(cid, { root, leafCount, byteLength })
+      blocks.start(block)
+    }
+    const manifest = lease.manifest ?? (await followList(lease, dependencies, blocks))
+    await blocks.done()
+    progress.write()
+    const held = await inspect(ipfs, manifest, (cid) => roots.get(cid), signal)
+    if (held.byteLength > lease.byteLimit) throw overLimit(held.byteLength, lease)
+    await ipfs.pin(manifest, { signal })
+    const receipt = await dependencies.issueReceipt(lease.subject, held)
+    database.transaction(() => {
+      dependencies.receipts.put(receipt)
+      offers.hold(lease.id)
+    })
+  } finally {
+    progress.write()
+  }
+}
+
+/** Reads the growing list to its end and starts what it names. @returns the manifest */
+async function followList(
+  lease: Lease,
+  { client, ipfs, offers }: PullDependencies,
+  blocks: ReturnType<typeof pullBlocks>,
+): Promise<string> {
+  const { signal } = blocks
+  const known = new Set(offers.listed(lease.id).map(({ cid }) => cid))
+  let { cursor, listedBytes } = lease
+  for (;;) {
+    const list = await retrying(
+      () => readBlockList({ client, source: lease.source, after: cursor, waitMs: listWaitMs, signal }),
+      signal,
+    )
+    if (list.state === 'failed') throw new PullRefused('the source has given the track up')
+    const fresh = list.items.filter(({ cid }) => !known.has(cid))
+    for (const { cid } of fresh) known.add(cid)
+    listedBytes += fresh.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (listedBytes > lease.byteLimit) throw overLimit(listedBytes, lease)
+    if (known.size > maximumBlocks) throw new PullRefused(`the list names more than ${maximumBlocks} blocks`)
+    await ipfs.protect(
+      fresh.map(({ cid }) => cid),
+      lease.expiresAt + leaseGraceMs,
+      { signal },
+    )
+    const manifest = endOf(list)
+    cursor = list.next
+    offers.addListed(lease.id, { blocks: fresh, cursor, manifest })
+    for (const block of fresh) blocks.start(block)
+    if (manifest !== null) return manifest
+    if (list.items.length === 0) await delay(idlePauseMs, undefined, { signal })
+  }
+}
+
+/** The manifest, once there is nothing more to read. */
+function endOf({ state, manifest, items }: BlockList): string | null {
+  if (state !== 'complete' || manifest === null) return null
+  return items.length === 0 || items.some(({ cid }) => cid === manifest) ? manifest : null
+}
+
+async function inspect(
+  ipfs: IpfsNode,
+  manifest: string,
+  knownRoot: (cid: string) => BlockRoot | undefined,
+  signal: AbortSignal,
+): Promise<InspectedTrack> {
+  try {
+    return await inspectTrack(ipfs, manifest, { knownRoot, signal })
+  } catch (cause) {
+    if (cause instanceof IncompleteTrack) {
+      throw new PullRefused(`the manifest does not fit the list: ${cause.message}`, { cause })
+    }
+    if (cause instanceof ManifestError || cause instanceof CidError) {
+      throw new PullRefused(`${manifest} is not a track: ${cause.message}`, { cause })
+    }
+    throw cause
+  }
+}
+
+/** The asking node first; should it be in trouble, whoever else is pulling the same track. */
+function retrieverFor(lease: Lease, { catalogue, fetch, ipfs, self }: PullDependencies): Retriever {
+  const asking = catalogue.operators().get(lease.operator)
+  const askingPeer = asking && peerIdFromHex(asking.peerId)
+  return createRetriever({
+    fetch,
+    now: () => performance.now(),
+    sources: () => [
+      gatewaySource(new URL(lease.source).origin),
+      ...(askingPeer === undefined ? [] : [bitswapSource(ipfs, [askingPeer], 1)]),
+      ...catalogue
+        .accepted(lease.subject)
+        .operators.filter(({ operator }) => operator !== self)
+        .map(({ endpoint }) => gatewaySource(endpoint, 2)),
+    ],
+  })
+}
+
+function createProgress(lease: Lease, { database, offers, onProgress }: PullDependencies) {
+  let pending: HashedBlock[] = []
+  let writtenAt = performance.now()
+  function write(): void {
+    if (pending.length === 0) return
+    const blocks = pending
+    pending = []
+    writtenAt = performance.now()
+    database.transaction(() => {
+      for (const block of blocks) offers.addStored(lease.id, block)
+    })
+    onProgress(lease)
+  }
+  return {
+    note(block: HashedBlock): void {
+      pending.push(block)
+      if (performance.now() - writtenAt >= writeEveryMs) write()
+    },
+    write,
+  }
+}
+
+function retrying<Result>(work: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return pRetry(work, {
+    retries: Number.POSITIVE_INFINITY,
+    minTimeout: firstRetryMs,
+    maxTimeout: longestRetryMs,
+    randomize: true,
+    signal,
+    shouldRetry: ({ error }) => error instanceof ListUnavailable,
+  })
+}
+
+function overLimit(bytes: number, { byteLimit }: Lease): PullRefused {
+  return new PullRefused(`the track has ${bytes} bytes or more, the offer allows ${byteLimit}`)
+}

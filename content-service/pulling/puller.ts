@@ -1,0 +1,77 @@
+import type { Logger } from '@hexachord/platform/process'
+import pLimit from 'p-limit'
+import type { Lease, OfferChanges } from '../offers/index.ts'
+import { type PullDependencies, pullOffer } from './pull-offer.ts'
+import { PullRefused } from './pull-refused.ts'
+
+/** Pulls what was offered, one task per lease. */
+export type Puller = {
+  /** Begins, unless it has begun. */
+  start(lease: Lease): void
+  /** Ends what is under way; a process after this one goes on with it. */
+  close(): Promise<void>
+}
+
+/** Blocks on their way at one time, over all leases. */
+const blocksAtOnce = 48
+
+/** Takes up the leases that a process before this one left unfinished, and then those that it is given. */
+export function createPuller(
+  options: Omit<PullDependencies, 'sharedLimit' | 'onProgress'> & {
+    changes: Pick<OfferChanges, 'announce'>
+    logger: Logger
+    /** ms since 1970. */
+    now: () => number
+  },
+): Puller {
+  const { offers, changes, logger, now } = options
+  const closing = new AbortController()
+  const running = new Map<string, Promise<void>>()
+  const dependencies: PullDependencies = {
+    ...options,
+    sharedLimit: pLimit(blocksAtOnce),
+    onProgress: ({ id }) => changes.announce(id),
+  }
+
+  async function run(lease: Lease): Promise<void> {
+    const { id, subject } = lease
+    const deadline = AbortSignal.timeout(Math.max(0, lease.expiresAt - now()))
+    try {
+      await pullOffer(lease, dependencies, AbortSignal.any([closing.signal, deadline]))
+      logger.info({ offer: id, subject }, 'track held')
+    } catch (err) {
+      if (closing.signal.aborted) return
+      if (deadline.aborted) {
+        logger.warn({ offer: id, subject }, 'offer expired before its track was here')
+        offers.expire(id)
+      } else if (err instanceof PullRefused) {
+        logger.warn({ offer: id, subject, reason: err.message }, 'track cannot be held')
+        offers.fail(id, err.message)
+      } else {
+        logger.error({ err, offer: id, subject }, 'pulling failed')
+        offers.fail(
+          id,
+          'something went wrong on this node, not with the offer; its operator finds it in the logs',
+        )
+      }
+    } finally {
+      running.delete(id)
+      changes.announce(id)
+    }
+  }
+
+  function start(lease: Lease): void {
+    if (closing.signal.aborted || running.has(lease.id)) return
+    running.set(lease.id, run(lease))
+  }
+
+  for (const lease of offers.inState('pulling')) start(lease)
+
+  return {
+    start,
+    async close() {
+      closing.abort(new DOMException('the node is closing', 'AbortError'))
+      await Promise.all(running.values())
+    },
+  }
+}

@@ -1,0 +1,128 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '@hexachord/platform/process'
+import { blocksOf } from '@hexachord/protocol/manifests'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { loadLocalTrack, type TrackBlock } from '@hexachord/storage/tracks'
+import type { Holding, HoldingStore } from '../duty/index.ts'
+import type { ScrubReport, ScrubStore } from './scrub-store.ts'
+
+/** Reads everything that this node has promised to hold, over and over, at a bounded rate. */
+export type Scrubber = {
+  close(): Promise<void>
+}
+
+export type ScrubPace = {
+  /** @default 8 MiB: a terabyte in a day and a half, a twentieth of what a plain disk reads */
+  readonly bytesPerSecond?: number
+  /** Between the beginnings of two passes over everything, at least. @default 6 h */
+  readonly passEveryMs?: number
+  /** How long to rest when there is nothing to do. @default 60 s */
+  readonly idleMs?: number
+}
+
+const defaultPace: Required<ScrubPace> = {
+  bytesPerSecond: 8 * 1024 * 1024,
+  passEveryMs: 6 * 3_600_000,
+  idleMs: 60_000,
+}
+
+/**
+ * Hashes every block of every track held. A corrupt block is moved aside by the IPFS node; its track, like one of
+ * which a block is gone, becomes missing, so that the keeper brings the block here again from somebody else.
+ * @param options.onDamage called with each holding that turned out incomplete
+ */
+export function createScrubber(options: {
+  ipfs: Pick<IpfsNode, 'get' | 'verify'>
+  holdings: HoldingStore
+  store: ScrubStore
+  onDamage: (holding: Holding) => void
+  logger: Logger
+  /** ms since 1970. */
+  now: () => number
+  pace?: ScrubPace
+}): Scrubber {
+  const { ipfs, holdings, store, onDamage, logger, now } = options
+  const pace = { ...defaultPace, ...options.pace }
+  const closing = new AbortController()
+  const { signal } = closing
+
+  async function run(): Promise<void> {
+    for (;;) {
+      const report: ScrubReport = {
+        startedAt: now(),
+        finishedAt: null,
+        tracks: 0,
+        blocks: 0,
+        bytes: 0,
+        corrupt: 0,
+        missing: 0,
+      }
+      for (let holding = next(report); holding !== undefined; holding = next(report)) {
+        holdings.scrubbed(holding, now())
+        await scrub(holding, report)
+        report.tracks += 1
+        store.put(report)
+      }
+      if (report.tracks > 0) {
+        report.finishedAt = now()
+        store.put(report)
+        logger.info({ ...report }, 'everything held was scrubbed')
+      }
+      const untilNextPassMs = report.startedAt + pace.passEveryMs - now()
+      await delay(Math.max(pace.idleMs, report.tracks > 0 ? untilNextPassMs : 0), undefined, { signal })
+    }
+  }
+
+  function next({ startedAt }: ScrubReport): Holding | undefined {
+    signal.throwIfAborted()
+    return holdings.leastScrubbed(startedAt)
+  }
+
+  async function scrub(holding: Holding, report: ScrubReport): Promise<void> {
+    const { subject, manifest } = holding
+    const bad = { corrupt: 0, missing: 0 }
+    for (const block of await blocksToScrub(manifest, bad)) {
+      const startMs = performance.now()
+      const verdict = await ipfs.verify(block.cid, { signal })
+      if (verdict !== 'ok') bad[verdict] += 1
+      report.blocks += 1
+      report.bytes += block.byteLength
+      const dueMs = (block.byteLength / pace.bytesPerSecond) * 1000
+      await delay(Math.max(0, dueMs - (performance.now() - startMs)), undefined, { signal })
+    }
+    report.corrupt += bad.corrupt
+    report.missing += bad.missing
+    if (bad.corrupt + bad.missing === 0) return
+    logger.error({ subject, manifest, ...bad }, 'blocks of a held track are damaged')
+    const current = holdings.get(subject, manifest)
+    if (current?.state === 'held') {
+      holdings.put({ ...current, state: 'missing', dueAt: now(), attempts: 0, reason: 'damaged blocks' })
+      onDamage(holding)
+    }
+  }
+
+  /** Without a readable manifest nobody can say what else belongs to the track. */
+  async function blocksToScrub(
+    manifest: string,
+    bad: { corrupt: number; missing: number },
+  ): Promise<TrackBlock[]> {
+    try {
+      return blocksOf(await loadLocalTrack(ipfs, manifest, { signal }))
+    } catch (err) {
+      signal.throwIfAborted()
+      logger.warn({ err, manifest }, 'manifest cannot be read')
+      bad.missing += 1
+      return []
+    }
+  }
+
+  const running = run().catch((error: unknown) => {
+    if (!signal.aborted) throw error
+  })
+  return {
+    async close() {
+      closing.abort(new DOMException('the node is closing', 'AbortError'))
+      await running
+    },
+  }
+}
