@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Request, type Response, Router } from 'express'
+import type { UploadChanges } from './changes.ts'
+import { hasEnded } from './states.ts'
+import { noSuchUpload } from './tus-routes.ts'
+import { answerOf } from './upload.ts'
+import type { UploadStore } from './upload-store.ts'
+
+/** Shorter than the idle time-outs of proxies, and than a client's patience. */
+const heartbeatMs = 15_000
+/** Five pictures a second are all that an eye needs. */
+const leastGapMs = 200
+
+export type UploadReadOptions = {
+  uploads: Pick<UploadStore, 'get'>
+  changes: UploadChanges
+  /** Ends event streams when the node closes. */
+  signal: AbortSignal
+}
+
+/** `GET /uploads/:id`, and its changes as server-sent events at `/uploads/:id/events`. */
+export function uploadReadRoutes(options: UploadReadOptions): Router {
+  const { uploads } = options
+  const router = Router()
+  router.get('/uploads/:id', (request, response) => {
+    const upload = uploads.get(request.params.id)
+    if (upload === undefined) throw noSuchUpload(request.params.id)
+    response.set('Cache-Control', 'no-store').json(answerOf(upload))
+  })
+  router.get('/uploads/:id/events', (request, response) =>
+    streamChanges(request, response, request.params.id, options),
+  )
+  return router
+}
+
+/**
+ * Events `upload`, each a whole snapshot with the version as its id: a client that comes back with Last-Event-ID has
+ * missed nothing but intermediate states. The stream closes after the state in which the upload ends.
+ */
+async function streamChanges(
+  request: Request,
+  response: Response,
+  id: string,
+  { uploads, changes, signal }: UploadReadOptions,
+): Promise<void> {
+  if (uploads.get(id) === undefined) throw noSuchUpload(id)
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  const ended = AbortSignal.any([signal, gone.signal])
+  response.set({
+    'Cache-Control': 'no-store',
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    // Proxies must not wait for a buffer to fill.
+    'X-Accel-Buffering': 'no',
+  })
+  response.flushHeaders()
+  let seen = lastEventId(request)
+  let heardAtMs = performance.now()
+  while (!ended.aborted) {
+    const upload = uploads.get(id)
+    if (upload === undefined) break
+    const over = hasEnded(upload.state)
+    if (upload.version > seen || over) {
+      seen = upload.version
+      heardAtMs = performance.now()
+      const data = JSON.stringify(answerOf(upload))
+      await send(response, `event: upload\nid: ${seen}\ndata: ${data}\n\n`, ended)
+      if (over) break
+      await pause(leastGapMs, ended)
+    } else if (performance.now() - heardAtMs >= heartbeatMs) {
+      heardAtMs = performance.now()
+      await send(response, ': still here\n\n', ended)
+    } else {
+      await changes.next(id, heartbeatMs, ended)
+    }
+  }
+  response.end()
+}
+
+function lastEventId(request: Request): number {
+  const text = request.get('last-event-id') ?? ''
+  return /^\d{1,15}$/.test(text) ? Number(text) : -1
+}
+
+/** Writes, and waits while the client is slower than we are. */
+async function send(response: Response, text: string, ended: AbortSignal): Promise<void> {
+  if (response.write(text)) return
+  await quietly(once(response, 'drain', { signal: ended }), ended)
+}
+
+async function pause(ms: number, ended: AbortSignal): Promise<void> {
+  await quietly(delay(ms, undefined, { signal: ended }), ended)
+}
+
+/** An aborted wait is an ended one here, not a failure. */
+async function quietly(wait: Promise<unknown>, ended: AbortSignal): Promise<void> {
+  try {
+    await wait
+  } catch (error) {
+    if (!ended.aborted) throw error
+  }
+}

@@ -1,0 +1,15 @@
+export { type AdmitOptions, admitUpload } from './admit-upload.ts'
+export { createUploadChanges, type UploadChanges } from './changes.ts'
+export { uploadReadRoutes } from './event-routes.ts'
+export { freeBytes } from './free-space.ts'
+export { openSourceFiles, type SourceFiles } from './source-files.ts'
+export { hasEnded, isBeingProcessed, type UploadEvent, type UploadState, WrongState } from './states.ts'
+export { finishReceiving, noSuchUpload, type TusRoutesOptions, tusRoutes } from './tus-routes.ts'
+export { answerOf, type Upload, type UploadRendition, type UploadReplica } from './upload.ts'
+export {
+  createUploadStore,
+  type UploadBlock,
+  type UploadChange,
+  type UploadStore,
+  uploadMigrations,
+} from './upload-store.ts'

@@ -1,0 +1,118 @@
+import type { Manifest } from '@hexachord/protocol/manifests'
+import type { Address, Hash, Subject } from '@hexachord/protocol/names'
+import type { Grant } from '@hexachord/protocol/offers'
+import type { Receipt } from '@hexachord/protocol/receipts'
+import type { Replica, UploadAnswer } from '@hexachord/protocol/rest'
+import type { Tags } from '../tags/index.ts'
+import type { AudioSource, RenditionPlan } from '../transcoding/index.ts'
+import type { UploadState } from './states.ts'
+
+/** One upload, as this node remembers it: all that is needed to go on after a crash. */
+export type Upload = {
+  readonly id: string
+  /** Grows by one with each change. */
+  readonly version: number
+  readonly state: UploadState
+  readonly subject: Subject
+  /** Who sends it, and alone may change it. */
+  readonly account: Address
+  readonly grant: Grant
+  /** As given by the client; a label, never a path. */
+  readonly filename: string
+  readonly filetype: string | undefined
+  /** sha256 that the client expects. */
+  readonly expectedSha256: Hash | undefined
+  readonly byteLength: number
+  readonly receivedBytes: number
+  readonly createdAtMs: number
+  readonly changedAtMs: number
+  /** When each step ended. */
+  readonly receivedAtMs?: number
+  readonly renderedAtMs?: number
+  readonly endedAtMs?: number
+  /** Why it failed. */
+  readonly failure?: { readonly problem: string; readonly reason: string }
+  /** What did not go as hoped and harms nothing, such as a broken cover. */
+  readonly notes: readonly string[]
+  readonly source?: AudioSource
+  readonly sha256?: Hash
+  readonly tags?: Tags
+  readonly renditions: readonly UploadRendition[]
+  /** Loudness, waveform and cover as they stand in the manifest; length of what can be heard. */
+  readonly measured?: Pick<Manifest, 'loudness' | 'waveform'> & { readonly durationMs: number }
+  readonly cover?: NonNullable<Manifest['cover']>
+  /** Manifest of what is playable so far. */
+  readonly playable?: string
+  readonly track?: NonNullable<UploadAnswer['track']>
+  readonly replicas: readonly UploadReplica[]
+  readonly copies: number
+  /** Whether the source file was deleted. */
+  readonly sourceGone: boolean
+}
+
+export type UploadRendition = {
+  readonly plan: RenditionPlan
+  readonly state: 'waiting' | 'running' | 'done' | 'failed'
+  readonly doneMs: number
+  readonly segments: number
+  /** The rendition's block, once it is done. */
+  readonly block?: { readonly cid: string; readonly byteLength: number }
+}
+
+export type UploadReplica = Replica & {
+  /** Name of the offer at the operator. */
+  readonly offer?: Hash
+  readonly receipt?: Receipt
+}
+
+/** What the client is shown. */
+export function answerOf(upload: Upload): UploadAnswer & { notes: readonly string[] } {
+  const { source, sha256, receivedAtMs, renderedAtMs, endedAtMs } = upload
+  return {
+    id: upload.id,
+    version: upload.version,
+    subject: upload.subject,
+    state: upload.state,
+    ...upload.failure,
+    notes: upload.notes,
+    filename: upload.filename,
+    byteLength: upload.byteLength,
+    receivedBytes: upload.receivedBytes,
+    ...(source && sha256
+      ? {
+          source: {
+            sha256,
+            durationMs: source.durationMs,
+            codec: source.codec,
+            sampleRateHz: source.sampleRateHz,
+            channels: source.channels,
+            lossless: source.lossless,
+          },
+        }
+      : {}),
+    ...(upload.tags ? { tags: upload.tags } : {}),
+    renditions: upload.renditions.map(({ plan, state, doneMs, segments }) => ({
+      name: plan.name,
+      state,
+      doneMs,
+      segments,
+    })),
+    playable: upload.playable ?? null,
+    track: upload.track ?? null,
+    replicas: upload.replicas.map(({ operator, endpoint, state, blocks, reason }) => ({
+      operator,
+      endpoint,
+      state,
+      blocks,
+      ...(reason === undefined ? {} : { reason }),
+    })),
+    receipts: upload.replicas.flatMap(({ receipt }) => receipt ?? []),
+    copies: upload.copies,
+    ms: {
+      ...(receivedAtMs && renderedAtMs ? { transcode: renderedAtMs - receivedAtMs } : {}),
+      ...(renderedAtMs && endedAtMs && upload.state === 'ready'
+        ? { replicate: endedAtMs - renderedAtMs }
+        : {}),
+    },
+  }
+}
