@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs'
+import { deployNetwork } from '@hexachord/contracts/deployment'
+import { type NetworkFile, readNetworkFile, writeNetworkFile } from '@hexachord/contracts/networks'
+import { type JsonRpcProvider, parseEther, type Signer } from 'ethers'
+
+/** The chain and the network file do not belong together. */
+export class ChainMismatchError extends Error {
+  override name = 'ChainMismatchError'
+}
+
+/** Short, so that a newcomer sees epochs pass. */
+export const localRules = {
+  finalityBlocks: 2,
+  epochBlocks: 16,
+  minimumStakeWei: parseEther('100'),
+  unbondingSeconds: 3_600,
+  bytesPerToken: 10n ** 9n,
+}
+
+/**
+ * The network of `networkFile`: deployed on first use, and after that checked to be on this chain.
+ * Throws ChainMismatchError, which says what to do, when the chain has lost its contracts.
+ */
+export async function establishContracts(options: {
+  networkFile: string
+  provider: JsonRpcProvider
+  treasury: Signer
+  signal: AbortSignal
+}): Promise<NetworkFile> {
+  const { networkFile, provider, treasury, signal } = options
+  if (!existsSync(networkFile)) {
+    const network = await deployNetwork({ signer: treasury, name: 'local', ...localRules, signal })
+    await writeNetworkFile(networkFile, network)
+    return network
+  }
+  const network = await readNetworkFile(networkFile)
+  for (const [name, address] of Object.entries(network.contracts)) {
+    if ((await provider.getCode(address)) !== '0x') continue
+    throw new ChainMismatchError(
+      `The chain has no contract ${name} at ${address}, which ${networkFile} names: the state of the chain was lost. Start anew with --reset.`,
+    )
+  }
+  return network
+}

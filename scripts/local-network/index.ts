@@ -1,0 +1,194 @@
+import { rm } from 'node:fs/promises'
+import { claimNetwork, findRunningNetwork, NetworkRunningError } from '../setup/index.ts'
+import { allStarted } from './all-started.ts'
+import { type LocalChain, openLocalChain } from './chain.ts'
+import { createMiner, type Miner, removePostgresData } from './engines/index.ts'
+import { foundNetwork, type LocalOperator } from './founding.ts'
+import { type Layout, layOut } from './layout.ts'
+import { choosePorts, type Ports } from './ports.ts'
+import { type ProcessEvent, type Processes, superviseProcesses } from './processes.ts'
+import { startService } from './service.ts'
+import { writeEnvironmentFile } from './service-environments.ts'
+import { originOf, planServices, type ServicePlan } from './services.ts'
+import { layers, startEngines } from './start-engines.ts'
+
+export type { LocalChain } from './chain.ts'
+export { ChainMismatchError, localRules } from './contracts.ts'
+export type { LocalOperator } from './founding.ts'
+export { layOut } from './layout.ts'
+export { tailOfLog } from './log-file.ts'
+export { type Ports, PortTakenError, preferredPorts } from './ports.ts'
+export type { ProcessEvent, Processes } from './processes.ts'
+export { contentName, creatorName, discoveryName } from './services.ts'
+export { NotReadyError } from './until-ready.ts'
+
+/** A part of the start, told when it begins and, with its duration, when it has ended. */
+export type NetworkStep = { step: string; endedAfterMs?: number }
+
+export type LocalNetwork = {
+  directory: string
+  /** The file with the addresses of the contracts. */
+  networkFile: string
+  logDirectory: string
+  urls: {
+    chain: string
+    creator: string
+    discovery: string
+    content: string[]
+    database: string
+    redis: string
+  }
+  /** The creator node's operator first, then the content services in their order. */
+  operators: LocalOperator[]
+  /** By name: `chain`, `postgres`, `redis`, `creator-node`, `discovery-provider`, `content-service-1`… */
+  processes: Processes
+  chain: LocalChain
+  /** Ends every process, services first; the state stays for the next start. */
+  stop(): Promise<void>
+}
+
+export type LocalNetworkOptions = {
+  /** Everything that the network writes lies here; a second start continues from it. */
+  directory: string
+  /** Ports to try first. @default those of the last start, else the documented ones */
+  ports?: Ports
+  /** @default 3 */
+  contentServices?: number
+  /** `auto` mines each second while transactions wait; `manual` only by `chain.mine`. @default 'auto' */
+  mining?: 'auto' | 'manual'
+  /** A database to use instead of a Postgres of our own. */
+  databaseUrl?: string | undefined
+  /** A Redis to use instead of one of our own. */
+  redisUrl?: string | undefined
+  /** Cancels the start; a network that runs is ended by `stop`. */
+  signal: AbortSignal
+  onStep?(step: NetworkStep): void
+  /** Crashes, returns, and what else an operator would want to read. */
+  report?(line: string): void
+}
+
+/** Blocks come as quickly as they are needed while the network is being set up. */
+const setupMiningEveryMs = 20
+
+/**
+ * Starts a whole network on this machine: chain, Postgres, Redis, one creator node, one discovery provider
+ * and content services, each of its own operator, each a process configured as its operator would.
+ * Either everything is up when it resolves, or nothing is left when it rejects.
+ *
+ * @throws NetworkRunningError when one runs from the directory; NotReadyError with the last log lines of the
+ * process that did not come up; ChainMismatchError, ChainStateError, SetupError with what to do
+ */
+export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
+  const { contentServices = 3, mining = 'auto', signal, report = () => {} } = options
+  const layout = layOut(options.directory)
+  const release = claimNetwork(layout.directory)
+  const processes = superviseProcesses({ onEvent: (event) => report(describeEvent(event, layout)) })
+  let miner: Miner | undefined
+
+  async function stop(): Promise<void> {
+    await miner?.close()
+    miner = undefined
+    try {
+      await processes.close()
+    } finally {
+      release()
+    }
+  }
+
+  async function step<T>(name: string, action: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted()
+    options.onStep?.({ step: name })
+    const startMs = performance.now()
+    const result = await action()
+    options.onStep?.({ step: name, endedAfterMs: Math.round(performance.now() - startMs) })
+    return result
+  }
+
+  try {
+    const ports = await choosePorts({
+      directory: layout.directory,
+      contentServices,
+      ...(options.ports && { preferred: options.ports }),
+    })
+    const backends = await step('engines', () =>
+      startEngines({ layout, ports, processes, given: options, report, signal }),
+    )
+    const chain = openLocalChain(backends.rpcUrl)
+    miner = createMiner({ rpcUrl: chain.rpcUrl, everyMs: setupMiningEveryMs, report })
+    const operators = await step('operators', () => foundNetwork({ layout, ports, chain, signal }))
+    await miner.close()
+    miner = mining === 'auto' ? createMiner({ rpcUrl: chain.rpcUrl, report }) : undefined
+
+    const addresses = new Map(operators.map((operator) => [operator.name, operator.address]))
+    const operatorAddress = (name: string) => addresses.get(name) ?? ''
+    const plans = planServices({ layout, ports, backends, operatorAddress })
+    await step('services', () => startServices({ plans, layout, processes, signal }))
+
+    return {
+      directory: layout.directory,
+      networkFile: layout.networkFile,
+      logDirectory: layout.logDirectory,
+      urls: {
+        chain: chain.rpcUrl,
+        creator: originOf(ports.creator),
+        discovery: originOf(ports.discovery),
+        content: ports.content.map(originOf),
+        database: backends.databaseUrl,
+        redis: backends.redisUrl,
+      },
+      operators,
+      processes,
+      chain,
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Removes the state of the network in `directory`. Throws NetworkRunningError while it runs. */
+export async function resetLocalNetwork(directory: string): Promise<void> {
+  const layout = layOut(directory)
+  const pid = findRunningNetwork(layout.directory)
+  if (pid !== undefined) throw new NetworkRunningError(pid, layout.directory)
+  await removePostgresData(layout.dataDirectory('postgres'))
+  for (const name of layout.stateful) await rm(name, { recursive: true, force: true })
+}
+
+async function startServices(options: {
+  plans: ServicePlan[]
+  layout: Layout
+  processes: Processes
+  signal: AbortSignal
+}): Promise<void> {
+  const { plans, layout, processes, signal } = options
+  for (const plan of plans) await writeEnvironmentFile(layout.environmentFile(plan.name), plan.variables)
+  await allStarted(
+    plans.map((plan) => {
+      const launch = () =>
+        startService({
+          name: plan.name,
+          entry: plan.entry,
+          environmentFile: layout.environmentFile(plan.name),
+          port: plan.port,
+          logFile: layout.log(plan.name),
+          cwd: layout.directory,
+          signal,
+        })
+      return processes.start(plan.name, launch, layers.service)
+    }),
+  )
+}
+
+function describeEvent(event: ProcessEvent, layout: Layout): string {
+  const log = layout.log(event.name)
+  switch (event.kind) {
+    case 'crashed':
+      return `${event.name} ended by itself (${event.exit.signal ?? `code ${event.exit.code}`}), starting it again in ${event.againInMs} ms; see ${log}`
+    case 'failed':
+      return `${event.name} did not come back, trying again in ${event.againInMs} ms: ${String(event.error)}`
+    case 'back':
+      return `${event.name} is back (pid ${event.pid})`
+  }
+}
