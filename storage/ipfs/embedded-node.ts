@@ -86,17 +86,8 @@ export function composeEmbeddedNode(parts: EmbeddedParts): EmbeddedIpfs {
     peerId: parts.peerId,
     addresses: () => bitswap?.addresses() ?? [],
     connectedPeers: () => bitswap?.connectedPeers() ?? [],
-    put: (bytes, codec, options) =>
-      call(options, async () => {
-        const cid = await store.put(bytes, codec, options?.signal)
-        bitswap?.announce(cid)
-        return cid
-      }),
-    putVerified: (text, bytes, options) =>
-      call(options, async () => {
-        await store.putVerified(text, bytes, options?.signal)
-        bitswap?.announce(parseCid(text).cid)
-      }),
+    put: (bytes, codec, options) => call(options, () => store.put(bytes, codec, options?.signal)),
+    putVerified: (cid, bytes, options) => call(options, () => store.putVerified(cid, bytes, options?.signal)),
     get: (cid, options) => call(options, () => store.get(cid, options?.signal)),
     has: (cid, options) => call(options, () => store.has(cid)),
     size: (cid, options) => call(options, () => store.size(cid)),

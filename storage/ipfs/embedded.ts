@@ -28,7 +28,7 @@ export type EmbeddedIpfsOptions = {
   readonly peers?: (() => readonly RegisteredPeer[]) | undefined
   /** Whether to exchange blocks with others at all. @default true */
   readonly bitswap?: boolean | undefined
-  /** How long one peer has for one block, in ms; less than 5 s makes the second question useless. @default 8 s */
+  /** How long one peer has for one block, in ms; below 8 s a broken answer is not asked for again. @default 12 s */
   readonly peerTimeoutMs?: number | undefined
   /** How often missing connections are considered, in ms. @default 2 s */
   readonly redialIntervalMs?: number | undefined
@@ -37,7 +37,7 @@ export type EmbeddedIpfsOptions = {
   readonly now?: (() => number) | undefined
 }
 
-const defaultPeerTimeoutMs = 8_000
+const defaultPeerTimeoutMs = 12_000
 
 /**
  * An IPFS node inside this process: blocks as verified, synced files; pins and leases in SQLite; bitswap with

@@ -14,8 +14,6 @@ export type HeliaBitswap = {
    * @throws when the peer says that it has not got it, or when `signal` is aborted
    */
   ask(peer: CID, block: string, signal: AbortSignal): Promise<Uint8Array>
-  /** Sends a new block to peers that have asked for it. */
-  announce(block: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -30,6 +28,13 @@ const messageBytes = maximumBlockBytes + 4 * 1024
 const wantsPerPeer = 128
 
 /**
+ * When to ask again where no answer came. A peer that sent us the block before takes the first question for an
+ * echo and only forgets having sent it; one whose answer broke off on its way takes every question for an echo in the
+ * first 5 s. Asking again while an answer is under way does not make it come twice.
+ */
+const repeatAfterMs = [1_000, 7_000, 8_000]
+
+/**
  * Starts bitswap on a libp2p node that is not started yet.
  *
  * Helia's own node class is left out: it would add a second block store, pins that lose shared blocks, and the code
@@ -41,18 +46,34 @@ export async function startHeliaBitswap(libp2p: Libp2p, blockstore: BlockSource)
   withBitswap(host as unknown as Parameters<typeof withBitswap>[0], init)
   const broker = await host.start()
 
+  function askOnce(peer: CID, block: CID, signal: AbortSignal): Promise<Uint8Array> {
+    const session = broker.createSession({ providers: [peer], minProviders: 1, maxProviders: 1 })
+    return session.retrieve(block, { signal })
+  }
+
   return {
     async ask(peer, block, signal) {
-      const session = broker.createSession({ providers: [peer], minProviders: 1, maxProviders: 1 })
-      return session.retrieve(CID.parse(block), { signal })
+      const answer = Promise.withResolvers<Uint8Array>()
+      const answered = new AbortController()
+      const patience = AbortSignal.any([signal, answered.signal])
+      const ask = () => {
+        askOnce(peer, CID.parse(block), patience).then(answer.resolve, answer.reject)
+      }
+      const repeats = repeatAfterMs.map((ms) => setTimeout(ask, ms))
+      ask()
+      try {
+        return await answer.promise
+      } finally {
+        for (const repeat of repeats) clearTimeout(repeat)
+        answered.abort()
+      }
     },
-    announce: (block) => broker.announce(CID.parse(block)),
     stop: () => stop(broker),
   }
 }
 
 /** What bitswap's broker can do of all that a broker may. */
-type BitswapBroker = Required<Pick<BlockBroker, 'announce'>> & {
+type BitswapBroker = {
   createSession(options: CreateSessionOptions): Required<Pick<BlockBroker, 'retrieve'>>
 }
 
@@ -89,7 +110,7 @@ class BitswapHost {
   async start(): Promise<BitswapBroker> {
     await this.#mixin?.start?.(this as never)
     const broker = this.#broker
-    if (broker?.announce === undefined || broker.createSession === undefined) {
+    if (broker?.createSession === undefined) {
       throw new TypeError('this version of @helia/bitswap starts in another way')
     }
     return broker as BitswapBroker

@@ -3,6 +3,7 @@ import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import pLimit from 'p-limit'
+import { abortable } from '../abortable.ts'
 import type { BlockStore } from '../block-store.ts'
 import { BlockUnavailable, type RegisteredPeer } from '../ipfs-node.ts'
 import { BlockSource } from './block-source.ts'
@@ -20,8 +21,6 @@ export type Bitswap = {
    * @throws BlockUnavailable when nobody gives it
    */
   request(cid: string, prefer: readonly string[], signal: AbortSignal | undefined): Promise<Uint8Array>
-  /** Tells peers that wait for the block. */
-  announce(cid: string): void
   close(): Promise<void>
 }
 
@@ -39,11 +38,8 @@ export type BitswapOptions = {
   redialIntervalMs?: number | undefined
 }
 
-/**
- * Peers that kept silent are asked once more: the sender notes a block as sent although the stream broke, and says
- * nothing for 5 s when it is asked again too soon.
- */
-const rounds = 2
+/** A peer that gave no answer is asked last for this long. */
+const demotionMs = 60_000
 
 const dialTimeoutMs = 10_000
 
@@ -57,6 +53,7 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
 
   const closing = new AbortController()
   const limit = pLimit(wantsInFlight)
+  const silentSince = new Map<string, number>()
   const connectedPeers = () => [...new Set(libp2p.getPeers().map(String))]
 
   async function dial(peer: RegisteredPeer, signal: AbortSignal): Promise<void> {
@@ -77,40 +74,33 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
     return exchange.ask(peerIdFromString(peerId).toCID(), cid, signal)
   }
 
-  async function askRound(
-    cid: string,
-    peers: readonly string[],
-    signal: AbortSignal,
-  ): Promise<{ bytes?: Uint8Array; silent: string[]; failures: unknown[] }> {
-    const silent: string[] = []
+  async function request(cid: string, prefer: readonly string[], signal: AbortSignal): Promise<Uint8Array> {
+    const candidates = (prefer.length > 0 ? prefer : connectedPeers()).filter(allowPeer)
+    if (candidates.length === 0) throw new BlockUnavailable(cid, 'no registered peer is connected')
     const failures: unknown[] = []
-    for (const peerId of peers) {
+    let unanswered = 0
+    for (const peerId of answeringFirst(candidates)) {
       const patience = AbortSignal.timeout(peerTimeoutMs)
       try {
-        return { bytes: await askPeer(peerId, cid, AbortSignal.any([signal, patience])), silent, failures }
+        const bytes = await askPeer(peerId, cid, AbortSignal.any([signal, patience]))
+        silentSince.delete(peerId)
+        return bytes
       } catch (error) {
         signal.throwIfAborted()
-        if (patience.aborted) silent.push(peerId)
         failures.push(error)
+        if (!patience.aborted) continue
+        unanswered += 1
+        silentSince.set(peerId, performance.now())
       }
     }
-    return { silent, failures }
+    const why = `of ${candidates.length} registered peers ${unanswered} gave no answer, the others have not got it`
+    throw new BlockUnavailable(cid, why, { cause: new AggregateError(failures) })
   }
 
-  async function request(cid: string, prefer: readonly string[], signal: AbortSignal): Promise<Uint8Array> {
-    const failures: unknown[] = []
-    let peers = (prefer.length > 0 ? prefer : connectedPeers()).filter(allowPeer)
-    if (peers.length === 0) throw new BlockUnavailable(cid, 'no registered peer is connected')
-    const asked = peers.length
-    for (let round = 0; round < rounds && peers.length > 0; round += 1) {
-      const outcome = await askRound(cid, peers, signal)
-      if (outcome.bytes !== undefined) return outcome.bytes
-      failures.push(...outcome.failures)
-      peers = outcome.silent
-    }
-    const why =
-      peers.length > 0 ? `${peers.length} of ${asked} peers did not answer` : `none of ${asked} peers has it`
-    throw new BlockUnavailable(cid, why, { cause: new AggregateError(failures) })
+  function answeringFirst(peers: readonly string[]): string[] {
+    const isSilent = (peerId: string) =>
+      performance.now() - (silentSince.get(peerId) ?? Number.NEGATIVE_INFINITY) < demotionMs
+    return [...peers].sort((a, b) => Number(isSilent(a)) - Number(isSilent(b)))
   }
 
   const redialling = keepConnected({
@@ -118,6 +108,7 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
     isConnected: (peerId) => libp2p.getConnections(peerIdFromString(peerId)).length > 0,
     dial,
     async dropUnregistered() {
+      for (const peerId of silentSince.keys()) if (!allowPeer(peerId)) silentSince.delete(peerId)
       const strangers = libp2p.getPeers().filter((peer) => !allowPeer(peer.toString()))
       await Promise.all(
         strangers.map((peer) => libp2p.hangUp(peer, { signal: AbortSignal.timeout(dialTimeoutMs) })),
@@ -132,16 +123,11 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
     connectedPeers,
     async request(cid, prefer, signal) {
       const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
-      return limit(async () => {
+      const turn = limit(async () => {
         either.throwIfAborted()
         return request(cid, prefer, either)
       })
-    },
-    announce(cid) {
-      exchange.announce(cid).catch((err: unknown) => {
-        // Whoever waits asks again; the block is safe here.
-        logger.debug({ err, cid }, 'new block could not be announced')
-      })
+      return abortable(turn, either)
     },
     async close() {
       closing.abort(new DOMException('the node is closing', 'AbortError'))

@@ -1,0 +1,194 @@
+import { pipeline } from 'node:stream/promises'
+import { Problem } from '@hexachord/platform/http'
+import { type Response, Router } from 'express'
+import { BlockNotFound, type IpfsNode } from '../ipfs/index.ts'
+import { type BlockReader, createBlockReader } from './block-reader.ts'
+import { carHeader, carPieces, readCarRequest } from './car.ts'
+import { isUnchanged, requestedRange } from './conditions.ts'
+import { carParameters, chooseFormat } from './formats.ts'
+import { type GatewayParameters, type GatewayRequest, readGatewayRequest } from './gateway-request.ts'
+import { cachingHeaders, contentHeaders, corsHeaders, etagOf, type Selection } from './headers.ts'
+import { resolvePath } from './path-resolution.ts'
+import { readCid } from './requested-block.ts'
+
+export type GatewayOptions = {
+  readonly ipfs: Pick<IpfsNode, 'get' | 'size'>
+  /** Memory for hot blocks. */
+  readonly cacheBytes: number
+  /** Whether this operator refuses to serve a block. @default none is refused */
+  readonly isDenied?: ((cid: string) => boolean) | undefined
+  /**
+   * Gets a block that is not here, for a gateway of last resort; what it gives is hashed before anybody sees it. It
+   * rejects with BlockNotFound or BlockUnavailable when nobody has the block. @default a block not here is not found
+   */
+  readonly fetchMissing?: ((cid: string, signal: AbortSignal) => Promise<Uint8Array>) | undefined
+  /** How long `fetchMissing` has for a block, in ms. @default 30 s, after which clients tend to give up */
+  readonly fetchTimeoutMs?: number | undefined
+}
+
+const defaultFetchTimeoutMs = 30_000
+const methods = 'GET, HEAD, OPTIONS'
+
+/**
+ * `/ipfs/:cid` and `/ipfs/:cid/…`: the IPFS trustless and path gateway rules for raw and dag-json blocks
+ * (https://specs.ipfs.tech/http-gateways/). Blocks are served from memory; streams and hashes stay off the hot path.
+ */
+export function gatewayRoutes(options: GatewayOptions): Router {
+  const reader = createBlockReader({
+    ipfs: options.ipfs,
+    cacheBytes: options.cacheBytes,
+    fetchMissing: options.fetchMissing,
+    fetchTimeoutMs: options.fetchTimeoutMs ?? defaultFetchTimeoutMs,
+  })
+  const refuseDenied = (cid: string) => {
+    if (options.isDenied?.(cid) === true) throw denied(cid)
+  }
+  const router = Router()
+  const path = '/ipfs/:cid{/*path}'
+  router.get<string, GatewayParameters>(path, async (request, response) => {
+    const asked = readGatewayRequest(request)
+    try {
+      await answer(asked, response, guardedReader(reader, asked, refuseDenied))
+    } catch (error) {
+      if (error instanceof BlockNotFound) throw notHere(asked, error)
+      throw error
+    }
+  })
+  router.options(path, (_request, response) => {
+    response.writeHead(204, { ...corsHeaders, Allow: methods, 'Access-Control-Max-Age': 86_400 }).end()
+  })
+  router.all(path, (request) => {
+    const detail = `${request.method} is not possible here; blocks can only be read`
+    throw new Problem({ status: 405, detail, headers: { Allow: methods } })
+  })
+  return router
+}
+
+/** Blocks as this one request may see them. */
+type RequestReader = {
+  check(cid: string): void
+  read(cid: string, keep?: boolean): Promise<Uint8Array>
+  size(cid: string): Promise<number>
+}
+
+function guardedReader(
+  reader: BlockReader,
+  { block, onlyIfCached }: GatewayRequest,
+  check: (cid: string) => void,
+): RequestReader {
+  const elsewhere = !onlyIfCached
+  const inline = block.kind === 'inline' ? block : undefined
+  return {
+    check,
+    async read(cid, keep = true) {
+      check(cid)
+      if (cid === inline?.cid) return inline.bytes
+      return reader.hot(cid) ?? reader.read(cid, { elsewhere, keep })
+    },
+    async size(cid) {
+      check(cid)
+      return cid === inline?.cid ? inline.bytes.length : reader.size(cid, { elsewhere })
+    },
+  }
+}
+
+async function answer(asked: GatewayRequest, response: Response, reader: RequestReader): Promise<void> {
+  const selection = await select(asked, reader)
+  // Whoever asks only for what is here is told so before anything else; for others the name alone decides.
+  if (asked.onlyIfCached) await reader.size(selection.target)
+  if (isUnchanged(asked.headers, etagOf(selection))) {
+    response.writeHead(304, cachingHeaders(selection)).end()
+    return
+  }
+  if (selection.car === undefined) await answerBlock(selection, response, reader)
+  else await answerCar(selection, response, reader)
+}
+
+async function select(asked: GatewayRequest, reader: RequestReader): Promise<Selection> {
+  const { block, segments, query, headers } = asked
+  reader.check(block.cid)
+  const blocks = await resolvePath(block.cid, segments, (cid) => reader.read(cid))
+  const target = blocks.at(-1) ?? block.cid
+  reader.check(target)
+  const end = readCid(target)
+  if (end.kind === 'foreign') throw new BlockNotFound(target)
+  const codec = end.kind === 'inline' ? 'raw' : end.codec
+  const chosen = chooseFormat(query, headers.accept, codec)
+  const car = chosen.format === 'car' ? readCarRequest(query, carParameters(headers.accept)) : undefined
+  return { asked, blocks, target, codec, chosen, car }
+}
+
+async function answerBlock(selection: Selection, response: Response, reader: RequestReader): Promise<void> {
+  const { asked, target } = selection
+  const headers = contentHeaders(selection)
+  if (asked.isHead) {
+    response.writeHead(200, { ...headers, 'Content-Length': await reader.size(target) }).end()
+    return
+  }
+  const bytes = await reader.read(target)
+  const range = requestedRange(asked.headers, bytes.length, etagOf(selection))
+  if (range === 'unsatisfiable') throw outside(target, bytes.length)
+  if (range === 'whole') {
+    response.writeHead(200, { ...headers, 'Content-Length': bytes.length }).end(bytes)
+    return
+  }
+  const part = bytes.subarray(range.start, range.end + 1)
+  const contentRange = `bytes ${range.start}-${range.end}/${bytes.length}`
+  response
+    .writeHead(206, { ...headers, 'Content-Range': contentRange, 'Content-Length': part.length })
+    .end(part)
+}
+
+async function answerCar(selection: Selection, response: Response, reader: RequestReader): Promise<void> {
+  const { asked, blocks, target, car } = selection
+  if (car === undefined) throw new TypeError('a CAR is answered only where one was chosen')
+  const headers = contentHeaders(selection)
+  // What is asked for has to be here; what it links to may turn out not to be, and then the answer breaks off.
+  await reader.size(target)
+  if (asked.isHead) {
+    response.writeHead(200, headers).end()
+    return
+  }
+  response.writeHead(200, headers)
+  if (asked.block.kind === 'inline') {
+    response.end(carHeader(target))
+    return
+  }
+  try {
+    // A whole track would push what is hot out of memory.
+    await pipeline(
+      carPieces(blocks, car, (cid) => reader.read(cid, false)),
+      response,
+    )
+  } catch (error) {
+    if (!isGone(error)) throw new Error(`the CAR of ${target} had to be broken off`, { cause: error })
+  }
+}
+
+/** The caller hung up before the end. */
+function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
+}
+
+function notHere({ onlyIfCached }: GatewayRequest, cause: BlockNotFound): Problem {
+  return new Problem({
+    status: onlyIfCached ? 412 : 404,
+    slug: 'block-not-here',
+    title: 'Block not here',
+    detail: `block ${cause.cid} is not on this node; ask another holder of the track`,
+    cause,
+  })
+}
+
+function denied(cid: string): Problem {
+  const detail = `block ${cid} is no longer served by this operator`
+  return new Problem({ status: 410, slug: 'block-denied', detail })
+}
+
+function outside(cid: string, size: number): Problem {
+  return new Problem({
+    status: 416,
+    detail: `block ${cid} has ${size} bytes; the range asked for lies outside them`,
+    headers: { 'Content-Range': `bytes */${size}` },
+  })
+}
