@@ -67,6 +67,8 @@ export type LocalNetworkOptions = {
   report?(line: string): void
 }
 
+/** What a crashed owner left behind is ended by its guard in this time; its ports are free then. */
+const orphansEndWithinMs = 10_000
 /** Blocks come as quickly as they are needed while the network is being set up. */
 const setupMiningEveryMs = 20
 
@@ -81,7 +83,7 @@ const setupMiningEveryMs = 20
 export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
   const { contentServices = 3, mining = 'auto', signal, report = () => {} } = options
   const layout = layOut(options.directory)
-  const release = claimNetwork(layout.directory)
+  const claim = claimNetwork(layout.directory)
   const processes = superviseProcesses({ onEvent: (event) => report(describeEvent(event, layout)) })
   let miner: Miner | undefined
 
@@ -91,7 +93,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     try {
       await processes.close()
     } finally {
-      release()
+      claim.release()
     }
   }
 
@@ -108,6 +110,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     const ports = await choosePorts({
       directory: layout.directory,
       contentServices,
+      patienceMs: claim.afterCrash ? orphansEndWithinMs : 0,
       ...(options.ports && { preferred: options.ports }),
     })
     const backends = await step('engines', () =>

@@ -61,6 +61,14 @@ describe('the ports of a network', () => {
     expect(await choose()).toEqual(first)
   })
 
+  test('of last time are waited for when their owner has just died', async () => {
+    const first = await choose()
+    await occupy(preferred.chain)
+    const again = choosePorts({ directory: folder.path, contentServices: 3, preferred, patienceMs: 20_000 })
+    setTimeout(() => servers[0]?.close(), 50)
+    expect(await again).toEqual(first)
+  })
+
   test.each(['{"creator":', '{"creator":"4600"}', '[]'])(
     'a damaged memory %s is not believed',
     async (text) => {

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 
 /** Every port of a local network. */
 export type Ports = {
@@ -57,10 +58,14 @@ export async function choosePorts(options: {
   contentServices: number
   /** @default the documented ports */
   preferred?: Ports
+  /** How long to wait for the ports of last time when they are taken. @default 0 */
+  patienceMs?: number
 }): Promise<Ports> {
   const { directory, contentServices, preferred = preferredPorts(contentServices) } = options
   const file = path.join(directory, 'ports.json')
-  const wanted = fitting(await remembered(file), contentServices) ?? preferred
+  const last = fitting(await remembered(file), contentServices)
+  const wanted = last ?? preferred
+  if (last !== undefined) await waitUntilFree(Object.values(last).flat(), options.patienceMs ?? 0)
   const chosen = new Set<number>()
 
   async function choose(port: number, hasMetrics: boolean): Promise<number> {
@@ -93,6 +98,12 @@ export async function choosePorts(options: {
 /** Throws PortTakenError when something listens on the port of loopback already. */
 export async function requireFreePort(port: number, wantedBy: string): Promise<void> {
   if (!(await isFree(port))) throw new PortTakenError(port, wantedBy)
+}
+
+/** Ends when all are free, or when the time is over. */
+async function waitUntilFree(ports: number[], patienceMs: number): Promise<void> {
+  const endMs = Date.now() + patienceMs
+  while (Date.now() < endMs && !(await areFree(ports))) await wait(100)
 }
 
 async function areFree(ports: number[]): Promise<boolean> {

@@ -6,7 +6,7 @@ import { checkPlatform } from './platform.ts'
 import { installPrograms, type Program } from './programs.ts'
 
 export { chromium, ffmpeg, ffprobe, findProgram, type Program, redisServer } from './programs.ts'
-export { claimNetwork, findRunningNetwork, NetworkRunningError } from './running-network.ts'
+export { type Claim, claimNetwork, findRunningNetwork, NetworkRunningError } from './running-network.ts'
 export { SetupError } from './setup-error.ts'
 
 /**

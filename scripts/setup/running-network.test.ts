@@ -15,18 +15,19 @@ const pidFile = () => path.join(folder.path, 'network.pid')
 
 describe('the claim on a folder', () => {
   test('holds against a second network, which is told the pid, until it is released', () => {
-    const release = claimNetwork(folder.path)
+    const { release, afterCrash } = claimNetwork(folder.path)
+    expect(afterCrash).toBe(false)
     expect(findRunningNetwork(folder.path)).toBe(process.pid)
     expect(() => claimNetwork(folder.path)).toThrow(`(pid ${process.pid})`)
     release()
     expect(findRunningNetwork(folder.path)).toBeUndefined()
-    claimNetwork(folder.path)()
+    claimNetwork(folder.path).release()
   })
 
   test('of a process that has died is replaced', async () => {
     const { pid } = spawnSync('true')
     await writeFile(pidFile(), JSON.stringify({ pid, start: 'long ago' }))
-    claimNetwork(folder.path)
+    expect(claimNetwork(folder.path).afterCrash).toBe(true)
     expect(findRunningNetwork(folder.path)).toBe(process.pid)
   })
 
@@ -40,11 +41,11 @@ describe('the claim on a folder', () => {
   test.each(['', '{"pid":', '[]', '{"pid":"1"}'])('written as %j is worth nothing', async (text) => {
     await writeFile(pidFile(), text)
     expect(findRunningNetwork(folder.path)).toBeUndefined()
-    claimNetwork(folder.path)()
+    claimNetwork(folder.path).release()
   })
 
   test('stops an installation of packages: exit code 2 and the pid', () => {
-    const release = claimNetwork(folder.path)
+    const { release } = claimNetwork(folder.path)
     const refusal = spawnSync(
       process.execPath,
       [path.join(import.meta.dirname, 'refuse-while-running.ts'), folder.path],

@@ -25,27 +25,38 @@ export function findRunningNetwork(directory: string): number | undefined {
   return owner.pid
 }
 
+export type Claim = {
+  /** Whether the last owner died without releasing it: its processes may still be on their way out. */
+  afterCrash: boolean
+  release(): void
+}
+
 /**
- * Makes this process the owner of the network in `directory`, until the returned function is called.
- * Throws NetworkRunningError when a living process owns it. A claim left by a dead one is replaced.
+ * Makes this process the owner of the network in `directory`. Throws NetworkRunningError when a living
+ * process owns it. A claim left by a dead one is replaced.
  */
-export function claimNetwork(directory: string): () => void {
+export function claimNetwork(directory: string): Claim {
   mkdirSync(directory, { recursive: true })
   const file = path.join(directory, fileName)
   const draft = `${file}.${process.pid}`
   writeFileSync(draft, `${JSON.stringify({ pid: process.pid, start: processStart(process.pid) })}\n`)
+  let afterCrash = false
   try {
     // link() fails when the name exists, so of two processes that start at once exactly one wins.
     while (!tryLink(draft, file)) {
       const running = findRunningNetwork(directory)
       if (running !== undefined) throw new NetworkRunningError(running, directory)
       moveStaleAside(directory, file)
+      afterCrash = true
     }
   } finally {
     rmSync(draft, { force: true })
   }
-  return () => {
-    if (readOwner(file)?.pid === process.pid) rmSync(file, { force: true })
+  return {
+    afterCrash,
+    release() {
+      if (readOwner(file)?.pid === process.pid) rmSync(file, { force: true })
+    },
   }
 }
 
