@@ -3,9 +3,11 @@ import { MediaInitializationSection, MediaPlaylist, Segment, stringify } from '.
 import { checkedUri } from './uris.ts'
 
 export type MediaUris = {
-  /** Where a segment is fetched. `filename` tells a gateway its place and kind: `segment-00012.m4s`. */
+  /** Where a segment is fetched. `filename` tells its place and kind: `segment-00012.m4s`. For players that are
+   * not ours the URI has to end in it, as in `/ipfs/<cid>?filename=<filename>`: ffmpeg (5.1.9, for one) refuses
+   * segments whose URL ends in no extension that it knows, `&format=raw` included. */
   readonly segmentUri: (cid: string, filename: string) => string
-  /** Where the initialization section is fetched; `filename` is `init.mp4`. */
+  /** Where the initialization section is fetched; `filename` is `init.mp4`, and the same holds for it. */
   readonly initUri: (cid: string, filename: string) => string
 }
 
