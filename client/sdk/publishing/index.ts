@@ -1,6 +1,6 @@
 import type { Json } from '@hexachord/protocol/canonical'
 import type { Hash, Subject } from '@hexachord/protocol/names'
-import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
+import type { ActionStatus, Track, UploadAnswer } from '@hexachord/protocol/rest'
 import { ApiError, type Connection } from '../connect/index.ts'
 import { findTrack } from '../finding/index.ts'
 import type { Account } from '../keys/index.ts'
@@ -37,7 +37,11 @@ export async function publishTrack(
   account: Account,
   upload: UploadAnswer,
   details: TrackDetails,
-  options: { signal?: AbortSignal; onSent?: (hash: Hash) => void } = {},
+  options: {
+    signal?: AbortSignal
+    onSent?: (hash: Hash) => void
+    onStatus?: (status: ActionStatus) => void
+  } = {},
 ): Promise<Track> {
   if (upload.track === null) throw new TypeError('only an upload that is ready can be published')
   const before = await currentTrack(connection, upload.subject, options)
