@@ -1,7 +1,9 @@
 import { Problem } from '@hexachord/platform/http'
 import { CidMismatch, verifyBlock } from '@hexachord/protocol/cids'
+import { RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
+import { abortable } from '../ipfs/abortable.ts'
 import { BlockNotFound, BlockUnavailable, type IpfsNode } from '../ipfs/index.ts'
 
 /** Where a gateway's blocks come from: a bounded memory of hot ones, the node, and whoever else may be asked. */
@@ -56,15 +58,12 @@ export function createBlockReader(sources: BlockSources): BlockReader {
     if (fetchMissing === undefined) throw new BlockNotFound(cid)
     const patience = AbortSignal.timeout(sources.fetchTimeoutMs)
     try {
-      const bytes = await fetchMissing(cid, patience)
+      const bytes = await abortable(fetchMissing(cid, patience), patience)
       await verifyBlock(cid, bytes)
       cache.set(cid, bytes)
       return bytes
     } catch (error) {
-      if (error instanceof BlockNotFound || error instanceof BlockUnavailable) {
-        throw new BlockNotFound(cid, { cause: error })
-      }
-      throw patience.aborted ? late(cid, error) : failed(cid, error)
+      throw patience.aborted ? late(cid, error) : explain(cid, error)
     }
   }
 
@@ -117,6 +116,18 @@ function shared<Result>(
     }
     return result
   }
+}
+
+/** What it means for the caller that a block could not be had from elsewhere. */
+function explain(cid: string, error: unknown): Error {
+  if (error instanceof BlockNotFound || error instanceof BlockUnavailable) {
+    return new BlockNotFound(cid, { cause: error })
+  }
+  if (!(error instanceof RetrievalFailed)) return failed(cid, error)
+  const kinds = new Set(error.faults.map(({ kind }) => kind))
+  kinds.delete('missing')
+  if (kinds.size === 0) return new BlockNotFound(cid, { cause: error })
+  return kinds.has('timed-out') ? late(cid, error) : failed(cid, error)
 }
 
 function late(cid: string, cause: unknown): Problem {

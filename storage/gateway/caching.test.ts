@@ -1,7 +1,8 @@
 import { cidOf, encodeDagJson, linkTo } from '@hexachord/protocol/cids'
+import { type FaultKind, RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { putList, putSample, sampleBytes } from '../ipfs/compliance/subject.ts'
-import { BlockNotFound } from '../ipfs/index.ts'
+import { BlockNotFound, BlockUnavailable } from '../ipfs/index.ts'
 import { bytesOf, type GatewayServer, startGateway } from './fixtures/gateway-server.ts'
 
 let gateway: GatewayServer
@@ -179,14 +180,23 @@ describe('a gateway of last resort', () => {
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([502, '5'])
   })
 
-  test('says 404 when nobody has it, 502 when asking fails and 504 when it takes too long', async () => {
+  const fault = (kind: FaultKind) => ({ source: 'a', cid: '', kind, message: '' })
+
+  test.each([
+    ['nobody has it', 404, new BlockNotFound('')],
+    ['no peer has it', 404, new BlockUnavailable('', 'none has it')],
+    ['all sources miss it', 404, new RetrievalFailed('', [fault('missing'), fault('missing')])],
+    ['a source lied', 502, new RetrievalFailed('', [fault('missing'), fault('lied')])],
+    ['a source was too slow', 504, new RetrievalFailed('', [fault('lied'), fault('timed-out')])],
+    ['asking failed', 502, new Error('connection refused')],
+  ])('when %s the answer is %i', async (_what, status, error) => {
+    gateway = await startGateway({ fetchMissing: () => Promise.reject(error) })
     const cid = await cidOf(sampleBytes('remote'), 'raw')
-    gateway = await startGateway({ fetchMissing: () => Promise.reject(new BlockNotFound(cid)) })
-    expect((await gateway.get(`/ipfs/${cid}`)).status).toBe(404)
-    await gateway.close()
-    gateway = await startGateway({ fetchMissing: () => Promise.reject(new Error('connection refused')) })
-    expect((await gateway.get(`/ipfs/${cid}`)).status).toBe(502)
-    await gateway.close()
+    const answer = await gateway.get(`/ipfs/${cid}`)
+    expect([answer.status, answer.headers.has('retry-after')]).toEqual([status, status !== 404])
+  })
+
+  test('504 when it takes too long', async () => {
     gateway = await startGateway({
       fetchTimeoutMs: 50,
       fetchMissing: (_cid, signal) =>
@@ -194,6 +204,7 @@ describe('a gateway of last resort', () => {
           signal.addEventListener('abort', () => reject(signal.reason))
         }),
     })
+    const cid = await cidOf(sampleBytes('remote'), 'raw')
     const late = await gateway.get(`/ipfs/${cid}`)
     expect([late.status, late.headers.get('retry-after')]).toEqual([504, '5'])
   })

@@ -18,8 +18,9 @@ export type GatewayOptions = {
   /** Whether this operator refuses to serve a block. @default none is refused */
   readonly isDenied?: ((cid: string) => boolean) | undefined
   /**
-   * Gets a block that is not here, for a gateway of last resort; what it gives is hashed before anybody sees it. It
-   * rejects with BlockNotFound or BlockUnavailable when nobody has the block. @default a block not here is not found
+   * Gets a block that is not here, for a gateway of last resort; what it gives is hashed before anybody sees it.
+   * BlockNotFound, BlockUnavailable, and RetrievalFailed with nothing but `missing`, mean that nobody has the block.
+   * @default a block that is not here is not found
    */
   readonly fetchMissing?: ((cid: string, signal: AbortSignal) => Promise<Uint8Array>) | undefined
   /** How long `fetchMissing` has for a block, in ms. @default 30 s, after which clients tend to give up */
@@ -110,7 +111,7 @@ async function select(asked: GatewayRequest, reader: RequestReader): Promise<Sel
   const blocks = await resolvePath(block.cid, segments, (cid) => reader.read(cid))
   const target = blocks.at(-1) ?? block.cid
   reader.check(target)
-  const end = readCid(target)
+  const end = target === block.cid ? block : readCid(target)
   if (end.kind === 'foreign') throw new BlockNotFound(target)
   const codec = end.kind === 'inline' ? 'raw' : end.codec
   const chosen = chooseFormat(query, headers.accept, codec)
