@@ -1,2 +1,2 @@
 export { artistKey } from './artist-key.ts'
-export { type MainJobResult, runMainJob } from './run-main-job.ts'
+export { type JobStep, type MainJobResult, runMainJob } from './run-main-job.ts'
