@@ -1,11 +1,11 @@
-/** Every suite is a Jest project run with its own roots by `scripts/test`; see scripts/testing/suites.ts. */
+/** What every suite shares; scripts/testing/suites.ts says which files belong to which. */
 export default {
   testEnvironment: '<rootDir>/test/jest/environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/jest/strip-types.mjs' },
-  testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/contracts/'],
-  modulePathIgnorePatterns: ['/dist/', '/.hexachord/'],
+  testMatch: ['<rootDir>/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', '<rootDir>/contracts/', '<rootDir>/.hexachord/'],
+  modulePathIgnorePatterns: ['/dist/', '<rootDir>/.hexachord/'],
   haste: { enableSymlinks: false },
   watchman: false,
 }

@@ -56,6 +56,8 @@ export type LocalNetworkOptions = {
   contentServices?: number
   /** `auto` mines each second while transactions wait; `manual` only by `chain.mine`. @default 'auto' */
   mining?: 'auto' | 'manual'
+  /** How often `auto` mines while transactions wait. @default 1_000 */
+  blockEveryMs?: number
   /** A database to use instead of a Postgres of our own. */
   databaseUrl?: string | undefined
   /** A Redis to use instead of one of our own. */
@@ -81,7 +83,7 @@ const setupMiningEveryMs = 20
  * process that did not come up; ChainMismatchError, ChainStateError, SetupError with what to do
  */
 export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
-  const { contentServices = 3, mining = 'auto', signal, report = () => {} } = options
+  const { contentServices = 3, mining = 'auto', blockEveryMs = 1_000, signal, report = () => {} } = options
   const layout = layOut(options.directory)
   const claim = claimNetwork(layout.directory)
   const processes = superviseProcesses({ onEvent: (event) => report(describeEvent(event, layout)) })
@@ -120,7 +122,8 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     miner = createMiner({ rpcUrl: chain.rpcUrl, everyMs: setupMiningEveryMs, report })
     const operators = await step('operators', () => foundNetwork({ layout, ports, chain, signal }))
     await miner.close()
-    miner = mining === 'auto' ? createMiner({ rpcUrl: chain.rpcUrl, report }) : undefined
+    miner =
+      mining === 'auto' ? createMiner({ rpcUrl: chain.rpcUrl, everyMs: blockEveryMs, report }) : undefined
 
     const addresses = new Map(operators.map((operator) => [operator.name, operator.address]))
     const operatorAddress = (name: string) => addresses.get(name) ?? ''

@@ -1,0 +1,52 @@
+import { stripVTControlCharacters } from 'node:util'
+
+/** How the tests of a suite ended. */
+export type Counts = { passed: number; failed: number; skipped: number }
+
+export const noTests: Counts = { passed: 0, failed: 0, skipped: 0 }
+
+export function addCounts(a: Counts, b: Counts): Counts {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped }
+}
+
+/** `3 passed, 1 failed`, and `, 2 skipped` when there are any. */
+export function formatCounts({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+/** A report that was not written, or not by the program that we think. */
+export class ReportError extends Error {
+  override name = 'ReportError'
+}
+
+/** Counts of the JSON that Jest writes with --json; a file that could not be run counts as one failure. */
+export function countsOfJest(json: string): Counts {
+  const report: unknown = JSON.parse(json)
+  const number = (name: string): number => {
+    const value: unknown = Object(report)[name]
+    if (typeof value !== 'number') throw new ReportError(`Jest's report has no number ${name}`)
+    return value
+  }
+  return {
+    passed: number('numPassedTests'),
+    failed: number('numFailedTests') + number('numRuntimeErrorTestSuites'),
+    skipped: number('numPendingTests') + number('numTodoTests'),
+  }
+}
+
+/**
+ * Counts of what Hardhat prints at its end: lines such as `90 passing (34 solidity, 56 mocha)` and `1 failing
+ * (1 mocha)`; where these are missing (one kind of test only), the sum of each runner's own lines.
+ */
+export function countsOfHardhat(output: string): Counts {
+  const plain = stripVTControlCharacters(output)
+  const totals = [...plain.matchAll(/^(\d+) (passing|failing|pending|skipped) \([^)]*(?:solidity|mocha)\)/gm)]
+  const parts = [...plain.matchAll(/^\s*(\d+) (passing|failing|pending|skipped)\b/gm)]
+  const counts = { ...noTests }
+  for (const [, count, word] of totals.length > 0 ? totals : parts) {
+    if (word === 'passing') counts.passed += Number(count)
+    else if (word === 'failing') counts.failed += Number(count)
+    else counts.skipped += Number(count)
+  }
+  return counts
+}

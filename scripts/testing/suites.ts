@@ -1,0 +1,173 @@
+import path from 'node:path'
+import { startPostgres, startRedis } from '../local-network/engines/index.ts'
+import { chromium, ffmpeg, ffprobe, type Program, redisServer } from '../setup/index.ts'
+import { type Counts, countsOfHardhat } from './counts.ts'
+import { freePort } from './free-port.ts'
+import { runJest } from './jest-run.ts'
+import { runCommand } from './run-command.ts'
+import { startSuiteNetwork } from './suite-network.ts'
+
+/** What a suite is given. */
+export type SuiteContext = {
+  /** The checkout. */
+  root: string
+  /** Only tests whose path matches. */
+  pattern: string | undefined
+  /** For its temporary files; it is gone afterwards. */
+  folder: string
+  /** The whole environment of what it starts. */
+  environment: Record<string, string>
+  timeoutMs: number
+  signal: AbortSignal
+  report(line: string): void
+}
+
+export type Suite = {
+  name: string
+  /** Printed beside the time it took; at twice this it is ended. */
+  budgetMinutes: number
+  /** What it needs on the PATH. */
+  programs: Program[]
+  run(context: SuiteContext): Promise<Counts>
+}
+
+const elsewhere = ['network', 'browser', 'faults', 'peers']
+const media = [ffmpeg, ffprobe]
+
+const check: Suite = {
+  name: 'check',
+  budgetMinutes: 3,
+  programs: [],
+  async run(context) {
+    const counts = { passed: 0, failed: 0, skipped: 0 }
+    for (const [tool, ...args] of [
+      ['@biomejs/biome/bin/biome', 'ci'],
+      ['typescript/bin/tsc', '-p', '.'],
+    ]) {
+      const { code } = await runNode(context, [path.join(context.root, 'node_modules', tool ?? ''), ...args])
+      counts[code === 0 ? 'passed' : 'failed'] += 1
+    }
+    return counts
+  },
+}
+
+const unit: Suite = {
+  name: 'unit',
+  budgetMinutes: 5,
+  programs: media,
+  run: (context) =>
+    runJest(
+      {
+        testMatch: ['<rootDir>/**/*.test.ts'],
+        ignore: ['\\.parts\\.test\\.ts$', ...elsewhere.map((folder) => `<rootDir>/test/${folder}/`)],
+        workers: 2,
+        testTimeoutMs: 10_000,
+      },
+      context,
+    ),
+}
+
+const contracts: Suite = {
+  name: 'contracts',
+  budgetMinutes: 4,
+  programs: [],
+  async run(context) {
+    const { code, output } = await runCommand({
+      ...context,
+      command: 'npm',
+      args: ['test', '--workspace', 'contracts'],
+      cwd: context.root,
+    })
+    const counts = countsOfHardhat(output)
+    return code === 0 || counts.failed > 0 ? counts : { ...counts, failed: 1 }
+  },
+}
+
+const parts: Suite = {
+  name: 'parts',
+  budgetMinutes: 6,
+  programs: [...media, redisServer],
+  run: withDatabases((context) =>
+    runJest({ testMatch: ['<rootDir>/**/*.parts.test.ts'], workers: 2, testTimeoutMs: 60_000 }, context),
+  ),
+}
+
+/** A suite of the files in one folder of test/. */
+function folderSuite(name: string, budgetMinutes: number, programs: Program[], workers: number): Suite {
+  return {
+    name,
+    budgetMinutes,
+    programs: [...media, redisServer, ...programs],
+    run: (context) =>
+      runJest(
+        { testMatch: [`<rootDir>/test/${name}/**/*.test.ts`], workers, testTimeoutMs: 120_000 },
+        context,
+      ),
+  }
+}
+
+/** The order: what is quick and tells most comes first. Together they stay under 40 minutes. */
+export const suites: Suite[] = [
+  check,
+  unit,
+  contracts,
+  parts,
+  withNetwork(folderSuite('network', 7, [], 1)),
+  withNetwork(folderSuite('browser', 4, [chromium], 1)),
+  folderSuite('faults', 7, [], 1),
+  withNetwork(folderSuite('peers', 4, [], 1)),
+]
+
+/** One Postgres and one Redis for all files, by DATABASE_URL and REDIS_URL. */
+function withDatabases(run: Suite['run']): Suite['run'] {
+  return async (context) => {
+    const { folder, signal } = context
+    const postgres = await startPostgres({
+      directory: path.join(folder, 'postgres'),
+      port: await freePort(),
+      signal,
+      // Nobody will miss this data after a power cut.
+      settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+    })
+    try {
+      const redis = await startRedis({
+        directory: path.join(folder, 'redis'),
+        port: await freePort(),
+        signal,
+      })
+      try {
+        const environment = { ...context.environment, DATABASE_URL: postgres.url, REDIS_URL: redis.url }
+        return await run({ ...context, environment })
+      } finally {
+        await redis.close()
+      }
+    } finally {
+      await postgres.close()
+    }
+  }
+}
+
+/** One network for all files; see `testNetwork`. A process of it that crashed counts as a failure. */
+function withNetwork(suite: Suite): Suite {
+  return {
+    ...suite,
+    async run(context) {
+      const network = await startSuiteNetwork(context)
+      try {
+        const counts = await suite.run({
+          ...context,
+          environment: { ...context.environment, ...network.environment },
+        })
+        const crashes = network.crashes()
+        for (const crash of crashes) context.report(`${crash.name} ended by itself during the suite`)
+        return { ...counts, failed: counts.failed + crashes.length }
+      } finally {
+        await network.stop()
+      }
+    },
+  }
+}
+
+function runNode(context: SuiteContext, args: string[]) {
+  return runCommand({ ...context, command: process.execPath, args, cwd: context.root })
+}
