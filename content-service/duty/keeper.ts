@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { MalformedAnswer, RpcError, RpcUnavailable } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
 import type { Subject } from '@hexachord/protocol/names'
 import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
@@ -159,6 +160,8 @@ export function createKeeper(
       retries: Number.POSITIVE_INFINITY,
       maxTimeout: longestSleepMs,
       signal,
+      shouldRetry: ({ error }) =>
+        error instanceof RpcUnavailable || error instanceof RpcError || error instanceof MalformedAnswer,
     })
     while (!signal.aborted) {
       await planDirty()

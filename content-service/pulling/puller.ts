@@ -19,6 +19,8 @@ const blocksAtOnce = 48
 export function createPuller(
   options: Omit<PullDependencies, 'sharedLimit' | 'onProgress'> & {
     changes: Pick<OfferChanges, 'announce'>
+    /** Called for each track that is here now, pinned and with a receipt. */
+    onHeld: (lease: Lease) => void
     logger: Logger
     /** ms since 1970. */
     now: () => number
@@ -39,6 +41,7 @@ export function createPuller(
     try {
       await pullOffer(lease, dependencies, AbortSignal.any([closing.signal, deadline]))
       logger.info({ offer: id, subject }, 'track held')
+      options.onHeld(lease)
     } catch (err) {
       if (closing.signal.aborted) return
       if (deadline.aborted) {

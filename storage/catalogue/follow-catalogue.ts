@@ -82,7 +82,13 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     }
   }
 
-  const finished = follow().finally(() => step.resolve())
+  const following = follow()
+  // Two views of one promise: whoever waits for blocks must not keep a failure from those who watch over `finished`.
+  const finished = following.then(() => undefined)
+  let failure: unknown
+  const ended = following.catch((error: unknown) => {
+    failure = error
+  })
 
   return {
     rules,
@@ -100,7 +106,8 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
         while (progress.indexed < number) {
           waiting.throwIfAborted()
           signal.throwIfAborted()
-          await Promise.race([step.promise, promise, finished])
+          await Promise.race([step.promise, promise, ended])
+          if (failure !== undefined) throw failure
         }
       } finally {
         waiting.removeEventListener('abort', give)

@@ -1,0 +1,71 @@
+import { createApp, finishApp, type HealthCheck, healthRoutes } from '@hexachord/platform/http'
+import type { Logger, Metrics } from '@hexachord/platform/process'
+import type { Address } from '@hexachord/protocol/names'
+import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
+import { gatewayRoutes } from '@hexachord/storage/gateway'
+import { hlsRoutes } from '@hexachord/storage/hls'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { receiptRoutes } from '@hexachord/storage/tracks'
+import type { Express } from 'express'
+import { type HoldingStore, otherHolders } from './duty/index.ts'
+import { type OfferChanges, type OfferStore, offerRoutes, type Room } from './offers/index.ts'
+import type { Puller } from './pulling/index.ts'
+import type { ReceiptStore } from './receipts/index.ts'
+import { serviceName } from './service-name.ts'
+import type { ContentStatus } from './status.ts'
+
+export type ContentAppOptions = {
+  self: Address
+  hotKey: Address
+  /** Origin of this node as others see it. */
+  publicUrl: string
+  capacityBytes: number
+  /** Memory for hot blocks. */
+  cacheBytes: number
+  catalogue: Catalogue
+  ipfs: IpfsNode
+  offers: OfferStore
+  changes: OfferChanges
+  receipts: ReceiptStore
+  holdings: HoldingStore
+  room: Room
+  puller: Pick<Puller, 'start'>
+  metrics: Metrics
+  logger: Logger
+  checks: Record<string, HealthCheck>
+  status: () => Promise<ContentStatus>
+  /** Ends long polls. */
+  signal: AbortSignal
+  /** ms since 1970. */
+  now: () => number
+}
+
+/** What a content service answers. Blocks are served if they are here, and never fetched for whoever asks: nodes that
+ * ask each other on somebody's behalf go round in circles. */
+export function createContentApp(options: ContentAppOptions): Express {
+  const { catalogue, ipfs, receipts, holdings, publicUrl, self, logger, metrics } = options
+
+  function holdersOf(manifest: string): string[] {
+    const [holding] = holdings.ofManifest(manifest)
+    const track = holding && liveTrack(holding.subject, catalogue.subject(holding.subject))
+    return track === undefined ? [] : otherHolders(track, catalogue, self).map(({ endpoint }) => endpoint)
+  }
+
+  const app = createApp({ logger, metrics, service: serviceName })
+  app.use(healthRoutes({ checks: options.checks, status: options.status }))
+  app.use(
+    offerRoutes({
+      ...options,
+      audience: publicUrl,
+      receiptOf: ({ state, subject, manifest }) =>
+        manifest === null || (state !== 'held' && state !== 'published')
+          ? undefined
+          : receipts.get(subject, manifest),
+      onTaken: (lease) => options.puller.start(lease),
+    }),
+  )
+  app.use(gatewayRoutes({ ipfs, cacheBytes: options.cacheBytes }))
+  app.use(receiptRoutes({ receiptsOf: (manifest) => receipts.ofManifest(manifest) }))
+  app.use(hlsRoutes({ ipfs, publicUrl, holdersOf }))
+  return finishApp(app)
+}

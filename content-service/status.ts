@@ -1,0 +1,115 @@
+import type { Metrics } from '@hexachord/platform/process'
+import type { Address } from '@hexachord/protocol/names'
+import type { NodeStatus } from '@hexachord/protocol/rest'
+import type { Catalogue } from '@hexachord/storage/catalogue'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import type { HoldingStore } from './duty/index.ts'
+import type { OfferStore, Room } from './offers/index.ts'
+import type { ScrubReport, ScrubStore } from './scrubbing/index.ts'
+
+/** What `/status` of a content service says beyond what every node says. Bytes, and times in ms since 1970. */
+export type ContentStatus = NodeStatus & {
+  readonly endpoint: string
+  /** Whether the registry has this operator as active, with this hot key. */
+  readonly registered: boolean
+  readonly indexed: number
+  readonly finalized: number
+  readonly stateHash: string
+  readonly capacityBytes: number
+  readonly freeBytes: number
+  /** Published tracks that are this node's duty: those that it holds, and those that it still has to bring. */
+  readonly duty: number
+  readonly held: number
+  readonly missing: number
+  /** Deleted or replaced, kept for a while yet. */
+  readonly releasing: number
+  /** Offers that are being pulled, those held until they are published, and their bytes. */
+  readonly leases: { readonly pulling: number; readonly held: number; readonly bytes: number }
+  /** The last look at every stored block, or the one under way. */
+  readonly lastScrub: ScrubReport | null
+}
+
+export type StatusParts = {
+  version: string
+  operator: Address
+  hotKey: Address
+  publicUrl: string
+  capacityBytes: number
+  catalogue: Catalogue
+  ipfs: IpfsNode
+  holdings: HoldingStore
+  offers: OfferStore
+  room: Room
+  scrubs: ScrubStore
+}
+
+export async function contentStatus(parts: StatusParts): Promise<ContentStatus> {
+  const { operator, hotKey, catalogue, ipfs, holdings, offers } = parts
+  const [usage, freeBytes] = await Promise.all([ipfs.usage(), parts.room.freeBytes()])
+  const registered = catalogue.operators().get(operator)
+  const held = holdings.count('held')
+  const missing = holdings.count('missing')
+  return {
+    service: 'content-service',
+    version: parts.version,
+    operator,
+    hotKey,
+    endpoint: parts.publicUrl,
+    registered: registered?.active === true && registered.hotKey === hotKey,
+    chainId: catalogue.rules.domain.chainId,
+    head: catalogue.head(),
+    indexed: catalogue.indexed(),
+    finalized: catalogue.finalized(),
+    stateHash: catalogue.stateHash(),
+    ipfs: { peerId: ipfs.peerId, addresses: ipfs.addresses(), ...usage },
+    capacityBytes: parts.capacityBytes,
+    freeBytes: Math.max(0, freeBytes),
+    duty: held + missing,
+    held,
+    missing,
+    releasing: holdings.count('releasing'),
+    leases: {
+      pulling: offers.count('pulling'),
+      held: offers.count('held'),
+      bytes: offers.leasedBytes(),
+    },
+    lastScrub: parts.scrubs.last(),
+  }
+}
+
+/** The same figures for Prometheus, read when it asks. */
+export function exposeStatus(metrics: Metrics, status: () => Promise<ContentStatus>): void {
+  const tracks = metrics.gauge({
+    name: 'content_tracks',
+    help: 'Tracks by what this node does with them',
+    labelNames: ['state'],
+    async collect() {
+      const { held, missing, releasing, leases } = await status()
+      tracks.set({ state: 'held' }, held)
+      tracks.set({ state: 'missing' }, missing)
+      tracks.set({ state: 'releasing' }, releasing)
+      tracks.set({ state: 'pulling' }, leases.pulling)
+      tracks.set({ state: 'leased' }, leases.held)
+    },
+  })
+  const bytes = metrics.gauge({
+    name: 'content_bytes',
+    help: 'Bytes of blocks by what they are',
+    labelNames: ['kind'],
+    async collect() {
+      const { ipfs, freeBytes, leases, lastScrub } = await status()
+      bytes.set({ kind: 'stored' }, ipfs.bytes)
+      bytes.set({ kind: 'free' }, freeBytes)
+      bytes.set({ kind: 'leased' }, leases.bytes)
+      bytes.set({ kind: 'scrubbed' }, lastScrub?.bytes ?? 0)
+    },
+  })
+  const behind = metrics.gauge({
+    name: 'content_blocks_behind',
+    help: 'Blocks of the chain that this node has not read yet',
+    async collect() {
+      const { head, indexed } = await status()
+      behind.set(head - indexed)
+    },
+  })
+}
