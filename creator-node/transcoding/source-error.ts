@@ -7,6 +7,7 @@ export type SourceProblem =
   | 'tooLong'
   | 'tooLarge'
   | 'undecodable'
+  | 'checksumMismatch'
 
 /** The file cannot become a track, and trying again will not help. The message is for the artist. */
 export class SourceError extends Error {

@@ -5,7 +5,13 @@ export { freeBytes } from './free-space.ts'
 export { openSourceFiles, type SourceFiles } from './source-files.ts'
 export { hasEnded, isBeingProcessed, type UploadEvent, type UploadState, WrongState } from './states.ts'
 export { finishReceiving, noSuchUpload, type TusRoutesOptions, tusRoutes } from './tus-routes.ts'
-export { answerOf, type Upload, type UploadRendition, type UploadReplica } from './upload.ts'
+export {
+  answerOf,
+  type MadeRendition,
+  type Upload,
+  type UploadRendition,
+  type UploadReplica,
+} from './upload.ts'
 export {
   createUploadStore,
   type UploadBlock,

@@ -16,11 +16,12 @@ export type UploadStore = {
   get(id: string): Upload | undefined
   /**
    * Changes an upload whose state stays as it is, and adds blocks to its list; those that it has are left out.
+   * @param change undefined leaves the upload alone
    * @returns what it is now; undefined when there is none
    */
   change(
     id: string,
-    change: (upload: Upload) => UploadChange,
+    change: (upload: Upload) => UploadChange | undefined,
     blocks?: readonly UploadBlock[],
   ): Upload | undefined
   /** Changes state, and what goes with it. @throws WrongState, and RangeError when there is no such upload */

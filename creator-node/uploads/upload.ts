@@ -55,8 +55,19 @@ export type UploadRendition = {
   readonly state: 'waiting' | 'running' | 'done' | 'failed'
   readonly doneMs: number
   readonly segments: number
-  /** The rendition's block, once it is done. */
-  readonly block?: { readonly cid: string; readonly byteLength: number }
+  /** The rendition's block, once it is done, and what a manifest has to know of it. */
+  readonly made?: MadeRendition
+}
+
+export type MadeRendition = {
+  readonly cid: string
+  readonly byteLength: number
+  /** All its blocks together. */
+  readonly totalBytes: number
+  readonly durationMs: number
+  readonly lossless: boolean
+  /** Bits per second. */
+  readonly averageBandwidth: number
 }
 
 export type UploadReplica = Replica & {

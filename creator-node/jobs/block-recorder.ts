@@ -1,0 +1,78 @@
+import type { Codec } from '@hexachord/protocol/cids'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { blockRoot } from '@hexachord/storage/tracks'
+import type { UploadBlock, UploadRendition, UploadStore } from '../uploads/index.ts'
+
+/** Stores the blocks of one upload and writes them onto its list, on which operators wait. */
+export type BlockRecorder = {
+  /** Resolves once the block is durable; it is on the list a moment later. @returns its CID */
+  store(bytes: Uint8Array, codec: Codec): Promise<string>
+  /** Notes how far a rendition is. */
+  progress(name: string, soFar: Pick<UploadRendition, 'segments' | 'doneMs'>): void
+  /** Writes what is noted now. */
+  flush(): void
+  close(): void
+}
+
+/** A commit costs a sync of the disk: several segments share one, none waits long. */
+const coalesceMs = 50
+
+export function createBlockRecorder(options: {
+  id: string
+  uploads: UploadStore
+  ipfs: Pick<IpfsNode, 'put'>
+  /** Called when the first block is on the list. */
+  onFirstBlock: () => void
+}): BlockRecorder {
+  const { id, uploads, ipfs } = options
+  let blocks: UploadBlock[] = []
+  const progress = new Map<string, Pick<UploadRendition, 'segments' | 'doneMs'>>()
+  let timer: NodeJS.Timeout | undefined
+  let hasBlocks = uploads.blockCount(id) > 0
+  let announced = false
+
+  function flush(): void {
+    clearTimeout(timer)
+    timer = undefined
+    if (blocks.length === 0 && progress.size === 0) return
+    const [written, noted] = [blocks, new Map(progress)]
+    blocks = []
+    progress.clear()
+    uploads.change(id, (upload) => ({ renditions: withProgress(upload.renditions, noted) }), written)
+    hasBlocks ||= written.length > 0
+    if (hasBlocks && !announced) {
+      announced = true
+      options.onFirstBlock()
+    }
+  }
+
+  /** The first segment goes out at once: with it replication and listening begin. */
+  function soon(): void {
+    timer ??= setTimeout(flush, announced ? coalesceMs : 0)
+  }
+
+  return {
+    async store(bytes, codec) {
+      const cid = await ipfs.put(bytes, codec)
+      blocks.push({ cid, byteLength: bytes.length, root: blockRoot(bytes) })
+      soon()
+      return cid
+    },
+    progress(name, soFar) {
+      progress.set(name, soFar)
+      soon()
+    },
+    flush,
+    close: flush,
+  }
+}
+
+function withProgress(
+  renditions: readonly UploadRendition[],
+  progress: ReadonlyMap<string, Pick<UploadRendition, 'segments' | 'doneMs'>>,
+): UploadRendition[] {
+  return renditions.map((rendition) => {
+    const soFar = rendition.state === 'done' ? undefined : progress.get(rendition.plan.name)
+    return soFar === undefined ? rendition : { ...rendition, ...soFar, state: 'running' }
+  })
+}

@@ -1,0 +1,49 @@
+import type { Logger } from '@hexachord/platform/process'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import type { Ffmpeg } from '../transcoding/index.ts'
+import type { SourceFiles, Upload, UploadStore } from '../uploads/index.ts'
+import type { BlockRecorder } from './block-recorder.ts'
+import type { CpuSlots } from './cpu-slots.ts'
+
+/** What the work on uploads stands on. */
+export type WorkOptions = {
+  uploads: UploadStore
+  files: SourceFiles
+  ipfs: IpfsNode
+  ffmpeg: Ffmpeg
+  ffprobePath: string | undefined
+  slots: CpuSlots
+  /** Holds what ffmpeg writes until it is stored. */
+  workDirectory: string
+  logger: Logger
+  /** ms since 1970. */
+  now: () => number
+  /** Others may begin to copy the upload's blocks. */
+  onFirstBlock: (id: string) => void
+}
+
+/** One upload under work. */
+export type Work = WorkOptions & {
+  readonly id: string
+  readonly input: string
+  readonly recorder: BlockRecorder
+}
+
+/** The upload was removed while it was worked on. */
+export class UploadGone extends Error {
+  override readonly name = 'UploadGone'
+}
+
+/** The upload as it is now. @throws UploadGone */
+export function currentUpload({ id, uploads }: Pick<Work, 'id' | 'uploads'>): Upload {
+  const upload = uploads.get(id)
+  if (upload === undefined) throw new UploadGone(`upload ${id} was removed`)
+  return upload
+}
+
+const baseTimeoutMs = 5 * 60_000
+
+/** A machine that needs longer than the music itself cannot keep up anyway; short files have some minutes. */
+export function ffmpegTimeoutMs(durationMs: number): number {
+  return baseTimeoutMs + durationMs
+}

@@ -1,0 +1,140 @@
+import { join } from 'node:path'
+import { encodeRendition, type Rendition } from '@hexachord/protocol/manifests'
+import {
+  type AudioSource,
+  Fmp4Error,
+  ProgramFailed,
+  ProgramLimit,
+  type RenditionPlan,
+  renderRendition,
+  SourceError,
+} from '../transcoding/index.ts'
+import type { MadeRendition, UploadRendition } from '../uploads/index.ts'
+import { currentUpload, ffmpegTimeoutMs, type Work } from './context.ts'
+import { checkLength } from './measure-source.ts'
+
+/** Who gets the next free core: what makes a track playable at all goes before what makes it better. */
+export const urgencies = { copying: 0, firstRendition: 1, rendition: 2, measuring: 3 } as const
+
+/**
+ * The upload's renditions as tasks. One that is done is not made again.
+ * @param onMade called after each, one at a time
+ */
+export function renditionTasks(
+  work: Work,
+  source: AudioSource,
+  onMade: () => Promise<void>,
+): ((signal: AbortSignal) => Promise<void>)[] {
+  const { renditions } = currentUpload(work)
+  const playable = renditions.some(({ state }) => state === 'done')
+  return renditions.map((rendition, index) => async (signal) => {
+    if (rendition.state === 'done') return
+    const first = index === 0 && !playable
+    const urgency =
+      rendition.plan.method === 'copy'
+        ? urgencies.copying
+        : first
+          ? urgencies.firstRendition
+          : urgencies.rendition
+    await work.slots.run(urgency, signal, () => makeRendition(work, source, rendition, signal))
+    await onMade()
+  })
+}
+
+async function makeRendition(
+  work: Work,
+  source: AudioSource,
+  { plan }: UploadRendition,
+  signal: AbortSignal,
+): Promise<void> {
+  const { uploads, id, recorder, ipfs } = work
+  noteState(work, plan, 'running')
+  const rendition = await renderOrEncode(work, source, plan, signal)
+  const durationMs = durationOf(rendition)
+  checkLength(source, durationMs)
+  const bytes = encodeRendition(rendition)
+  const cid = await recorder.store(bytes, 'dag-json')
+  await ipfs.pin(cid, { signal })
+  recorder.flush()
+  const made: MadeRendition = {
+    cid,
+    byteLength: bytes.length,
+    totalBytes: bytes.length + totalBytes(rendition),
+    durationMs,
+    lossless: plan.codec === 'flac',
+    averageBandwidth: rendition.averageBandwidth,
+  }
+  const segments = rendition.segments.length
+  uploads.change(id, (upload) => ({
+    renditions: upload.renditions.map((other) =>
+      other.plan.name === plan.name ? { ...other, state: 'done', doneMs: durationMs, segments, made } : other,
+    ),
+  }))
+  checkGrant(work)
+}
+
+/** Copies frames where that is planned, and encodes them when they turn out not to allow it. */
+async function renderOrEncode(
+  work: Work,
+  source: AudioSource,
+  plan: RenditionPlan,
+  signal: AbortSignal,
+): Promise<Rendition> {
+  try {
+    return await render(work, source, plan, signal)
+  } catch (error) {
+    const incapable =
+      error instanceof ProgramFailed || error instanceof ProgramLimit || error instanceof Fmp4Error
+    if (!incapable || plan.otherwise === undefined) throw error
+    work.logger.info({ err: error, upload: work.id, rendition: plan.name }, 'source cannot be copied')
+    return render(work, source, plan.otherwise, signal)
+  }
+}
+
+function render(
+  work: Work,
+  source: AudioSource,
+  plan: RenditionPlan,
+  signal: AbortSignal,
+): Promise<Rendition> {
+  return renderRendition({
+    ffmpeg: work.ffmpeg,
+    plan,
+    input: work.input,
+    directory: join(work.workDirectory, work.id, plan.name),
+    durationMs: source.durationMs,
+    timeoutMs: ffmpegTimeoutMs(source.durationMs),
+    signal,
+    store: (bytes) => work.recorder.store(bytes, 'raw'),
+    onProgress: (soFar) => work.recorder.progress(plan.name, soFar),
+  })
+}
+
+function noteState({ uploads, id }: Work, plan: RenditionPlan, state: UploadRendition['state']): void {
+  uploads.change(id, (upload) => ({
+    renditions: upload.renditions.map((other) =>
+      other.plan.name === plan.name ? { ...other, state, doneMs: 0, segments: 0 } : other,
+    ),
+  }))
+}
+
+/** Operators take no more than the author has consented to. @throws SourceError */
+function checkGrant(work: Work): void {
+  const { renditions, grant } = currentUpload(work)
+  const bytes = renditions.reduce((sum, { made }) => sum + (made?.totalBytes ?? 0), 0)
+  if (bytes > grant.byteLimit) {
+    throw new SourceError(
+      'tooLarge',
+      `the track has ${bytes} bytes already; the author's grant allows ${grant.byteLimit}: sign a larger one`,
+    )
+  }
+}
+
+function durationOf(rendition: Rendition): number {
+  const ticks = rendition.segments.reduce((sum, [count]) => sum + count, 0)
+  return Math.round((ticks * 1000) / rendition.timescale)
+}
+
+function totalBytes(rendition: Rendition): number {
+  return rendition.segments.reduce((sum, [, bytes]) => sum + bytes, rendition.init.byteLength)
+}

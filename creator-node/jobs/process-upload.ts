@@ -1,0 +1,125 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { inspectTrack } from '@hexachord/storage/tracks'
+import pLimit from 'p-limit'
+import { SourceError } from '../transcoding/index.ts'
+import { isBeingProcessed, type Upload, WrongState } from '../uploads/index.ts'
+import { assembleManifest } from './assemble-manifest.ts'
+import { createBlockRecorder } from './block-recorder.ts'
+import { currentUpload, UploadGone, type Work, type WorkOptions } from './context.ts'
+import { describeSource } from './describe-source.ts'
+import { hashSource, inspectSource } from './inspect-source.ts'
+import { renditionTasks } from './make-renditions.ts'
+import { measureSource } from './measure-source.ts'
+import { together } from './together.ts'
+
+/** The artist took the upload back. */
+class UploadCancelled extends Error {
+  override readonly name = 'UploadCancelled'
+}
+
+/**
+ * Makes a track of a received file: from probing to the complete manifest. Every step leaves its result with the
+ * upload, so that a second run, after a crash or a failure, does only what is still to do. A file of which no track
+ * can be made ends the upload as failed; every other failure is thrown, for another try.
+ */
+export async function processUpload(id: string, options: WorkOptions, outer: AbortSignal): Promise<void> {
+  const { uploads, files, workDirectory } = options
+  const upload = uploads.get(id)
+  if (upload === undefined || !isBeingProcessed(upload.state)) return
+  const cancelled = watchForCancel(id, options)
+  const recorder = createBlockRecorder({
+    id,
+    uploads,
+    ipfs: options.ipfs,
+    onFirstBlock: () => options.onFirstBlock(id),
+  })
+  const work: Work = { ...options, id, input: files.pathOf(id), recorder }
+  try {
+    uploads.apply(id, 'started')
+    await makeTrack(work, AbortSignal.any([outer, cancelled.signal]))
+  } catch (error) {
+    if (cancelled.signal.aborted || error instanceof UploadGone || error instanceof WrongState) return
+    if (!(error instanceof SourceError)) throw error
+    failUpload(options, id, { problem: error.problem, reason: error.message })
+  } finally {
+    cancelled.close()
+    recorder.close()
+    await rm(join(workDirectory, id), { recursive: true, force: true })
+  }
+}
+
+/** Ends an upload as failed, unless it has ended otherwise. */
+export function failUpload(
+  { uploads, now }: Pick<WorkOptions, 'uploads' | 'now'>,
+  id: string,
+  failure: NonNullable<Upload['failure']>,
+): void {
+  try {
+    uploads.apply(id, 'failed', () => ({ failure, endedAtMs: now() }))
+  } catch (error) {
+    if (!(error instanceof WrongState || error instanceof RangeError)) throw error
+  }
+}
+
+async function makeTrack(work: Work, signal: AbortSignal): Promise<void> {
+  const source = await inspectSource(work, signal)
+  // One at a time, so that each manifest holds what the one before it held.
+  const inTurn = pLimit(1)
+  await together(signal, [
+    (signal) => hashSource(work, signal),
+    () => describeSource(work),
+    ...renditionTasks(work, source, () => inTurn(() => makePlayable(work))),
+    (signal) => measureSource(work, source, signal),
+  ])
+  await completeTrack(work, signal)
+}
+
+/** Keeps a manifest of the renditions that are done, so that the track plays from this node already. */
+async function makePlayable(work: Work): Promise<void> {
+  const { id, uploads, ipfs } = work
+  const upload = currentUpload(work)
+  const bytes = assembleManifest(upload)
+  if (bytes === undefined) return
+  const playable = await ipfs.put(bytes, 'dag-json')
+  await ipfs.pin(playable)
+  uploads.change(id, () => ({ playable }))
+  if (upload.playable !== undefined && upload.playable !== playable) await ipfs.unpin(upload.playable)
+}
+
+async function completeTrack(work: Work, signal: AbortSignal): Promise<void> {
+  const { id, uploads, ipfs, recorder, now } = work
+  const upload = currentUpload(work)
+  const bytes = assembleManifest(upload)
+  if (bytes === undefined) throw new SourceError('undecodable', 'no rendition could be made of the file')
+  const manifest = await recorder.store(bytes, 'dag-json')
+  recorder.flush()
+  const roots = new Map(uploads.blocks(id, 0, Number.MAX_SAFE_INTEGER).map(({ cid, root }) => [cid, root]))
+  const { track, ...held } = await inspectTrack(ipfs, manifest, {
+    signal,
+    knownRoot: (cid) => roots.get(cid),
+  })
+  await ipfs.pin(manifest, { signal })
+  uploads.apply(id, 'rendered', () => ({
+    playable: manifest,
+    renderedAtMs: now(),
+    track: {
+      manifest,
+      storageRoot: held.storageRoot,
+      leafCount: held.leafCount,
+      byteLength: held.byteLength,
+      durationMs: track.manifest.durationMs,
+    },
+  }))
+  const parts = upload.renditions.flatMap(({ made }) => made?.cid ?? [])
+  const earlier = upload.playable === undefined || upload.playable === manifest ? [] : [upload.playable]
+  for (const root of [...parts, ...earlier]) await ipfs.unpin(root)
+}
+
+function watchForCancel(id: string, { uploads }: Pick<WorkOptions, 'uploads'>) {
+  const controller = new AbortController()
+  const close = uploads.onChange((changed) => {
+    if (changed === id && uploads.get(id)?.state === 'cancelled') controller.abort(new UploadCancelled())
+  })
+  return { signal: controller.signal, close }
+}

@@ -1,0 +1,148 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Address } from '@hexachord/protocol/names'
+import { signOffer } from '@hexachord/protocol/offers'
+import type { Operator } from '@hexachord/protocol/operators'
+import type { Receipt } from '@hexachord/protocol/receipts'
+import type { Domain, Signer } from '@hexachord/protocol/signing'
+import type { Upload, UploadReplica, UploadStore } from '../uploads/index.ts'
+import { offeredByteLimit } from './byte-limit.ts'
+import { mistakeInReceipt } from './check-receipt.ts'
+import { type OfferClient, OfferRefused, OfferUnknown, OperatorUnavailable } from './offer-client.ts'
+
+export type OfferingOptions = {
+  uploads: UploadStore
+  client: OfferClient
+  hotKey: Signer
+  domain: Domain
+  /** This node's operator, and origin. */
+  self: Address
+  publicUrl: string
+  /** ms since 1970. */
+  now: () => number
+  /** How long an operator may be away, or make no progress, before the next in rank is asked. @default 45 s */
+  patienceMs?: number
+}
+
+export type Outcome = 'held' | 'refused' | 'failed'
+
+/** Answers come at once when an offer ends; in between this is how often progress is seen. */
+const pollMs = 3_000
+const retryMs = 1_000
+const defaultPatienceMs = 45_000
+
+/** Asks one operator to hold the track and follows it to its receipt, or to the reason why there is none. What is
+ * learnt stands with the upload at once. Throws only the signal's reason and what is a fault of our own. */
+export async function followOffer(
+  id: string,
+  operator: Operator,
+  options: OfferingOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const note = noteReplica(id, operator, options.uploads)
+  try {
+    const receipt = await obtainReceipt(id, operator, options, signal)
+    note({ state: 'held', receipt })
+    return 'held'
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof OfferRefused || error instanceof OperatorUnavailable)) throw error
+    const state = error instanceof OfferRefused ? 'refused' : 'failed'
+    note({ state, reason: error.message })
+    return state
+  }
+}
+
+async function obtainReceipt(
+  id: string,
+  operator: Operator,
+  options: OfferingOptions,
+  signal: AbortSignal,
+): Promise<Receipt> {
+  const { uploads, client, now } = options
+  const note = noteReplica(id, operator, uploads)
+  const patience = createPatience(options)
+  for (;;) {
+    try {
+      const offer =
+        replicaOf(uploads.get(id), operator)?.offer ?? (await sendOffer(id, operator, options, signal))
+      note({ offer, endpoint: operator.endpoint, state: 'pulling' })
+      const state = await client.state(operator.endpoint, offer, pollMs, signal)
+      const upload = uploads.get(id)
+      if (upload === undefined) throw new OfferRefused('the upload was removed')
+      patience.heard(`${state.blocks} ${uploads.blockCount(id)}`)
+      note({ blocks: state.blocks })
+      if (state.state === 'held' && state.receipt !== undefined) {
+        const mistake = mistakeInReceipt(state.receipt, upload, {
+          operator,
+          domain: options.domain,
+          nowMs: now(),
+        })
+        if (mistake === undefined) return state.receipt
+        throw new OfferRefused(`the operator's receipt does not count: ${mistake}`)
+      }
+      if (state.state === 'failed') throw new OfferRefused(state.reason ?? 'the operator gave it up')
+      if (state.state === 'expired') throw new OfferRefused('the offer has expired')
+      patience.check('the operator makes no progress')
+    } catch (error) {
+      if (error instanceof OfferUnknown) note({ offer: undefined })
+      else if (!(error instanceof OperatorUnavailable)) throw error
+      patience.check(error.message)
+      await delay(retryMs, undefined, { signal })
+    }
+  }
+}
+
+async function sendOffer(id: string, operator: Operator, options: OfferingOptions, signal: AbortSignal) {
+  const { uploads, client, hotKey, domain, self, publicUrl } = options
+  const upload = uploads.get(id)
+  if (upload === undefined) throw new OfferRefused('the upload was removed')
+  const offer = await signOffer(hotKey, domain, {
+    operator: self,
+    to: operator.operator,
+    subject: upload.subject,
+    source: `${publicUrl}/uploads/${id}/blocks`,
+    byteLimit: offeredByteLimit(upload),
+    expiresAt: upload.grant.expiresAt,
+    grant: upload.grant,
+  })
+  return client.send(operator.endpoint, offer, signal)
+}
+
+/** Runs out when nothing new was heard for a while. */
+function createPatience({ now, patienceMs = defaultPatienceMs }: OfferingOptions) {
+  let heardAtMs = now()
+  let last = ''
+  return {
+    heard(news: string) {
+      if (news !== last) heardAtMs = now()
+      last = news
+    },
+    /** @throws OperatorUnavailable */
+    check(why: string) {
+      if (now() - heardAtMs > patienceMs) throw new OperatorUnavailable(why)
+    },
+  }
+}
+
+function replicaOf(upload: Upload | undefined, { operator }: Operator): UploadReplica | undefined {
+  return upload?.replicas.find((replica) => replica.operator === operator)
+}
+
+/** Writes what is new about a replica; nothing when nothing is. */
+export function noteReplica(
+  id: string,
+  { operator, endpoint }: Operator,
+  uploads: UploadStore,
+): (news: Partial<UploadReplica>) => void {
+  return (news) => {
+    uploads.change(id, (upload) => {
+      const before = upload.replicas.find((replica) => replica.operator === operator)
+      const after: UploadReplica = { operator, endpoint, state: 'offered', blocks: 0, ...before, ...news }
+      // A reason belongs to the end that it explains.
+      if (news.state !== undefined && news.reason === undefined) delete after.reason
+      if (before !== undefined && JSON.stringify(before) === JSON.stringify(after)) return undefined
+      const others = upload.replicas.filter((replica) => replica.operator !== operator)
+      return { replicas: [...others, after] }
+    })
+  }
+}

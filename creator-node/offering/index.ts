@@ -1,0 +1,3 @@
+export { blockListRoutes } from './block-list-routes.ts'
+export { createOfferClient, type OfferClient } from './offer-client.ts'
+export { type ReplicationOptions, replicateUpload } from './replicate-upload.ts'

@@ -1,0 +1,2 @@
+export { actionRoutes } from './action-routes.ts'
+export { catalogInterface } from './catalog-contract.ts'
