@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns'
+import { type LookupAddress, type LookupAllOptions, lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { buildConnector } from 'undici'
@@ -33,7 +33,7 @@ export function guardedConnector(options: {
 }): buildConnector.connector {
   const base = { timeout: options.timeoutMs, allowH2: false }
   if (options.allowPrivateAddresses) return buildConnector(base)
-  const connect = buildConnector({ ...base, lookup: publicLookup })
+  const connect = buildConnector({ ...base, lookup: publicLookup() })
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, '')
     // A literal address is connected to without a look-up.
@@ -45,20 +45,30 @@ export function guardedConnector(options: {
   }
 }
 
-const publicLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) {
-      callback(error, [])
-      return
-    }
-    const allowed = addresses.filter(({ address }) => isPublicAddress(address))
-    const [first] = allowed
-    if (first === undefined) {
-      callback(new FetchBlocked(`${hostname} resolves to no public address`), [])
-    } else if (options.all === true) {
-      callback(null, allowed)
-    } else {
-      callback(null, first.address, first.family)
-    }
-  })
+/** Resolves a name to all its addresses, as `dns.lookup` does. */
+export type LookupAll = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+/** A look-up for sockets that answers with a name's public addresses only, and fails when it has none. */
+export function publicLookup(lookupAll: LookupAll = lookup): LookupFunction {
+  return (hostname, options, callback) => {
+    lookupAll(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, [])
+        return
+      }
+      const allowed = addresses.filter(({ address }) => isPublicAddress(address))
+      const [first] = allowed
+      if (first === undefined) {
+        callback(new FetchBlocked(`${hostname} resolves to no public address`), [])
+      } else if (options.all === true) {
+        callback(null, allowed)
+      } else {
+        callback(null, first.address, first.family)
+      }
+    })
+  }
 }
