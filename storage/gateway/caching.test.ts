@@ -1,3 +1,5 @@
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { cidOf, encodeDagJson, linkTo } from '@hexachord/protocol/cids'
 import { type FaultKind, RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -135,6 +137,18 @@ describe('hot blocks', () => {
     )
     for (const cid of [a, b, a, c, a, b]) await gateway.get(`/ipfs/${cid}`).then(bytesOf)
     expect(reads).toEqual([a, b, c, b])
+  })
+
+  test('are never rotten ones: what no longer has its hash is not found', async () => {
+    gateway = await startGateway()
+    const cid = await putSample(gateway.ipfs, 'rotten')
+    const blocks = join(gateway.directory, 'blocks')
+    const path = (await readdir(blocks, { recursive: true })).find((name) => name.endsWith(cid))
+    await writeFile(join(blocks, path ?? ''), sampleBytes('something else'))
+    expect((await gateway.get(`/ipfs/${cid}?format=raw`)).status).toBe(404)
+    await putSample(gateway.ipfs, 'rotten')
+    const mended = await gateway.get(`/ipfs/${cid}?format=raw`)
+    expect(Buffer.compare(await bytesOf(mended), sampleBytes('rotten'))).toBe(0)
   })
 
   test('are served without any memory for them, too', async () => {

@@ -179,6 +179,18 @@ describe('bitswap between embedded nodes', () => {
     expect(await stranger.has(cid)).toBe(false)
   })
 
+  test('is not put off by a peer whose id or address is nonsense', async () => {
+    const nonsense = [
+      { peerId: 'nobody', addresses: ['/ip4/127.0.0.1/tcp/1'] },
+      { peerId: '12D3KooWGzwofetTiZU2iyeYRHWiZBGjTmGV27FZS1sKpmTUYtkL', addresses: ['somewhere'] },
+    ]
+    for (const { peerId } of nonsense) registered.add(peerId)
+    const mixed = () => [...nonsense, ...peers()]
+    await startMember('one', { peers: mixed })
+    await startMember('two', { peers: mixed })
+    await allConnected()
+  })
+
   test('drops a peer that is no longer registered', async () => {
     const member = await startMember('member')
     const leaving = await startMember('leaving')
@@ -221,6 +233,18 @@ describe('bitswap between embedded nodes', () => {
     await expect(asker.fetch(cid, { peers: [far.peerId], signal: signal() })).rejects.toMatchObject({
       name: 'BlockUnavailable',
     })
+  })
+
+  test('says which address it cannot listen on, and lets go of its directory', async () => {
+    const first = await startMember('first')
+    const taken = (first.addresses()[0] ?? '').replace(/\/p2p\/.*$/, '')
+    await expect(startNode('second', { listen: [taken] })).rejects.toMatchObject({
+      name: 'ListenFailed',
+      message: expect.stringMatching(
+        /^cannot listen for peers on \/ip4\/127.0.0.1\/tcp\/\d+: listen EADDRINUSE/,
+      ),
+    })
+    expect((await startNode('second')).addresses()).toHaveLength(1)
   })
 
   test('leaves no port open', async () => {

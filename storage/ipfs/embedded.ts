@@ -42,7 +42,7 @@ const defaultPeerTimeoutMs = 12_000
 /**
  * An IPFS node inside this process: blocks as verified, synced files; pins and leases in SQLite; bitswap with
  * registered peers over libp2p.
- * @throws DirectoryLocked when another process has the directory
+ * @throws DirectoryLocked when another process has the directory; ListenFailed when the port is taken
  */
 export async function createEmbeddedIpfs(options: EmbeddedIpfsOptions): Promise<EmbeddedIpfs> {
   const { directory, logger } = options

@@ -10,6 +10,7 @@ export {
   DirectoryLocked,
   type FetchOptions,
   type IpfsNode,
+  ListenFailed,
   MissingBlock,
   NodeClosed,
   type PinnedSize,

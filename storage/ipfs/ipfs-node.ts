@@ -176,6 +176,17 @@ export class DirectoryLocked extends Error {
   }
 }
 
+/** The node cannot be reached where it should be: a port is taken, or an address is not one to listen on. */
+export class ListenFailed extends Error {
+  override readonly name = 'ListenFailed'
+
+  constructor(addresses: readonly string[], cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const [systemError] = /\b(listen )?E[A-Z]{4,}[^\n]*/.exec(reason) ?? [reason.slice(0, 200)]
+    super(`cannot listen for peers on ${addresses.join(', ')}: ${systemError}`, { cause })
+  }
+}
+
 /** The node was closed. */
 export class NodeClosed extends Error {
   override readonly name = 'NodeClosed'

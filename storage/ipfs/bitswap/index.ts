@@ -5,7 +5,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import pLimit from 'p-limit'
 import { abortable } from '../abortable.ts'
 import type { BlockStore } from '../block-store.ts'
-import { BlockUnavailable, type RegisteredPeer } from '../ipfs-node.ts'
+import { BlockUnavailable, ListenFailed, type RegisteredPeer } from '../ipfs-node.ts'
 import { BlockSource } from './block-source.ts'
 import { startHeliaBitswap } from './helia-bitswap.ts'
 import { createNetwork, wantsInFlight } from './network.ts'
@@ -43,13 +43,19 @@ const demotionMs = 60_000
 
 const dialTimeoutMs = 10_000
 
+/** @throws ListenFailed */
 export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
   const { store, logger, peerTimeoutMs } = options
   const self = peerIdFromPrivateKey(options.privateKey).toString()
   const allowPeer = (peerId: string) => peerId !== self && options.allowPeer(peerId)
   const libp2p = await createNetwork({ ...options, allowPeer })
   const exchange = await startHeliaBitswap(libp2p, new BlockSource(store))
-  await libp2p.start()
+  try {
+    await libp2p.start()
+  } catch (cause) {
+    await exchange.stop()
+    throw new ListenFailed(options.listen, cause)
+  }
 
   const closing = new AbortController()
   const limit = pLimit(wantsInFlight)
@@ -62,7 +68,7 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
   }
 
   async function connect(peerId: string, signal: AbortSignal): Promise<void> {
-    if (libp2p.getConnections(peerIdFromString(peerId)).length > 0) return
+    if (connectedPeers().includes(peerId)) return
     const peer = options.peers().find((candidate) => candidate.peerId === peerId)
     if (peer === undefined || peer.addresses.length === 0)
       throw new Error(`peer ${peerId} has no known address`)
@@ -105,7 +111,7 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
 
   const redialling = keepConnected({
     peers: () => options.peers().filter(({ peerId }) => allowPeer(peerId)),
-    isConnected: (peerId) => libp2p.getConnections(peerIdFromString(peerId)).length > 0,
+    isConnected: (peerId) => connectedPeers().includes(peerId),
     dial,
     async dropUnregistered() {
       for (const peerId of silentSince.keys()) if (!allowPeer(peerId)) silentSince.delete(peerId)
