@@ -15,6 +15,15 @@ export function lastOf(row: Pick<EntityRow, 'block' | 'log_index' | 'digest'>) {
 
 export const subjectParams = z.strictObject({ id: subjectSchema })
 
+/** Text to look for. No name in the catalogue holds NUL, and the database takes none. */
+export function searchText(maximum: number) {
+  return z
+    .string()
+    .max(maximum)
+    .refine((text) => !text.includes('\0'), 'must not hold NUL characters')
+    .refine((text) => /[\p{L}\p{N}]/u.test(text), 'must hold a letter or a digit')
+}
+
 /** An address in any spelling whose EIP-55 check sum, where it has one, is right. */
 export const addressText = z
   .string()

@@ -3,17 +3,14 @@ import type { Address } from '@hexachord/protocol/names'
 import { type SearchAnswer, searchAnswerSchema } from '@hexachord/protocol/rest'
 import * as z from 'zod'
 import type { PlaylistRow } from '../projections/playlists.ts'
-import type { Database } from './entity.ts'
+import { type Database, searchText } from './entity.ts'
 import { playlistOf, selectPlaylists } from './playlists.ts'
 import { route } from './route.ts'
 import { readTracks } from './tracks.ts'
 import { readUsers } from './users.ts'
 
 const searchQuery = z.strictObject({
-  q: z
-    .string()
-    .max(200)
-    .refine((text) => /[\p{L}\p{N}]/u.test(text), 'must hold a letter or a digit'),
+  q: searchText(200),
   limit: z.coerce.number<string>().int().min(1).max(50).default(20),
 })
 

@@ -4,7 +4,7 @@ import { type Holder, type List, listOf, type Track, trackSchema } from '@hexach
 import * as z from 'zod'
 import type { TrackRow } from '../projections/tracks.ts'
 import { decodeCursor, pageOf } from './cursor.ts'
-import { absence, addressText, type Database, lastOf, subjectParams } from './entity.ts'
+import { absence, addressText, type Database, lastOf, searchText, subjectParams } from './entity.ts'
 import { route } from './route.ts'
 
 /** As {@link selectTracks} gives them. */
@@ -76,7 +76,7 @@ export async function readTrack(database: Database, id: Subject): Promise<Track>
 
 const listQuery = z.strictObject({
   author: addressText.optional(),
-  genre: z.string().min(1).max(60).optional(),
+  genre: searchText(60).optional(),
   limit: z.coerce.number<string>().int().min(1).max(100).default(20),
   cursor: z.string().max(300).optional(),
 })

@@ -1,0 +1,113 @@
+import { describe, expect, jest, test } from '@jest/globals'
+import { contentsOf, createTestDatabase } from '../fixtures/database.ts'
+import { addNaively, emptyNaiveIndex, indexNaively, type NaiveIndex } from '../fixtures/naive-index.ts'
+import { createDice, randomLog } from '../fixtures/random-actions.ts'
+import { createSyntheticChain, type SyntheticChain } from '../fixtures/synthetic-chain.ts'
+import {
+  indexedNetwork,
+  network,
+  operators,
+  registeredLog,
+  rules,
+  stakedLog,
+} from '../fixtures/synthetic-network.ts'
+import { type CatalogueIndex, openCatalogueIndex } from './catalogue-index.ts'
+
+// Databases are made and dropped on machines that do other things as well.
+jest.setTimeout(60_000)
+
+/** Takes back what the chain has replaced, then reads on to the head in ranges of random length. */
+async function follow(
+  index: CatalogueIndex,
+  chain: SyntheticChain,
+  rangeBlocks: () => number,
+): Promise<void> {
+  const known = await index.knownBlocks()
+  const common = known.find(({ number, hash }) => chain.blocks[number - 1]?.hash === hash)
+  if (common !== undefined && common.number < index.checkpoint.indexed) await index.takeBack(common.number)
+  while (index.checkpoint.indexed < chain.head) {
+    const from = index.checkpoint.indexed + 1
+    await index.append(chain.range(from, Math.min(chain.head, from + rangeBlocks())))
+  }
+}
+
+/** What the naive index makes of a chain, remembering what it made of each block. */
+function rememberNaive() {
+  const after = new Map<string, NaiveIndex>()
+  return (chain: SyntheticChain): NaiveIndex => {
+    let index = emptyNaiveIndex
+    for (const block of chain.blocks) {
+      index = after.get(block.hash) ?? addNaively(index, block, rules)
+      after.set(block.hash, index)
+    }
+    return index
+  }
+}
+
+describe('a history with reorganisations', () => {
+  test.each([1, 2, 3, 4, 5, 6])(
+    'comes to what a fresh index and the naive one make of the same chain (seed %i)',
+    async (seed) => {
+      const dice = createDice(seed)
+      const naiveOf = rememberNaive()
+      const database = await createTestDatabase()
+      const fresh = await createTestDatabase()
+      try {
+        const chain = createSyntheticChain()
+        const open = () => openCatalogueIndex({ postgres: database.postgres, network: indexedNetwork, rules })
+        let index = await open()
+        chain.mine([...operators.map(registeredLog), ...operators.map((operator) => stakedLog(operator))])
+        while (chain.head < 8) chain.mine()
+        let highest = chain.head
+        for (let step = 0; step < 60; step++) {
+          const { state } = naiveOf(chain)
+          const logs = []
+          for (let count = dice(5); count > 0; count--) logs.push(await randomLog(dice, state))
+          chain.mine(logs)
+          highest = Math.max(highest, chain.head)
+          if (dice(3) > 0) await follow(index, chain, () => dice(4))
+          if (dice(8) === 0) index = await open()
+          const depth = Math.min(
+            1 + dice(network.finalityBlocks),
+            chain.head - (highest - network.finalityBlocks),
+          )
+          if (dice(5) === 0 && depth > 0) chain.drop(depth)
+        }
+        while (chain.head <= highest) chain.mine()
+        await follow(index, chain, () => dice(4))
+
+        const scratch = await openCatalogueIndex({ postgres: fresh.postgres, network: indexedNetwork, rules })
+        await scratch.append(chain.range(1, chain.head))
+        const contents = await contentsOf(database.postgres)
+        expect(comparable(contents)).toEqual(comparable(await contentsOf(fresh.postgres)))
+
+        const naive = indexNaively(chain.blocks, rules)
+        expect(index.checkpoint.stateHash).toBe([...naive.stateHashes.values()].at(-1))
+        expect(contents.action?.map(pick('hash', 'verdict'))).toEqual(naive.verdicts)
+        expect(new Map(contents.state?.map((row) => [row.key, row.value]))).toEqual(plain(naive.state))
+        // Or the history would prove little.
+        expect(new Set(naive.verdicts.map(({ verdict }) => verdict)).size).toBeGreaterThan(4)
+        expect(contents.track?.length).toBeGreaterThan(0)
+      } finally {
+        await database.drop()
+        await fresh.drop()
+      }
+    },
+  )
+})
+
+/** Which final blocks without logs are kept depends on where ranges ended. */
+function comparable(contents: Record<string, Record<string, unknown>[]>) {
+  const finalized = Number(contents.checkpoint?.[0]?.finalized)
+  const block = contents.block?.filter(({ logs, number }) => logs !== 0 || Number(number) > finalized)
+  return { ...contents, block }
+}
+
+function pick(...names: string[]) {
+  return (row: Record<string, unknown>) => Object.fromEntries(names.map((name) => [name, row[name]]))
+}
+
+/** Without members that are undefined, which no database can tell from absent ones. */
+function plain(state: ReadonlyMap<string, unknown>): Map<string, unknown> {
+  return new Map([...state].map(([key, value]) => [key, JSON.parse(JSON.stringify(value))]))
+}
