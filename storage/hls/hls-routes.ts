@@ -93,7 +93,10 @@ export function hlsRoutes(options: {
 }
 
 function send(response: Response, playlist: string, cacheControl: string): void {
-  response.set({ 'Content-Type': playlistMediaType, 'Cache-Control': cacheControl }).send(playlist)
+  // As bytes: to text, Express would add a charset, which this media type does not have (RFC 8216 10).
+  response
+    .set({ 'Content-Type': playlistMediaType, 'Cache-Control': cacheControl })
+    .send(Buffer.from(playlist))
 }
 
 function problemOf(manifest: string, cause: unknown): unknown {
