@@ -1,0 +1,36 @@
+import { describe, expect, test } from '@jest/globals'
+import { readConfig } from './config.ts'
+
+const env = {
+  PORT: '4610',
+  PUBLIC_URL: 'https://discovery.example',
+  RPC_URL: 'http://127.0.0.1:4640',
+  NETWORK_FILE: 'network.json',
+  DATABASE_URL: 'postgres://user:password@127.0.0.1:4650/discovery',
+}
+
+describe('the configuration', () => {
+  test('needs no more than where things are', () => {
+    expect(readConfig(env)).toEqual({
+      host: '127.0.0.1',
+      port: 4610,
+      metricsPort: 5610,
+      publicUrl: 'https://discovery.example',
+      rpcUrl: 'http://127.0.0.1:4640',
+      networkFile: 'network.json',
+      databaseUrl: env.DATABASE_URL,
+      allowPrivateAddresses: false,
+    })
+  })
+
+  test('tells all mistakes at once', () => {
+    expect(() => readConfig({ ...env, PORT: 'http', DATABASE_URL: 'mysql://x', RPC_URL: '' })).toThrow(
+      /PORT: .*\n.*RPC_URL: is not set\n.*DATABASE_URL: must be a postgres:\/\/ URL/,
+    )
+  })
+
+  test('puts metrics on a port of the system when the API is on one', () => {
+    expect(readConfig({ ...env, PORT: '0' }).metricsPort).toBe(0)
+    expect(readConfig({ ...env, METRICS_PORT: '9000' }).metricsPort).toBe(9000)
+  })
+})

@@ -1,0 +1,118 @@
+import { createGuardedFetch } from '@hexachord/platform/http'
+import type { Postgres } from '@hexachord/platform/postgres'
+import { createLogger, createMetrics } from '@hexachord/platform/process'
+import { describe, expect, test } from '@jest/globals'
+import type { Express } from 'express'
+import * as z from 'zod'
+import { createApi } from './api.ts'
+import { type OpenApiDocument, openApiDocument } from './openapi.ts'
+import { type Answer, route } from './route.ts'
+
+// Routes are made, not asked: nothing here reads.
+const unread = {} as Postgres
+
+function api(): Express {
+  return createApi({
+    postgres: unread,
+    head: { current: () => Promise.reject(new Error('there is no chain here')), lastSeen: undefined },
+    fetch: createGuardedFetch(),
+    network: { chainId: 1, catalog: `0x${'aa'.repeat(20)}`, firstBlock: 1 },
+    process: () => ({ version: '1.2.3', role: 'standby' }),
+    publicUrl: 'https://discovery.example',
+    logger: createLogger({ service: 'test', level: 'silent' }),
+    metrics: createMetrics('test'),
+    now: Date.now,
+  })
+}
+
+type Layer = { route?: { path: string }; handle?: { stack?: Layer[] } }
+
+/** Paths of every route of an app, those of routers inside it too. */
+function pathsOf(layers: readonly Layer[]): string[] {
+  return layers.flatMap(({ route, handle }) => (route ? [route.path] : pathsOf(handle?.stack ?? [])))
+}
+
+async function documentOf(app: Express): Promise<OpenApiDocument> {
+  const server = app.listen(0, '127.0.0.1')
+  try {
+    await new Promise((resolve) => server.once('listening', resolve))
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('a TCP server has a port')
+    const response = await fetch(`http://127.0.0.1:${address.port}/openapi.json`)
+    expect(response.headers.get('content-type')).toMatch(/^application\/json/)
+    return (await response.json()) as OpenApiDocument
+  } finally {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+}
+
+describe('the OpenAPI document', () => {
+  test('names every route that is served, and no other', async () => {
+    const app = api()
+    const document = await documentOf(app)
+    const served = pathsOf((app.router as unknown as { stack: Layer[] }).stack)
+    expect(Object.keys(document.paths).sort()).toEqual(
+      served.map((path) => path.replaceAll(/:(\w+)/g, '{$1}')).sort(),
+    )
+    expect(served.length).toBeGreaterThan(12)
+  })
+
+  test('refers only to schemas that it has, and uses all that it has', async () => {
+    const document = await documentOf(api())
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(
+      ([, target]) => target,
+    )
+    const names = Object.keys(document.components.schemas)
+    expect([...new Set(references)].sort()).toEqual(
+      names.map((name) => `#/components/schemas/${name}`).sort(),
+    )
+    expect(JSON.stringify(document)).not.toContain('"$id"')
+  })
+
+  test('declares every parameter of a path, and problems for what goes wrong', async () => {
+    const { paths } = await documentOf(api())
+    for (const [path, { get }] of Object.entries(paths)) {
+      const inPath = get.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name)
+      expect([path, inPath]).toEqual([path, [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)])
+      if (path.startsWith('/v1/'))
+        expect(get.responses[400]?.content).toHaveProperty(['application/problem+json'])
+    }
+  })
+
+  test('tells forms of names, bounds and defaults', async () => {
+    const { paths, components } = await documentOf(api())
+    expect(paths['/v1/tracks/{id}']?.get.parameters).toEqual([
+      {
+        name: 'id',
+        in: 'path',
+        required: true,
+        schema: { type: 'string', pattern: '^0x[0-9a-f]{40}-(0|[1-9][0-9]{0,28})$' },
+      },
+    ])
+    const limit = paths['/v1/tracks']?.get.parameters.find(({ name }) => name === 'limit')
+    expect(limit).toMatchObject({
+      required: false,
+      schema: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
+    })
+    expect(components.schemas.Track).toMatchObject({
+      properties: {
+        durationMs: { type: 'integer' },
+        manifest: { type: 'string' },
+        last: { required: ['block', 'logIndex', 'digest'] },
+      },
+    })
+  })
+
+  test('writes a schema without a name where it is used', () => {
+    const answer = async (): Promise<Answer> => ({ body: {}, freshness: 'checked' })
+    const schema = z.object({ ok: z.boolean() })
+    const routes = [
+      route({ path: '/x', summary: 'x', answers: { 200: { description: 'x', schema } }, answer }),
+    ]
+    const document = openApiDocument(routes, { version: '1', publicUrl: 'https://x.example' })
+    expect(document.paths['/x']?.get.responses[200]?.content?.['application/json']?.schema).toMatchObject({
+      properties: { ok: { type: 'boolean' } },
+    })
+  })
+})
