@@ -1,7 +1,7 @@
 import { createGuardedFetch } from '@hexachord/platform/http'
 import type { Postgres } from '@hexachord/platform/postgres'
 import { createLogger, createMetrics } from '@hexachord/platform/process'
-import { describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect, test } from '@jest/globals'
 import type { Express } from 'express'
 import * as z from 'zod'
 import { createApi } from './api.ts'
@@ -10,12 +10,14 @@ import { type Answer, route } from './route.ts'
 
 // Routes are made, not asked: nothing here reads.
 const unread = {} as Postgres
+const fetches = createGuardedFetch()
+afterAll(fetches.close)
 
 function api(): Express {
   return createApi({
     postgres: unread,
     head: { current: () => Promise.reject(new Error('there is no chain here')), lastSeen: undefined },
-    fetch: createGuardedFetch(),
+    fetch: fetches,
     network: { chainId: 1, catalog: `0x${'aa'.repeat(20)}`, firstBlock: 1 },
     process: () => ({ version: '1.2.3', role: 'standby' }),
     publicUrl: 'https://discovery.example',
