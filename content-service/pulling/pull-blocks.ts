@@ -18,6 +18,8 @@ export type BlockPull = {
   start(block: ListedBlock & { root?: BlockRoot['root']; leafCount?: number }): void
   /** Resolves when everything that was started is stored and synced. @throws what made it end */
   done(): Promise<void>
+  /** Drops what is still on its way, and waits until nothing of it is left. */
+  end(): Promise<void>
   /** Aborted, with the reason, as soon as one block cannot be had. */
   readonly signal: AbortSignal
 }
@@ -77,6 +79,10 @@ export function pullBlocks(options: {
     async done() {
       await Promise.all(running)
       signal.throwIfAborted()
+    },
+    async end() {
+      stop.abort(new DOMException('the pull has ended', 'AbortError'))
+      await Promise.all(running)
     },
   }
 }

@@ -98,6 +98,7 @@ export async function pullOffer(
       offers.hold(lease.id)
     })
   } finally {
+    await blocks.end()
     progress.write()
   }
 }
@@ -179,14 +180,16 @@ function retrieverFor(lease: Lease, { catalogue, fetch, ipfs, self }: PullDepend
   })
 }
 
+/** Notes stored blocks some at a time; the last ones at the latest when `write` is called at the end. */
 function createProgress(lease: Lease, { database, offers, onProgress }: PullDependencies) {
   let pending: HashedBlock[] = []
-  let writtenAt = performance.now()
+  let timer: NodeJS.Timeout | undefined
   function write(): void {
+    clearTimeout(timer)
+    timer = undefined
     if (pending.length === 0) return
     const blocks = pending
     pending = []
-    writtenAt = performance.now()
     database.transaction(() => {
       for (const block of blocks) offers.addStored(lease.id, block)
     })
@@ -195,7 +198,7 @@ function createProgress(lease: Lease, { database, offers, onProgress }: PullDepe
   return {
     note(block: HashedBlock): void {
       pending.push(block)
-      if (performance.now() - writtenAt >= writeEveryMs) write()
+      timer ??= setTimeout(write, writeEveryMs)
     },
     write,
   }
