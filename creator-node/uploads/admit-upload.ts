@@ -82,6 +82,7 @@ export async function admitUpload(request: UploadRequest, options: AdmitOptions)
     replicas: [],
     copies: 0,
     sourceGone: false,
+    released: false,
   }
 }
 

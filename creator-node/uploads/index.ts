@@ -1,4 +1,5 @@
 export { type AdmitOptions, admitUpload } from './admit-upload.ts'
+export { cancelUpload } from './cancel-upload.ts'
 export { createUploadChanges, type UploadChanges } from './changes.ts'
 export { uploadReadRoutes } from './event-routes.ts'
 export { freeBytes } from './free-space.ts'

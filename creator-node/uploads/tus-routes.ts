@@ -43,7 +43,7 @@ export function tusRoutes(options: TusRoutesOptions): Router {
       return {}
     },
     async onUploadFinish(_request, { id }) {
-      await finishReceiving(id, options)
+      await finishReceiving(id, { ...options, now: options.admit.now })
       return {}
     },
     onResponseError: (request, error) => asProblem(nodeOf(request), error),
@@ -87,16 +87,19 @@ export function tusRoutes(options: TusRoutesOptions): Router {
 /** Makes a file that has all its bytes durable and hands it on. Does nothing when that was done before. */
 export async function finishReceiving(
   id: string,
-  { uploads, files, onReceived, admit }: Pick<TusRoutesOptions, 'uploads' | 'files' | 'onReceived' | 'admit'>,
+  options: {
+    uploads: UploadStore
+    files: SourceFiles
+    onReceived: (id: string) => void
+    now: () => number
+  },
 ): Promise<void> {
+  const { uploads, files, now } = options
   if (uploads.get(id)?.state !== 'receiving') return
   await files.sync(id)
   if (uploads.get(id)?.state !== 'receiving') return
-  uploads.apply(id, 'received', ({ byteLength }) => ({
-    receivedBytes: byteLength,
-    receivedAtMs: admit.now(),
-  }))
-  onReceived(id)
+  uploads.apply(id, 'received', ({ byteLength }) => ({ receivedBytes: byteLength, receivedAtMs: now() }))
+  options.onReceived(id)
 }
 
 export function noSuchUpload(id: string): Problem {

@@ -35,8 +35,10 @@ export type UploadStore = {
   blockCount(id: string): number
   /** Forgets an upload and its list of blocks. */
   remove(id: string): void
-  /** The newest upload whose track has this manifest. */
-  byManifest(manifest: string): Upload | undefined
+  /** Uploads with this manifest that this node still holds, newest first. */
+  byManifest(manifest: string): Upload[]
+  /** Uploads in the order of their names, after one, at most `limit`. */
+  page(after: string, limit: number): Upload[]
   /** Calls after each change. @returns a function that ends it */
   onChange(listener: (id: string) => void): () => void
 }
@@ -89,7 +91,7 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
          outstanding = excluded.outstanding, changed_at = excluded.changed_at, document = excluded.document`,
       upload.id,
       upload.state,
-      upload.track?.manifest ?? null,
+      upload.released ? null : (upload.track?.manifest ?? null),
       outstanding,
       upload.changedAtMs,
       JSON.stringify(upload),
@@ -195,13 +197,21 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
       database.transaction(() => database.run('DELETE FROM upload WHERE id = ?', id))
       tell(id)
     },
-    byManifest(manifest) {
-      const row = database.get<{ document: string }>(
-        'SELECT document FROM upload WHERE manifest = ? ORDER BY changed_at DESC LIMIT 1',
-        manifest,
-      )
-      return row === undefined ? undefined : (JSON.parse(row.document) as Upload)
-    },
+    byManifest: (manifest) =>
+      database
+        .all<{ document: string }>(
+          'SELECT document FROM upload WHERE manifest = ? ORDER BY changed_at DESC',
+          manifest,
+        )
+        .map(({ document }) => JSON.parse(document) as Upload),
+    page: (after, limit) =>
+      database
+        .all<{ document: string }>(
+          'SELECT document FROM upload WHERE id > ? ORDER BY id LIMIT ?',
+          after,
+          limit,
+        )
+        .map(({ document }) => JSON.parse(document) as Upload),
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

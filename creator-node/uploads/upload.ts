@@ -48,6 +48,8 @@ export type Upload = {
   readonly copies: number
   /** Whether the source file was deleted. */
   readonly sourceGone: boolean
+  /** Whether this node has let go of the track's blocks. */
+  readonly released: boolean
 }
 
 export type UploadRendition = {

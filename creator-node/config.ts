@@ -1,0 +1,122 @@
+import { isIPv6 } from 'node:net'
+import { availableParallelism } from 'node:os'
+import {
+  accountAddress,
+  byteSize,
+  commaList,
+  type Environment,
+  httpUrl,
+  keyFile,
+  loadConfig,
+  portNumber,
+  serverVariables,
+  wholeNumber,
+} from '@hexachord/platform/process'
+import { type Address, parseAddress } from '@hexachord/protocol/names'
+import * as z from 'zod'
+import type { Publishers } from './admission/index.ts'
+
+const schema = z.object({
+  ...serverVariables,
+  /** The address that registered this operator. */
+  OPERATOR_ADDRESS: accountAddress,
+  /** The key with which this node signs; registered as the operator's hot key. */
+  HOT_KEY_FILE: keyFile,
+  HOT_KEY_FILE_PASSWORD_FILE: keyFile.optional(),
+  /** The account that pays for actions on the chain. No other program may send from it. */
+  RELAYER_KEY_FILE: keyFile,
+  RELAYER_KEY_FILE_PASSWORD_FILE: keyFile.optional(),
+  LIBP2P_PORT: portNumber,
+  /** Multiaddrs by which other nodes reach it, where these are not HOST and LIBP2P_PORT. */
+  LIBP2P_ANNOUNCE: commaList(
+    z.string().startsWith('/', 'must be multiaddrs such as /ip4/203.0.113.7/tcp/4001'),
+  ).optional(),
+  REDIS_URL: z
+    .string()
+    .refine(
+      (text) => /^rediss?:$/.test(URL.parse(text)?.protocol ?? ''),
+      'must be a redis:// or rediss:// URL',
+    ),
+  /** Discovery providers that clients of this node are pointed to. */
+  DISCOVERY_URLS: commaList(httpUrl).optional(),
+  /** `open`, or `allowlist:` and addresses. */
+  PUBLISHERS: z.string().default('open').transform(toPublishers),
+  /** Uploads in a day, of all accounts together and of one. */
+  DAILY_BYTES: byteSize.default(50 * 1024 ** 3),
+  DAILY_BYTES_PER_KEY: byteSize.default(10 * 1024 ** 3),
+  /** Actions that this node pays for in a day. */
+  DAILY_ACTIONS: wholeNumber(0, 1_000_000_000).default(10_000),
+  DAILY_ACTIONS_PER_KEY: wholeNumber(0, 1_000_000_000).default(500),
+  /** Largest file. */
+  MAX_UPLOAD_BYTES: byteSize.default(3 * 1024 ** 3),
+  /** Disk space that stays free for everything else. */
+  FREE_DISK_BYTES: byteSize.default(1024 ** 3),
+  /** Memory for blocks that are asked for often. */
+  CACHE_BYTES: byteSize.default(64 * 1024 ** 2),
+  FFMPEG_PATH: z.string().default('ffmpeg'),
+  FFPROBE_PATH: z.string().default('ffprobe'),
+  /** Address space that one ffmpeg may take. */
+  FFMPEG_MEMORY_BYTES: byteSize.default(2 * 1024 ** 3),
+  /** ffmpegs at a time. */
+  TRANSCODING_CORES: wholeNumber(1, 1024).default(availableParallelism()),
+})
+
+const metricsPortDistance = 1000
+
+export type Config = ReturnType<typeof readConfig>
+
+/** @throws ConfigError with every mistake */
+export function readConfig(env: Environment) {
+  const config = loadConfig(schema, env)
+  return {
+    host: config.HOST,
+    port: config.PORT,
+    metricsPort: config.METRICS_PORT ?? (config.PORT === 0 ? 0 : config.PORT + metricsPortDistance),
+    publicUrl: config.PUBLIC_URL,
+    dataDirectory: config.DATA_DIR,
+    rpcUrl: config.RPC_URL,
+    networkFile: config.NETWORK_FILE,
+    redisUrl: config.REDIS_URL,
+    discoveryUrls: config.DISCOVERY_URLS ?? [],
+    allowPrivateAddresses: config.ALLOW_PRIVATE_ADDRESSES,
+    operator: parseAddress(config.OPERATOR_ADDRESS),
+    hotKeyFile: config.HOT_KEY_FILE,
+    hotKeyPasswordFile: config.HOT_KEY_FILE_PASSWORD_FILE,
+    relayerKeyFile: config.RELAYER_KEY_FILE,
+    relayerKeyPasswordFile: config.RELAYER_KEY_FILE_PASSWORD_FILE,
+    libp2pListen: [multiaddrOf(config.HOST, config.LIBP2P_PORT)],
+    libp2pAnnounce: config.LIBP2P_ANNOUNCE ?? [],
+    publishers: config.PUBLISHERS,
+    allowances: {
+      bytes: { perDay: config.DAILY_BYTES, perAccount: config.DAILY_BYTES_PER_KEY },
+      actions: { perDay: config.DAILY_ACTIONS, perAccount: config.DAILY_ACTIONS_PER_KEY },
+    },
+    maximumUploadBytes: config.MAX_UPLOAD_BYTES,
+    diskFloorBytes: config.FREE_DISK_BYTES,
+    cacheBytes: config.CACHE_BYTES,
+    ffmpegPath: config.FFMPEG_PATH,
+    ffprobePath: config.FFPROBE_PATH,
+    ffmpegMemoryBytes: config.FFMPEG_MEMORY_BYTES,
+    transcodingCores: config.TRANSCODING_CORES,
+  }
+}
+
+const listPrefix = 'allowlist:'
+
+function toPublishers(text: string, context: z.RefinementCtx): Publishers {
+  if (text === 'open') return 'open'
+  const list = commaList(accountAddress).safeParse(text.slice(listPrefix.length))
+  if (!text.startsWith(listPrefix) || !list.success) {
+    context.addIssue({
+      code: 'custom',
+      message: "must be 'open', or 'allowlist:' and addresses between commas",
+    })
+    return z.NEVER
+  }
+  return new Set<Address>(list.data.map(parseAddress))
+}
+
+function multiaddrOf(host: string, port: number): string {
+  if (isIPv6(host)) return `/ip6/${host}/tcp/${port}`
+  return `/ip4/${host === 'localhost' ? '127.0.0.1' : host}/tcp/${port}`
+}

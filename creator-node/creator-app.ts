@@ -1,0 +1,99 @@
+import type { ChainReader, Sender } from '@hexachord/platform/chain'
+import { createApp, finishApp, type HealthCheck, healthRoutes } from '@hexachord/platform/http'
+import type { Logger, Metrics } from '@hexachord/platform/process'
+import type { Catalogue } from '@hexachord/storage/catalogue'
+import { gatewayRoutes } from '@hexachord/storage/gateway'
+import { hlsRoutes } from '@hexachord/storage/hls'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { requireOperator } from '@hexachord/storage/peers'
+import { receiptRoutes } from '@hexachord/storage/tracks'
+import type { Express } from 'express'
+import { type Budgets, createIdentify, type Publishers } from './admission/index.ts'
+import { blockListRoutes } from './offering/index.ts'
+import { actionRoutes } from './publishing/index.ts'
+import { serviceName } from './service-name.ts'
+import type { CreatorStatus } from './status.ts'
+import {
+  cancelUpload,
+  type SourceFiles,
+  tusRoutes,
+  type UploadChanges,
+  type UploadStore,
+  uploadReadRoutes,
+} from './uploads/index.ts'
+
+export type CreatorAppOptions = {
+  /** Origin of this node as others see it. */
+  publicUrl: string
+  catalogue: Catalogue
+  reader: ChainReader
+  sender: Sender
+  ipfs: IpfsNode
+  uploads: UploadStore
+  changes: UploadChanges
+  files: SourceFiles
+  publishers: Publishers
+  budgets: Budgets
+  maximumUploadBytes: number
+  freeBytes: () => Promise<number>
+  /** An upload has arrived. */
+  onReceived: (id: string) => void
+  fetchMissing: (cid: string, signal: AbortSignal) => Promise<Uint8Array>
+  /** Memory for hot blocks. */
+  cacheBytes: number
+  metrics: Metrics
+  logger: Logger
+  checks: Record<string, HealthCheck>
+  status: () => Promise<CreatorStatus>
+  /** Ends long polls and event streams. */
+  signal: AbortSignal
+  /** ms since 1970. */
+  now: () => number
+}
+
+/** What a creator node answers. */
+export function createCreatorApp(options: CreatorAppOptions): Express {
+  const { catalogue, ipfs, uploads, publicUrl, now, signal, changes } = options
+  const { domain } = catalogue.rules
+  const identify = createIdentify({ domain, audience: publicUrl, now })
+
+  /** Where others hold a track that was uploaded here. */
+  function holdersOf(manifest: string): string[] {
+    const operators = catalogue.operators()
+    return uploads
+      .byManifest(manifest)
+      .flatMap(({ replicas }) => replicas)
+      .flatMap(({ operator, state }) => (state === 'held' ? (operators.get(operator)?.endpoint ?? []) : []))
+  }
+
+  const app = createApp({ logger: options.logger, metrics: options.metrics, service: serviceName })
+  app.use(healthRoutes({ checks: options.checks, status: options.status }))
+  app.use(
+    blockListRoutes({
+      ...{ uploads, changes, signal },
+      requireOperator: requireOperator({ domain, audience: publicUrl, catalogue, now }),
+    }),
+  )
+  app.use(uploadReadRoutes({ uploads, changes, signal }))
+  app.use(
+    tusRoutes({
+      ...{ publicUrl, uploads, files: options.files, identify, onReceived: options.onReceived },
+      admit: { ...options, domain, audience: publicUrl, maximumBytes: options.maximumUploadBytes },
+      onCancel: (upload) => cancelUpload(upload, options),
+    }),
+  )
+  app.use(actionRoutes({ ...options, identify }))
+  app.use(receiptRoutes({ receiptsOf: (manifest) => receiptsOf(uploads, manifest) }))
+  app.use(hlsRoutes({ ipfs, publicUrl, holdersOf }))
+  app.use(gatewayRoutes({ ipfs, cacheBytes: options.cacheBytes, fetchMissing: options.fetchMissing }))
+  return finishApp(app)
+}
+
+/** One receipt per operator and subject; the same recording may have been uploaded more than once. */
+function receiptsOf(uploads: UploadStore, manifest: string) {
+  const receipts = uploads
+    .byManifest(manifest)
+    .flatMap(({ replicas }) => replicas.flatMap(({ receipt }) => receipt ?? []))
+  const byName = new Map(receipts.map((receipt) => [`${receipt.operator} ${receipt.subject}`, receipt]))
+  return [...byName.values()]
+}

@@ -1,0 +1,1 @@
+export { createHousekeeper, type Housekeeper } from './housekeeper.ts'

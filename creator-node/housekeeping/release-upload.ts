@@ -1,0 +1,40 @@
+import { hasEnded, type Upload } from '../uploads/index.ts'
+
+/** What is to be thrown away of an upload. */
+export type Rubbish = {
+  /** The file that the artist sent. */
+  readonly source: boolean
+  /** The pins of its blocks. */
+  readonly blocks: boolean
+  /** All memory of it. */
+  readonly record: boolean
+}
+
+/** Sources stay a little longer than their track is made, for whoever looks into what went wrong. */
+export const sourceGraceMs = 60 * 60_000
+/** Uploads that nobody goes on with. */
+export const abandonedAfterMs = 24 * 60 * 60_000
+/** Ended uploads can be asked about for this long. */
+export const recordMs = 30 * 24 * 60 * 60_000
+
+/** Whether nobody has sent anything for an upload in so long that it is taken for abandoned.
+ * @param nowMs ms since 1970 */
+export function isAbandoned({ state, changedAtMs }: Upload, nowMs: number): boolean {
+  return state === 'receiving' && nowMs - changedAtMs > abandonedAfterMs
+}
+
+/**
+ * What of an upload has become useless. Blocks are kept while the upload may still be published (its grant tells how
+ * long), and for ever once it is: as long as the catalogue names its manifest.
+ * @param published whether the catalogue does
+ */
+export function rubbishOf(upload: Upload, published: boolean, nowMs: number): Rubbish {
+  if (!hasEnded(upload.state)) return { source: false, blocks: false, record: false }
+  const endedAtMs = upload.endedAtMs ?? upload.changedAtMs
+  const wanted = published || (upload.state === 'ready' && upload.grant.expiresAt > nowMs)
+  return {
+    source: !upload.sourceGone && nowMs - endedAtMs > sourceGraceMs,
+    blocks: !upload.released && !wanted,
+    record: upload.released && upload.sourceGone && nowMs - endedAtMs > recordMs,
+  }
+}

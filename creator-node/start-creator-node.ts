@@ -1,0 +1,167 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readNetworkFile } from '@hexachord/contracts/networks'
+import { createChainReader, createSender, outboxMigrations } from '@hexachord/platform/chain'
+import { createGuardedFetch, listen } from '@hexachord/platform/http'
+import { createMetrics, readKeyFile, type ServiceContext, serveMetrics } from '@hexachord/platform/process'
+import { openSqlite } from '@hexachord/platform/sqlite'
+import { parseAddress } from '@hexachord/protocol/names'
+import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
+import { createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
+import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
+import { Wallet } from 'ethers'
+import { budgetMigrations, createBudgets } from './admission/index.ts'
+import { type Config, readConfig } from './config.ts'
+import { createCreatorApp } from './creator-app.ts'
+import { createHousekeeper } from './housekeeping/index.ts'
+import { createCpuSlots, startJobs } from './jobs/index.ts'
+import { lastResort } from './last-resort.ts'
+import { createOfferClient, replicateUpload } from './offering/index.ts'
+import manifest from './package.json' with { type: 'json' }
+import { catalogInterface } from './publishing/index.ts'
+import { readinessChecks } from './readiness.ts'
+import { serviceName } from './service-name.ts'
+import { creatorStatus, exposeStatus } from './status.ts'
+import { createFfmpeg } from './transcoding/index.ts'
+import {
+  cancelUpload,
+  createUploadChanges,
+  createUploadStore,
+  finishReceiving,
+  freeBytes,
+  openSourceFiles,
+  uploadMigrations,
+} from './uploads/index.ts'
+
+/**
+ * Opens everything a creator node is made of and hands each part to the lifecycle, which closes them in the opposite
+ * order. Needs nobody else to be up: uploads are taken without the chain and without Redis, and worked on once these
+ * are there.
+ * @param pacing how often the chain is asked, for tests
+ */
+export async function startCreatorNode(
+  { lifecycle, env, logger }: ServiceContext,
+  pacing: { pollMs?: number } = {},
+) {
+  const config = readConfig(env)
+  const network = await readNetworkFile(config.networkFile)
+  const { hotKey, relayerKey } = await readKeys(config)
+  const ffmpeg = createFfmpeg({ path: config.ffmpegPath, memoryBytes: config.ffmpegMemoryBytes })
+  await ffmpeg.check()
+  const now = Date.now
+  const { publicUrl, operator: self, dataDirectory: directory } = config
+  await mkdir(directory, { recursive: true })
+
+  const metrics = createMetrics(serviceName)
+  const metricsServer = await serveMetrics(metrics, { port: config.metricsPort })
+  lifecycle.onClose('metrics', metricsServer.close)
+
+  const database = openSqlite(join(directory, `${serviceName}.sqlite`), {
+    migrations: [
+      ...ipfsMigrations,
+      ...catalogueMigrations,
+      ...outboxMigrations,
+      ...budgetMigrations,
+      ...uploadMigrations,
+    ],
+  })
+  lifecycle.onClose('database', () => database.close())
+
+  const { signal } = lifecycle
+  const { rpcUrl } = config
+  const reader = createChainReader({ rpcUrl, signal })
+  lifecycle.onClose('chain', reader.close)
+  const catalogue = followCatalogue({ database, reader, network, signal, logger, pollMs: pacing.pollMs })
+  lifecycle.onClose('catalogue', catalogue.close)
+  const { domain } = catalogue.rules
+  const sender = createSender({
+    ...{ database, rpcUrl, logger, signal, privateKey: relayerKey },
+    ...{ chainId: network.chainId, finalityBlocks: network.finalityBlocks, interfaces: [catalogInterface] },
+    ...(pacing.pollMs === undefined ? {} : { pollMs: pacing.pollMs }),
+  })
+  lifecycle.onClose('sender', sender.close)
+
+  const { allowPrivateAddresses } = config
+  const fetch = createGuardedFetch({ allowPrivateAddresses })
+  lifecycle.onClose('fetch', fetch.close)
+  const client = createNodeClient({ hotKey, domain, fetch, now })
+  const peers = peerAddresses({ catalogue, fetch, self, allowPrivateAddresses, logger })
+  lifecycle.onClose('peers', peers.close)
+  const ipfs = await createEmbeddedIpfs({
+    ...{ directory, database, logger },
+    ...{ listen: config.libp2pListen, announce: config.libp2pAnnounce },
+    ...{ allowPeer: peers.allowPeer, peers: peers.peers },
+  })
+  lifecycle.onClose('ipfs', () => ipfs.close())
+
+  const uploads = createUploadStore(database, now)
+  const changes = createUploadChanges(uploads)
+  lifecycle.onClose('changes', changes.close)
+  const sourceDirectory = join(directory, 'sources')
+  const files = await openSourceFiles(sourceDirectory, uploads)
+  const workDirectory = join(directory, 'work')
+  await rm(workDirectory, { recursive: true, force: true })
+  const budgets = createBudgets({ database, allowances: config.allowances, now })
+  const slots = createCpuSlots(config.transcodingCores)
+  const offers = createOfferClient(client)
+  const jobs = startJobs({
+    ...{ redisUrl: config.redisUrl, operator: self, uploads, logger },
+    work: {
+      uploads,
+      files,
+      ipfs,
+      ffmpeg,
+      ffprobePath: config.ffprobePath,
+      slots,
+      workDirectory,
+      logger,
+      now,
+    },
+    replicateUpload: (id, signal) =>
+      replicateUpload(
+        id,
+        { uploads, changes, catalogue, client: offers, hotKey, domain, self, publicUrl, now },
+        signal,
+      ),
+  })
+  lifecycle.onClose('jobs', jobs.close)
+
+  const receiving = { uploads, files, now, onReceived: jobs.process }
+  const housekeeper = createHousekeeper({
+    ...{ uploads, files, sourceDirectory, ipfs, catalogue, logger, now },
+    finish: (id) => finishReceiving(id, receiving),
+    cancel: (upload) => cancelUpload(upload, { uploads, files, budgets, now }),
+  })
+  lifecycle.onClose('housekeeper', housekeeper.close)
+
+  const room = () =>
+    freeBytes({ directory, floorBytes: config.diskFloorBytes, promisedBytes: uploads.outstandingBytes })
+  const hotAddress = parseAddress(hotKey.address)
+  const parts = {
+    ...{ version: manifest.version, operator: self, hotKey: hotAddress, publicUrl },
+    ...{ discoveryUrls: config.discoveryUrls, freeBytes: room },
+    ...{ catalogue, ipfs, uploads, jobs, slots, sender, budgets, logger },
+  }
+  exposeStatus(metrics, parts)
+  const app = createCreatorApp({
+    ...{ ...parts, ...receiving, reader, changes, metrics, signal },
+    ...{ publishers: config.publishers, maximumUploadBytes: config.maximumUploadBytes },
+    ...{ cacheBytes: config.cacheBytes, fetchMissing: lastResort({ catalogue, fetch }) },
+    checks: readinessChecks({ directory, database, reader, catalogue, jobs }),
+    status: () => creatorStatus(parts),
+  })
+  const server = await listen(app, { host: config.host, port: config.port })
+  lifecycle.onClose('http', server.close)
+  return { origin: server.origin, metricsPort: metricsServer.port, operator: self, peerId: ipfs.peerId }
+}
+
+async function readKeys(config: Config) {
+  const [hotKey, relayerKey] = await Promise.all([
+    readKeyFile(config.hotKeyFile, { variable: 'HOT_KEY_FILE', passwordFile: config.hotKeyPasswordFile }),
+    readKeyFile(config.relayerKeyFile, {
+      variable: 'RELAYER_KEY_FILE',
+      passwordFile: config.relayerKeyPasswordFile,
+    }),
+  ])
+  return { hotKey: new Wallet(hotKey), relayerKey }
+}

@@ -1,0 +1,140 @@
+import type { Sender } from '@hexachord/platform/chain'
+import type { Logger, Metrics } from '@hexachord/platform/process'
+import type { Address } from '@hexachord/protocol/names'
+import type { NodeStatus } from '@hexachord/protocol/rest'
+import type { Catalogue } from '@hexachord/storage/catalogue'
+import type { IpfsNode } from '@hexachord/storage/ipfs'
+import type { Budgets } from './admission/index.ts'
+import type { CpuSlots, Jobs } from './jobs/index.ts'
+import type { UploadState, UploadStore } from './uploads/index.ts'
+
+/** What `/status` of a creator node says beyond what every node says. Bytes, and times in ms. */
+export type CreatorStatus = NodeStatus & {
+  readonly endpoint: string
+  /** Whether the registry has this operator as active, with this hot key. Offers of others are refused. */
+  readonly registered: boolean
+  readonly indexed: number
+  readonly finalized: number
+  readonly stateHash: string
+  /** Discovery providers that this node points clients to. */
+  readonly discovery: readonly string[]
+  /** The account that pays for actions. */
+  readonly relayer: string
+  readonly uploads: Partial<Record<UploadState, number>>
+  /** Jobs by queue; null while Redis is away. */
+  readonly queues: Awaited<ReturnType<Jobs['counts']>> | null
+  readonly transcoding: { readonly running: number; readonly waiting: number }
+  /** Actions that are not on the chain yet. */
+  readonly outbox: ReturnType<Sender['counts']>
+  readonly today: { readonly bytes: number; readonly actions: number }
+  /** Room for new uploads. */
+  readonly freeBytes: number
+}
+
+export type StatusParts = {
+  version: string
+  operator: Address
+  hotKey: Address
+  publicUrl: string
+  discoveryUrls: readonly string[]
+  catalogue: Catalogue
+  ipfs: IpfsNode
+  uploads: UploadStore
+  jobs: Jobs
+  slots: CpuSlots
+  sender: Sender
+  budgets: Budgets
+  freeBytes: () => Promise<number>
+  logger: Logger
+}
+
+export async function creatorStatus(parts: StatusParts): Promise<CreatorStatus> {
+  const { operator, hotKey, catalogue, ipfs, budgets } = parts
+  const [usage, freeBytes, queues] = await Promise.all([ipfs.usage(), parts.freeBytes(), queueCounts(parts)])
+  const registered = catalogue.operators().get(operator)
+  return {
+    service: 'creator-node',
+    version: parts.version,
+    operator,
+    hotKey,
+    endpoint: parts.publicUrl,
+    registered: registered?.active === true && registered.hotKey === hotKey,
+    chainId: catalogue.rules.domain.chainId,
+    head: catalogue.head(),
+    indexed: catalogue.indexed(),
+    finalized: catalogue.finalized(),
+    stateHash: catalogue.stateHash(),
+    ipfs: { peerId: ipfs.peerId, addresses: ipfs.addresses(), ...usage },
+    discovery: parts.discoveryUrls,
+    relayer: parts.sender.address,
+    uploads: parts.uploads.countByState(),
+    queues,
+    transcoding: parts.slots.counts(),
+    outbox: parts.sender.counts(),
+    today: { bytes: budgets.spentToday('bytes'), actions: budgets.spentToday('actions') },
+    freeBytes: Math.max(0, freeBytes),
+  }
+}
+
+async function queueCounts({ jobs, logger }: StatusParts): Promise<CreatorStatus['queues']> {
+  try {
+    return await jobs.counts()
+  } catch (err) {
+    logger.debug({ err }, 'queues cannot be counted')
+    return null
+  }
+}
+
+/** The same figures for Prometheus, read when it asks. */
+export function exposeStatus(metrics: Metrics, parts: StatusParts): void {
+  const { uploads, slots, sender, budgets, catalogue, ipfs } = parts
+  const counts = metrics.gauge({
+    name: 'creator_uploads',
+    help: 'Uploads by state',
+    labelNames: ['state'],
+    collect() {
+      counts.reset()
+      for (const [state, count] of Object.entries(uploads.countByState())) counts.set({ state }, count)
+    },
+  })
+  const ffmpegs = metrics.gauge({
+    name: 'creator_transcoding',
+    help: 'Renditions and measurements by whether they have a core',
+    labelNames: ['state'],
+    collect() {
+      const { running, waiting } = slots.counts()
+      ffmpegs.set({ state: 'running' }, running)
+      ffmpegs.set({ state: 'waiting' }, waiting)
+    },
+  })
+  const outbox = metrics.gauge({
+    name: 'creator_outbox',
+    help: 'Actions that are not on the chain yet',
+    labelNames: ['state'],
+    collect() {
+      for (const [state, count] of Object.entries(sender.counts())) outbox.set({ state }, count)
+    },
+  })
+  const spent = metrics.gauge({
+    name: 'creator_spent_today',
+    help: 'What of the budgets of the day is spent',
+    labelNames: ['expense'],
+    collect() {
+      for (const expense of ['bytes', 'actions'] as const) spent.set({ expense }, budgets.spentToday(expense))
+    },
+  })
+  const bytes = metrics.gauge({
+    name: 'creator_stored_bytes',
+    help: 'Bytes of stored blocks',
+    async collect() {
+      bytes.set((await ipfs.usage()).bytes)
+    },
+  })
+  const behind = metrics.gauge({
+    name: 'creator_blocks_behind',
+    help: 'Blocks of the chain that this node has not read yet',
+    collect() {
+      behind.set(catalogue.head() - catalogue.indexed())
+    },
+  })
+}
