@@ -1,7 +1,7 @@
 import { type Connection, connect } from '@hexachord/sdk/connect'
 import type { Command } from 'commander'
 import { readSettings, type Settings } from '../settings/index.ts'
-import type { Context } from './index.ts'
+import type { Context } from './context.ts'
 
 type GlobalOptions = { discovery?: string; creator?: string; json?: true }
 

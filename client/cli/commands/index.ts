@@ -1,57 +1,31 @@
-import { NameError } from '@hexachord/protocol/names'
-import { RetrievalFailed } from '@hexachord/protocol/retrieval'
-import { ApiError, NoProvider } from '@hexachord/sdk/connect'
-import { KeyError } from '@hexachord/sdk/keys'
-import { UploadFailed } from '@hexachord/sdk/uploading'
-import { ActionRejected } from '@hexachord/sdk/writing'
 import { Command, CommanderError } from 'commander'
-import { UsageError } from '../settings/index.ts'
-import { keyCommand } from './key.ts'
-import { playCommand } from './play.ts'
-import { searchCommand } from './search.ts'
-import { statusCommand } from './status.ts'
-import { uploadCommand } from './upload.ts'
+import manifest from '../package.json' with { type: 'json' }
+import type { Context } from './context.ts'
+import { type ExitCode, exitCodeOf, messageOf } from './errors.ts'
+import { addKeyCommand } from './key.ts'
+import { addPlayCommand } from './play.ts'
+import { addSearchCommand } from './search.ts'
+import { addStatusCommand } from './status.ts'
+import { addUploadCommand } from './upload.ts'
 
-/** 0 done, 1 failed, 2 used wrongly, 3 not found, 4 the network is away, 5 the network said no, 130 interrupted. */
-export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 130
-
-export type Context = {
-  readonly env: NodeJS.ProcessEnv
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal
-}
-
-/** Runs one command line. Errors go to stderr as one line, or as JSON with `--json`. */
+/** Runs one command line. The result goes to stdout; progress, warnings and one line for an error to stderr. */
 export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<ExitCode> {
   const stop = new AbortController()
   const interrupt = () => stop.abort(new Error('interrupted'))
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
-  const context: Context = { env, signal: stop.signal }
-  const program = new Command('hexachord')
-    .description('Publish and play music on a network that nobody owns.')
-    .option('--discovery <origins>', 'discovery providers, with commas between')
-    .option('--creator <origins>', 'creator nodes, with commas between')
-    .option('--json', 'print one line of JSON')
-    .exitOverride()
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 1 failed, 2 used wrongly, 3 not found, 4 network away, 5 rejected.',
-    )
-  for (const command of [keyCommand, uploadCommand, playCommand, searchCommand, statusCommand]) {
-    program.addCommand(command(context).exitOverride())
-  }
   try {
-    await program.parseAsync([...args], { from: 'user' })
+    await programOf({ env, signal: stop.signal, startedAt: performance.now() }).parseAsync([...args], {
+      from: 'user',
+    })
     return 0
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    if (stop.signal.aborted) return 130
-    const message = error instanceof Error ? error.message : String(error)
-    const code = exitCodeOf(error)
-    process.stderr.write(
-      args.includes('--json') ? `${JSON.stringify({ error: message, code })}\n` : `hexachord: ${message}\n`,
-    )
+    // Help and version were asked for, and are printed.
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    const code = stop.signal.aborted ? 130 : exitCodeOf(error)
+    const message = stop.signal.aborted ? 'interrupted' : messageOf(error)
+    const isJson = args.includes('--json')
+    process.stderr.write(isJson ? `${JSON.stringify({ error: message, code })}\n` : `hexachord: ${message}\n`)
     return code
   } finally {
     process.off('SIGINT', interrupt)
@@ -59,14 +33,24 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
   }
 }
 
-function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof UsageError || error instanceof KeyError || error instanceof RangeError) return 2
-  if (error instanceof NameError) return 3
-  if (error instanceof NoProvider || error instanceof RetrievalFailed) return 4
-  if (error instanceof UploadFailed || error instanceof ActionRejected) return 5
-  if (error instanceof ApiError) {
-    if (error.status === 404 || error.status === 410) return 3
-    return error.status === 0 || error.status >= 500 ? 4 : 5
-  }
-  return 1
+function programOf(context: Context): Command {
+  const program = new Command('hexachord')
+    .description('Publish and play music on a network that nobody owns.')
+    .version(manifest.version)
+    .option('--discovery <origins>', 'discovery providers, with commas between')
+    .option('--creator <origins>', 'creator nodes, with commas between')
+    .option('--json', 'print one line of JSON')
+    // Commands inherit these two: errors are thrown, and printed by us.
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 used wrongly, 3 not found, 4 network away, 5 rejected, 130 interrupted.',
+    )
+  addKeyCommand(program, context)
+  addUploadCommand(program, context)
+  addPlayCommand(program, context)
+  addSearchCommand(program, context)
+  addStatusCommand(program, context)
+  return program
 }

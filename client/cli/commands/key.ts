@@ -1,20 +1,23 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { createKey, decryptKey, type HeldKey, KeyError, keyFromWords } from '@hexachord/sdk/keys'
-import { Command } from 'commander'
-import { keyStore, readSettings } from '../settings/index.ts'
+import type { Command } from 'commander'
+import { keyStore, readSettings, UsageError } from '../settings/index.ts'
 import { ask, askNewPassword, askPassword, progressBar } from '../terminal/index.ts'
 import { print } from './connection.ts'
-import type { Context } from './index.ts'
+import type { Context } from './context.ts'
 
-export function keyCommand(context: Context): Command {
+export function addKeyCommand(program: Command, context: Context): void {
   const { env } = context
   const store = async () => keyStore((await readSettings(env)).directory)
-  const command = new Command('key').description('Your key: it is you. Nobody can give it back to you.')
+  const command = program.command('key').description('Your key: it is you. Nobody can give it back to you.')
 
-  const save = async (key: HeldKey, self: Command) => {
+  const makeSureThereIsNone = async () => {
     const keys = await store()
     if (await keys.exists()) throw new KeyError(`there is a key at ${keys.path} already: move it away first`)
-    await keys.save(key, await askNewPassword(env), bar('encrypting'))
+  }
+  const save = async (key: HeldKey, self: Command) => {
+    const keys = await store()
+    await keys.save(key, await askNewPassword(context), bar('encrypting'))
     print(self, { address: key.address, path: keys.path }, `${key.address}\nkept in ${keys.path}`)
   }
 
@@ -22,6 +25,7 @@ export function keyCommand(context: Context): Command {
     .command('new')
     .description('make a key')
     .action(async (_options: unknown, self: Command) => {
+      await makeSureThereIsNone()
       await save(createKey(), self)
       process.stderr.write("Write its 12 words down on paper now: 'hexachord key backup'\n")
     })
@@ -29,20 +33,15 @@ export function keyCommand(context: Context): Command {
     .command('show')
     .description('your address')
     .action(async (_options: unknown, self: Command) => {
-      const keys = await store()
-      const { address } = JSON.parse(await keys.read()) as { address: string }
-      print(
-        self,
-        { address: `0x${address.replace(/^0x/, '').toLowerCase()}` },
-        `0x${address.replace(/^0x/, '').toLowerCase()}`,
-      )
+      const address = await (await store()).address()
+      print(self, { address }, address)
     })
   command
     .command('backup')
     .description('show the 12 words')
     .action(async (_options: unknown, self: Command) => {
       const keys = await store()
-      const key = await keys.open(await askPassword(env, 'Password: '), bar('decrypting'))
+      const key = await keys.open(() => askPassword(context, 'Password: '), bar('decrypting'))
       if (!key.words) throw new KeyError("this key was imported without words: use 'hexachord key export'")
       print(self, { words: key.words }, key.words)
     })
@@ -51,29 +50,50 @@ export function keyCommand(context: Context): Command {
     .description('make the key again from its 12 words')
     .option('--words-file <path>', 'read the words from a file')
     .action(async (options: { wordsFile?: string }, self: Command) => {
+      await makeSureThereIsNone()
       const words = options.wordsFile
-        ? await readFile(options.wordsFile, 'utf8')
-        : await ask('The 12 words: ')
+        ? await readTextFile(options.wordsFile)
+        : await ask(context, 'The 12 words: ', { hidden: true, instead: 'give --words-file' })
       await save(keyFromWords(words), self)
     })
   command
-    .command('export <file>')
+    .command('export')
+    .argument('<file>')
     .description('write the encrypted key (Web3 Secret Storage v3) to a file')
     .action(async (file: string, _options: unknown, self: Command) => {
-      await writeFile(file, await (await store()).read(), { mode: 0o600, flag: 'wx' })
+      await writeNewFile(file, await (await store()).read())
       print(self, { file }, `written to ${file}; it opens with the same password`)
     })
   command
-    .command('import <file>')
+    .command('import')
+    .argument('<file>')
     .description('take over an encrypted key (Web3 Secret Storage v3)')
     .action(async (file: string, _options: unknown, self: Command) => {
-      const json = await readFile(file, 'utf8')
-      await save(
-        await decryptKey(json, await askPassword(env, 'Password of the file: '), bar('decrypting')),
-        self,
-      )
+      await makeSureThereIsNone()
+      const json = await readTextFile(file)
+      const password = await askPassword(context, 'Password of the file: ')
+      await save(await decryptKey(json, password, bar('decrypting')), self)
     })
-  return command
+}
+
+async function readTextFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new UsageError(`${path} cannot be read: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+async function writeNewFile(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text, { mode: 0o600, flag: 'wx' })
+  } catch (cause) {
+    throw new UsageError(`${path} cannot be written: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function bar(label: string): (part: number) => void {

@@ -1,14 +1,15 @@
 import { trackFor } from '@hexachord/sdk/finding'
-import { Command, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { playTrack } from '../playing/index.ts'
 import { progressBar } from '../terminal/index.ts'
 import { openConnection, print } from './connection.ts'
-import type { Context } from './index.ts'
+import type { Context } from './context.ts'
 
 type Options = { rendition?: string; output: 'speaker' | 'null' }
 
-export function playCommand(context: Context): Command {
-  return new Command('play')
+export function addPlayCommand(program: Command, context: Context): void {
+  program
+    .command('play')
     .description('play a track; every segment is checked against its hash')
     .argument('<track>', 'its id, a link to it, or words to search for')
     .option('--rendition <name>', 'such as aac-96 or flac')
@@ -29,6 +30,7 @@ export function playCommand(context: Context): Command {
         const report = await playTrack(connection, track, {
           output: options.output,
           signal: context.signal,
+          startedAt: context.startedAt,
           onSegment: (played, count) => bar.update(played, count),
           onFault: ({ source, kind }) =>
             process.stderr.write(`hexachord: ${source} ${kind}; asking another\n`),

@@ -1,10 +1,11 @@
 import { search } from '@hexachord/sdk/finding'
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { openConnection, print } from './connection.ts'
-import type { Context } from './index.ts'
+import type { Context } from './context.ts'
 
-export function searchCommand(context: Context): Command {
-  return new Command('search')
+export function addSearchCommand(program: Command, context: Context): void {
+  program
+    .command('search')
     .description('find tracks, artists and playlists')
     .argument('<words...>')
     .action(async (words: string[], _options: unknown, self: Command) => {
@@ -12,8 +13,8 @@ export function searchCommand(context: Context): Command {
       const found = await search(connection, words.join(' '), { signal: context.signal })
       const lines = [
         ...found.tracks.map((track) => `track     ${track.id}  ${track.title} by ${track.artist}`),
-        ...found.users.map(
-          (user) => `artist    ${user.id}  ${user.name ?? ''} ${user.handle ? `@${user.handle}` : ''}`,
+        ...found.users.map(({ id, name, handle }) =>
+          ['artist   ', id, '', name, handle && `@${handle}`].filter((part) => part !== null).join(' '),
         ),
         ...found.playlists.map((playlist) => `playlist  ${playlist.id}  ${playlist.title}`),
       ]

@@ -1,11 +1,12 @@
 import { listOf, nodeStatusSchema, operatorAnswerSchema } from '@hexachord/protocol/rest'
 import { ApiError, readJson } from '@hexachord/sdk/connect'
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { openConnection, print } from './connection.ts'
-import type { Context } from './index.ts'
+import type { Context } from './context.ts'
 
-export function statusCommand(context: Context): Command {
-  return new Command('status')
+export function addStatusCommand(program: Command, context: Context): void {
+  program
+    .command('status')
     .description('how the network is doing, seen from here')
     .action(async (_options: unknown, self: Command) => {
       const { connection } = await openConnection(self, context)

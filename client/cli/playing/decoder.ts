@@ -1,16 +1,21 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 
 /** Where the sound goes: `null` decodes every sample as fast as it comes and drops it. */
 export type Output = 'speaker' | 'null'
 
+export type Decoded = {
+  /** Length of the sound. */
+  readonly decodedMs: number
+  /** When the first sample was there, of `performance.now()`. */
+  readonly firstSampleAt: number
+}
+
 export type Decoder = {
-  /** Takes the next bytes of the fMP4 stream; waits while the player is behind. */
+  /** Takes the next bytes of the fMP4 stream; waits while the player is behind. @throws DecoderError */
   write(bytes: Uint8Array): Promise<void>
-  /** When the first sample was decoded (`performance.now()`); ffplay never tells. */
-  readonly firstSample: Promise<number>
-  /** Ends the stream. @returns seconds of sound that were decoded (0 for the speaker, which does not tell) */
-  finish(): Promise<number>
+  /** Ends the stream and waits until all of it was played. @returns null for the speaker: ffplay tells nothing
+   * @throws DecoderError when it could not read the stream, or nothing came out */
+  finish(): Promise<Decoded | null>
   close(): void
 }
 
@@ -20,54 +25,73 @@ export class DecoderError extends Error {
 }
 
 const quiet = ['-hide_banner', '-loglevel', 'error', '-protocol_whitelist', 'pipe', '-i', 'pipe:0']
-const bytesPerSecond = 48_000 * 2 * 2
+const commands: { readonly [name in Output]: readonly [string, string[]] } = {
+  speaker: ['ffplay', ['-nodisp', '-autoexit', ...quiet]],
+  null: ['ffmpeg', ['-nostats', ...quiet, '-f', 's16le', '-ar', '48000', '-ac', '2', 'pipe:1']],
+}
+const bytesPerMs = 48 * 2 * 2
+const shownCharacters = 500
 
-/** Starts ffmpeg (or ffplay for the speaker) on a stream of verified bytes.
- * @throws DecoderError from `write` and `finish` when it fails */
-export function startDecoder(output: Output): Decoder {
-  const [program, args] =
-    output === 'speaker'
-      ? ['ffplay', ['-nodisp', '-autoexit', ...quiet]]
-      : ['ffmpeg', ['-nostats', ...quiet, '-f', 's16le', '-ar', '48000', '-ac', '2', 'pipe:1']]
+/** Starts ffmpeg (or ffplay for the speaker) on a stream of verified bytes; `signal` kills it. */
+export function startDecoder(output: Output, signal?: AbortSignal): Decoder {
+  const [program, args] = commands[output]
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
-  const first = Promise.withResolvers<number>()
+  const close = () => void child.kill('SIGKILL')
+  signal?.addEventListener('abort', close, { once: true })
+  if (signal?.aborted) close()
+  let firstSampleAt: number | undefined
   let decodedBytes = 0
   let complaint = ''
-  let failure: DecoderError | undefined
+  let isMissing: Error | undefined
+  let isBroken = false
   child.stdout.on('data', (chunk: Buffer) => {
-    if (decodedBytes === 0) first.resolve(performance.now())
+    firstSampleAt ??= performance.now()
     decodedBytes += chunk.length
   })
   child.stderr.on('data', (chunk: Buffer) => {
-    complaint = (complaint + chunk).slice(-2000)
+    complaint = (complaint + chunk).slice(-shownCharacters)
   })
-  child.on('error', (cause) => {
-    failure = new DecoderError(`${program} cannot be started: install ffmpeg (${cause.message})`, { cause })
+  child.on('error', (error) => {
+    isMissing = error
   })
-  // A player that was closed while bytes were on their way: `finish` tells how it ended.
-  child.stdin.on('error', (cause) => {
-    failure ??= new DecoderError(`${program} stopped reading: ${complaint.trim() || cause.message}`, {
-      cause,
+  // It stopped reading before the end. Why is known when it has exited.
+  child.stdin.on('error', () => {
+    isBroken = true
+  })
+  const exit = new Promise<number | null>((resolve) => {
+    child.once('close', (code) => {
+      signal?.removeEventListener('abort', close)
+      resolve(code)
     })
   })
-  const exit = new Promise<number | null>((resolve) => child.once('close', resolve))
+
+  const check = async (mayStillRun: boolean): Promise<void> => {
+    if (mayStillRun && !isBroken && !isMissing && child.exitCode === null && child.signalCode === null) return
+    const code = await exit
+    signal?.throwIfAborted()
+    if (isMissing) {
+      throw new DecoderError(`${program} cannot be started: install ffmpeg (${isMissing.message})`)
+    }
+    if (code === 0 && complaint === '' && !mayStillRun) return
+    const why = complaint.trim() || `it ended with ${code ?? child.signalCode}`
+    throw new DecoderError(`${program} could not play the stream: ${why}`)
+  }
+
   return {
-    firstSample: first.promise,
     async write(bytes) {
-      if (failure) throw failure
+      await check(true)
       if (child.stdin.write(bytes)) return
-      await Promise.race([once(child.stdin, 'drain'), exit])
-      if (failure) throw failure
+      const drained = new Promise<void>((resolve) => child.stdin.once('drain', resolve))
+      await Promise.race([drained, exit])
+      await check(true)
     },
     async finish() {
       child.stdin.end()
-      const code = await exit
-      if (failure) throw failure
-      if (code !== 0 || complaint !== '') {
-        throw new DecoderError(`${program} could not play the stream: ${complaint.trim() || `exit ${code}`}`)
-      }
-      return decodedBytes / bytesPerSecond
+      await check(false)
+      if (output === 'speaker') return null
+      if (firstSampleAt === undefined) throw new DecoderError(`${program} found no sound in the stream`)
+      return { decodedMs: Math.round(decodedBytes / bytesPerMs), firstSampleAt }
     },
-    close: () => void child.kill('SIGKILL'),
+    close,
   }
 }

@@ -1,2 +1,2 @@
-export { type Decoder, startDecoder } from './decoder.ts'
+export { DecoderError, type Output } from './decoder.ts'
 export { type PlayReport, playTrack } from './play-track.ts'

@@ -15,14 +15,14 @@ export type PlayReport = {
   readonly hashFailures: number
   /** Segments that each origin gave. */
   readonly sources: Record<string, number>
-  /** Sound that came out of the decoder, in ms. */
-  readonly decodedMs: number
-  /** From the call to the first decoded sample, and to the end. */
-  readonly ms: { readonly firstAudio: number; readonly total: number }
+  /** Sound that came out of the decoder, in ms; null for the speaker, whose player does not tell. */
+  readonly decodedMs: number | null
+  /** From the command to the first decoded sample (null for the speaker), and to the end. */
+  readonly ms: { readonly firstAudio: number | null; readonly total: number }
 }
 
 /** Plays a track from its holders, every segment checked before the decoder sees it.
- * @throws RetrievalFailed, DecoderError */
+ * @throws RetrievalFailed, RenditionUnknown, DecoderError, and the signal's reason */
 export async function playTrack(
   connection: Connection,
   track: Track,
@@ -30,12 +30,14 @@ export async function playTrack(
     output: Output
     rendition?: string
     signal?: AbortSignal
+    /** When the command was given, of `performance.now()`. @default now */
+    startedAt?: number
     onFault?: (fault: Fault) => void
     onSegment?: (played: number, count: number, source: string) => void
   },
 ): Promise<PlayReport> {
-  const start = performance.now()
-  const decoder = startDecoder(options.output)
+  const { startedAt = performance.now() } = options
+  const decoder = startDecoder(options.output, options.signal)
   const sources: Record<string, number> = {}
   let segmentsPlayed = 0
   let bytesPlayed = 0
@@ -61,8 +63,7 @@ export async function playTrack(
       sources[part.source] = (sources[part.source] ?? 0) + 1
       options.onSegment?.(segmentsPlayed, part.count, part.source)
     }
-    const decodedSeconds = await decoder.finish()
-    const firstAudio = options.output === 'null' ? (await decoder.firstSample) - start : 0
+    const decoded = await decoder.finish()
     return {
       track: track.id,
       manifest: track.manifest,
@@ -71,8 +72,11 @@ export async function playTrack(
       bytesPlayed,
       hashFailures,
       sources,
-      decodedMs: Math.round(decodedSeconds * 1000),
-      ms: { firstAudio: Math.round(firstAudio), total: Math.round(performance.now() - start) },
+      decodedMs: decoded?.decodedMs ?? null,
+      ms: {
+        firstAudio: decoded && Math.round(decoded.firstSampleAt - startedAt),
+        total: Math.round(performance.now() - startedAt),
+      },
     }
   } finally {
     decoder.close()

@@ -2,6 +2,7 @@ import { type DiscoveryStatus, discoveryStatusSchema } from '@hexachord/protocol
 import { type Domain, domainOf } from '@hexachord/protocol/signing'
 import type * as z from 'zod'
 import { ApiError, type Http, readJson } from './http.ts'
+import { isPassing } from './retry.ts'
 
 /** Blocks by which a provider may trail the best one before it is left aside. */
 const toleratedLagBlocks = 20
@@ -34,8 +35,8 @@ export type Connection = {
   readonly gateways: readonly string[]
   readonly http: Http
   readonly now: () => number
-  /** Asks the providers in order; the next one when one does not answer. A 404 or another answer about the
-   * question itself is final. @throws ApiError */
+  /** Asks the providers in order; the next one when one does not answer, which is asked last from then on. A 404
+   * or another answer about the question itself is final. @throws ApiError */
   discover<T>(path: string, schema: z.ZodType<T>, options?: { signal?: AbortSignal }): Promise<T>
 }
 
@@ -45,13 +46,14 @@ export class NoProvider extends Error {
 }
 
 /** Meets the network through its discovery providers. One that is away, on another chain, far behind, or
- * whose state hash differs from the others' at the same block is left aside.
- * @throws NoProvider when none is left */
+ * whose state hash differs from the others' at the same block is left aside; where two halves differ, the half
+ * with the provider that was named first stays.
+ * @throws NoProvider when none is left, TypeError for an origin that is no URL */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const http = options.http ?? globalThis.fetch.bind(globalThis)
   const dropped: { origin: string; reason: string }[] = []
   const answers = await Promise.all(
-    options.discovery.map(async (origin): Promise<Provider | undefined> => {
+    originsOf(options.discovery).map(async (origin): Promise<Provider | undefined> => {
       try {
         const init = options.signal ? { signal: options.signal } : {}
         const status = await readJson(http, `${origin}/status`, discoveryStatusSchema, init)
@@ -69,6 +71,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     dropped,
   )
   const [best] = providers
+  const order = [...providers]
   if (best === undefined) {
     const reasons = dropped.map(({ origin, reason }) => `\n  ${origin}: ${reason}`)
     throw new NoProvider(`no discovery provider can be used${reasons.join('') || ': none was given'}`)
@@ -77,30 +80,35 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     domain: domainOf({ chainId: best.status.chainId, contracts: { catalog: best.status.catalog } }),
     providers,
     dropped,
-    creators: options.creators ?? [],
-    gateways: options.gateways ?? [],
+    creators: originsOf(options.creators ?? []),
+    gateways: originsOf(options.gateways ?? []),
     http,
     now: options.now ?? Date.now,
-    discover: (path, schema, init = {}) => discover(http, providers, path, schema, init),
+    discover: (path, schema, init = {}) => discover(http, order, path, schema, init),
   }
+}
+
+/** Signed words name a node by its origin, so that `http://node:80/` must become `http://node`. */
+function originsOf(urls: readonly string[]): string[] {
+  return [...new Set(urls.map((url) => new URL(url).origin))]
 }
 
 async function discover<T>(
   http: Http,
-  providers: readonly Provider[],
+  order: Provider[],
   path: string,
   schema: z.ZodType<T>,
   init: { signal?: AbortSignal },
 ): Promise<T> {
   let last: ApiError | undefined
-  for (const { origin } of providers) {
+  for (const provider of [...order]) {
     try {
-      return await readJson(http, origin + path, schema, init)
+      return await readJson(http, provider.origin + path, schema, init)
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error
-      const aboutTheQuestion = error.status >= 400 && error.status < 500 && error.status !== 429
-      if (aboutTheQuestion) throw error
+      if (!(error instanceof ApiError) || !isPassing(error)) throw error
       last = error
+      const place = order.indexOf(provider)
+      if (place >= 0) order.push(...order.splice(place, 1))
     }
   }
   throw last ?? new NoProvider('no discovery provider is known')

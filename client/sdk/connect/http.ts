@@ -1,8 +1,9 @@
 import { problemSchema } from '@hexachord/protocol/rest'
 import type * as z from 'zod'
 
-/** Longest JSON answer that the client reads. */
+/** Longest JSON answer that the client reads, and longest description of an error. */
 const maximumAnswerBytes = 8 << 20
+const maximumProblemBytes = 64 << 10
 
 /** `fetch` of the platform: passed in, so that tests and hosts can bring their own. */
 export type Http = typeof globalThis.fetch
@@ -12,7 +13,7 @@ export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
   readonly url: string
-  /** Of the problem details, such as `urn:…:quota-spent`. */
+  /** Type of the problem details, such as `urn:hexachord:problem:budget-spent`. */
   readonly problem: string | undefined
   readonly retryAfterMs: number | undefined
 
@@ -44,33 +45,78 @@ export async function readJson<T>(
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
     if (!response.ok) throw await readProblem(response, url)
-    const text = await response.text()
-    if (text.length > maximumAnswerBytes) throw new ApiError(`${url} answers too much`, { status: 0, url })
-    const result = schema.safeParse(JSON.parse(text))
-    if (result.success) return result.data
-    const issue = result.error.issues[0]
-    throw new ApiError(`${url} answers in another form: ${issue?.path.join('.')} ${issue?.message}`, {
-      status: response.status,
-      url,
-    })
+    return parseAnswer(await readText(response, maximumAnswerBytes), schema, url)
   } catch (cause) {
     if (cause instanceof ApiError || signal?.aborted) throw cause
-    const why = timeout.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(cause)
-    throw new ApiError(`${url}: ${why}`, { status: 0, url, cause })
+    if (timeout.aborted) throw noAnswer(url, `no answer within ${timeoutMs} ms`, cause)
+    throw noAnswer(url, reasonOf(cause), cause)
   }
+}
+
+/** Checks the form of an answer. @throws ApiError */
+export function parseAnswer<T>(text: string, schema: z.ZodType<T>, url: string): T {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw noAnswer(url, 'the answer is not JSON', cause)
+  }
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw noAnswer(url, `the answer has another form: ${issue?.path.join('.')} ${issue?.message}`, result.error)
 }
 
 /** The error that an answer with an error status stands for; reads problem details where there are some. */
 export async function readProblem(response: Response, url: string): Promise<ApiError> {
-  const text = (await response.text()).slice(0, 10_000)
-  const problem = parseProblem(text)
-  const retryAfter = Number(response.headers.get('retry-after'))
-  return new ApiError(problem?.detail ?? problem?.title ?? `${url} answers ${response.status}`, {
+  return problemError(await readText(response, maximumProblemBytes), {
+    url,
     status: response.status,
+    retryAfter: response.headers.get('retry-after'),
+  })
+}
+
+/** @param retryAfter of the header `Retry-After`; only its form in seconds is known here */
+export function problemError(
+  body: string,
+  { url, status, retryAfter }: { url: string; status: number; retryAfter?: string | null | undefined },
+): ApiError {
+  const problem = parseProblem(body)
+  const seconds = Number(retryAfter ?? 0)
+  return new ApiError(problem?.detail ?? problem?.title ?? `${url} answers ${status}`, {
+    status,
     url,
     ...(problem ? { problem: problem.type } : {}),
-    ...(retryAfter > 0 ? { retryAfterMs: retryAfter * 1000 } : {}),
+    ...(seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
   })
+}
+
+/** There is no answer, or none that means anything. */
+export function noAnswer(url: string, reason: string, cause?: unknown): ApiError {
+  return new ApiError(`${url}: ${reason}`, { status: 0, url, cause })
+}
+
+/** What `fetch` hides in the cause of its error. */
+export function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message
+}
+
+async function readText(response: Response, limit: number): Promise<string> {
+  if (response.body === null) return ''
+  const reader = response.body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  let length = 0
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    length += read.value.length
+    if (length > limit) {
+      await reader.cancel()
+      throw new RangeError(`the answer is longer than ${limit} bytes`)
+    }
+    text += decoder.decode(read.value, { stream: true })
+  }
+  return text + decoder.decode()
 }
 
 function parseProblem(text: string) {
@@ -80,9 +126,4 @@ function parseProblem(text: string) {
     if (error instanceof SyntaxError) return undefined
     throw error
   }
-}
-
-function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message
 }

@@ -5,4 +5,14 @@ export {
   NoProvider,
   type Provider,
 } from './connect.ts'
-export { ApiError, type Http, readJson, readProblem } from './http.ts'
+export {
+  ApiError,
+  type Http,
+  noAnswer,
+  parseAnswer,
+  problemError,
+  readJson,
+  readProblem,
+  reasonOf,
+} from './http.ts'
+export { defaultPatienceMs, isPassing, type Patience, patiently, pause } from './retry.ts'

@@ -51,7 +51,7 @@ export function search(connection: Connection, text: string, options: Options = 
 /** The track that a person means: its id, any URL that holds the id, or words to search for (the best hit).
  * @throws ApiError, NameError when nothing fits */
 export async function trackFor(connection: Connection, text: string, options: Options = {}): Promise<Track> {
-  const inside = /0x[0-9a-f]{40}-[0-9]{1,29}/.exec(text)?.[0]
+  const inside = /0x[0-9a-f]{40}-[0-9]{1,29}/.exec(text.toLowerCase())?.[0]
   if (inside !== undefined && isSubject(inside)) return findTrack(connection, inside, options)
   const [first] = (await search(connection, text, options)).tracks
   if (first === undefined) throw new NameError(`no track is found for '${text.slice(0, 100)}'`)

@@ -1,3 +1,4 @@
+import { RetrievalFailed } from '@hexachord/protocol/retrieval'
 import type {
   HlsConfig,
   Loader,
@@ -11,7 +12,8 @@ import type { OpenedTrack } from '../playing/index.ts'
 /** A name that never resolves (RFC 2606): all of it is answered from the opened track. */
 const origin = 'https://track.hexachord.invalid'
 
-/** What a page gives to hls.js: `new Hls(config)`, attach the media element first, then `loadSource(url)`. */
+/** What a page gives to hls.js: `new Hls(config)`, attach the media element first, then `loadSource(url)` on
+ * `MEDIA_ATTACHED`: the other way round hls.js loses a tenth of a second. */
 export type HlsSource = { readonly url: string; readonly config: Partial<HlsConfig> }
 
 /** Plays an opened track in hls.js: playlists are built on the fly, every block comes from the track's holders
@@ -32,9 +34,10 @@ export function hlsSource(opened: OpenedTrack): HlsSource {
 /** hls.js makes one loader per request. */
 class BlockLoader implements Loader<LoaderContext> {
   context: LoaderContext | null = null
-  stats: LoaderStats = freshStats()
+  readonly stats: LoaderStats = freshStats()
   readonly #opened: OpenedTrack
-  #abort = new AbortController()
+  readonly #abort = new AbortController()
+  #timer: ReturnType<typeof setTimeout> | undefined
   #callbacks: LoaderCallbacks<LoaderContext> | undefined
 
   constructor(opened: OpenedTrack) {
@@ -42,55 +45,60 @@ class BlockLoader implements Loader<LoaderContext> {
   }
 
   destroy(): void {
-    this.#callbacks = undefined
-    this.#abort.abort()
+    this.#end()
     this.context = null
   }
 
   abort(): void {
-    if (this.#abort.signal.aborted) return
+    const callbacks = this.#end()
+    if (callbacks === undefined || this.context === null) return
     this.stats.aborted = true
-    this.#abort.abort()
-    if (this.context) this.#callbacks?.onAbort?.(this.stats, this.context, null)
+    callbacks.onAbort?.(this.stats, this.context, null)
   }
 
   load(context: LoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks<LoaderContext>): void {
+    const { stats } = this
     this.context = context
     this.#callbacks = callbacks
-    this.stats.loading.start = performance.now()
-    const timer = setTimeout(() => {
-      const waiting = this.#callbacks
-      this.#callbacks = undefined
-      this.#abort.abort()
-      waiting?.onTimeout(this.stats, context, null)
-    }, config.loadPolicy.maxLoadTimeMs)
-    this.#answer(context)
-      .then(
-        (data) => {
-          const size = typeof data === 'string' ? data.length : data.byteLength
-          this.stats.loaded = size
-          this.stats.total = size
-          this.stats.loading.first = Math.max(this.stats.loading.first, this.stats.loading.start)
-          this.stats.loading.end = performance.now()
-          this.#callbacks?.onSuccess({ url: context.url, data, code: 200 }, this.stats, context, null)
-        },
-        (error: unknown) => {
-          if (this.#abort.signal.aborted) return
-          const text = error instanceof Error ? error.message : String(error)
-          this.#callbacks?.onError({ code: 404, text }, context, null, this.stats)
-        },
-      )
-      .finally(() => clearTimeout(timer))
+    stats.loading.start = performance.now()
+    // A block comes as a whole, with all its bytes checked. Its first byte counts as there from the start, so that
+    // hls.js measures its bandwidth over the whole time and does not take all of it for latency.
+    stats.loading.first = stats.loading.start
+    this.#timer = setTimeout(
+      () => this.#end()?.onTimeout(stats, context, null),
+      config.loadPolicy.maxLoadTimeMs,
+    )
+    this.#answer(context).then(
+      (data) => {
+        stats.loaded = typeof data === 'string' ? data.length : data.byteLength
+        stats.total = stats.loaded
+        stats.loading.end = performance.now()
+        this.#end()?.onSuccess({ url: context.url, data, code: 200 }, stats, context, null)
+      },
+      (error: unknown) => {
+        const text = error instanceof Error ? error.message : String(error)
+        // hls.js tries again for 503, when a holder may be back, and not for 404.
+        const code = error instanceof RetrievalFailed ? 503 : 404
+        this.#end()?.onError({ code, text }, context, null, stats)
+      },
+    )
   }
 
-  async #answer(context: LoaderContext): Promise<string | ArrayBuffer> {
-    const path = new URL(context.url).pathname
+  /** @returns the callbacks, to the first who ends the request */
+  #end(): LoaderCallbacks<LoaderContext> | undefined {
+    const callbacks = this.#callbacks
+    this.#callbacks = undefined
+    clearTimeout(this.#timer)
+    this.#abort.abort()
+    return callbacks
+  }
+
+  async #answer({ url, rangeStart, rangeEnd }: LoaderContext): Promise<string | ArrayBuffer> {
+    const path = new URL(url).pathname
     if (path === '/master.m3u8') return this.#opened.master((index) => `${origin}/${index}.m3u8`)
     const [, media] = /^\/(\d+)\.m3u8$/.exec(path) ?? []
     if (media !== undefined) return this.#opened.media(Number(media), (cid) => `${origin}/ipfs/${cid}`)
     const { bytes } = await this.#opened.block(path.slice('/ipfs/'.length), this.#abort.signal)
-    this.stats.loading.first = performance.now()
-    const { rangeStart, rangeEnd } = context
     const part = rangeEnd ? bytes.subarray(rangeStart ?? 0, rangeEnd) : bytes
     // A copy of its own: hls.js hands the buffer over to the media source.
     return new Uint8Array(part).buffer

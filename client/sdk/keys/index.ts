@@ -16,6 +16,12 @@ export class KeyError extends Error {
 /** BIP-44 path of the first Ethereum account: other wallets find the same address from the same words. */
 const path = "m/44'/60'/0'/0/0"
 
+/** The account of a wallet that keeps its key to itself, such as an injected one (EIP-1193):
+ * `accountOf(await new BrowserProvider(window.ethereum).getSigner())` with ethers. */
+export async function accountOf(signer: Signer): Promise<Account> {
+  return { address: parseAddress(await signer.getAddress()), signer }
+}
+
 /** Makes a key with its 12 words (BIP-39). */
 export function createKey(): HeldKey {
   return fromWallet(HDNodeWallet.createRandom(undefined, path))

@@ -31,7 +31,7 @@ export async function openTrack(
 ): Promise<OpenedTrack> {
   const sources = [
     ...gatewaySources(
-      track.holders.map(({ endpoint }) => endpoint),
+      track.holders.map(({ endpoint }) => endpoint.replace(/\/+$/, '')),
       0,
     ),
     ...gatewaySources(connection.creators, 1),

@@ -1,8 +1,4 @@
 export { followUpload } from './follow-upload.ts'
-export {
-  type Progress,
-  UploadFailed,
-  type UploadMemory,
-  type UploadSource,
-  uploadTrack,
-} from './upload-track.ts'
+export { forgetUpload, type SavedUpload, type UploadMemory } from './memory.ts'
+export { sourceOf, type UploadSource } from './source.ts'
+export { type Progress, UploadFailed, type UploadTrackOptions, uploadTrack } from './upload-track.ts'

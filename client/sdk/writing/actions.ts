@@ -1,16 +1,34 @@
-import { actionLifeSeconds, type KindName, type SignedAction, signAction } from '@hexachord/protocol/actions'
+import {
+  actionLifeSeconds,
+  type KindName,
+  openAction,
+  type SignedAction,
+  signAction,
+} from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { authorOf, type Hash, hashSchema, type Subject } from '@hexachord/protocol/names'
 import { type ActionStatus, actionStatusSchema } from '@hexachord/protocol/rest'
 import { hexlify } from 'ethers'
-import pRetry, { AbortError } from 'p-retry'
 import * as z from 'zod'
-import { ApiError, type Connection, readJson } from '../connect/index.ts'
+import {
+  ApiError,
+  type Connection,
+  isPassing,
+  noAnswer,
+  patiently,
+  pause,
+  readJson,
+} from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
 import { tokenFor } from './tokens.ts'
 
 /** Between two questions about an action that waits: the chain makes a block each second or slower. */
 const pollMs = 300
+/** How long all creator nodes may be away, such as for a restart of the only one. */
+const relayPatienceMs = 60_000
+const relayAnswerSchema = z.object({ hash: hashSchema })
+
+type Options = { readonly signal?: AbortSignal }
 
 export type ActionOutcome = { readonly hash: Hash; readonly status: ActionStatus }
 
@@ -34,55 +52,73 @@ export async function writeAction(
   connection: Connection,
   account: Account,
   action: { kind: KindName; subject: Subject; content: Json },
-  options: { signal?: AbortSignal } = {},
+  options: Options = {},
 ): Promise<Hash> {
-  const { hash, ...signed } = await signAction(account.signer, connection.domain, {
+  const { hash: _, ...signed } = await signAction(account.signer, connection.domain, {
     ...action,
     author: authorOf(action.subject),
     nonce: BigInt(hexlify(crypto.getRandomValues(new Uint8Array(32)))),
     deadline: Math.floor(connection.now() / 1000) + actionLifeSeconds,
   })
-  await relayAction(connection, account, signed, options)
-  return hash
+  return relayAction(connection, account, signed, options)
 }
 
-/** Hands a signed action to the first creator node that takes it. The same action may be handed over any
- * number of times, to any number of nodes. @throws ApiError of the last node */
+/** Hands a signed action to the first creator node that takes it; where all are away, again for a minute. The
+ * same action may be handed over any number of times, to any number of nodes: it happens once.
+ * @param patienceMs how long all nodes may be away; default one minute
+ * @returns the action's hash
+ * @throws ApiError of the last node, ActionError when the action is malformed */
 export async function relayAction(
   connection: Connection,
   account: Account,
   signed: SignedAction,
-  { signal }: { signal?: AbortSignal } = {},
-): Promise<void> {
-  let last: Error = new ApiError('no creator node is known: give one to relay the action', {
-    status: 0,
-    url: '',
-  })
-  for (const node of connection.creators) {
-    try {
-      await readJson(connection.http, `${node}/actions`, z.object({ hash: hashSchema }), {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          authorization: await tokenFor(connection, account, node),
-        },
-        body: JSON.stringify(signed),
-        ...(signal ? { signal } : {}),
-      })
-      return
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error
-      last = error
-      const aboutTheAction = [400, 409, 422].includes(error.status)
-      if (aboutTheAction) throw error
+  { signal, patienceMs = relayPatienceMs }: Options & { patienceMs?: number } = {},
+): Promise<Hash> {
+  const { hash } = openAction(signed, connection.domain)
+  const round = async (): Promise<Hash> => {
+    let last = new ApiError('no creator node is known: give one to relay the action', {
+      status: 400,
+      url: '',
+    })
+    let passing: ApiError | undefined
+    for (const node of connection.creators) {
+      try {
+        return await relayTo(connection, account, node, { hash, signed, signal })
+      } catch (error) {
+        // What one node says of the action, the others would say too.
+        if (!(error instanceof ApiError) || [400, 409, 422].includes(error.status)) throw error
+        if (isPassing(error)) passing = error
+        last = error
+      }
     }
+    throw passing ?? last
   }
-  throw last
+  return patiently(round, { signal, patienceMs: () => patienceMs })
+}
+
+async function relayTo(
+  connection: Connection,
+  account: Account,
+  node: string,
+  { hash, signed, signal }: { hash: Hash; signed: SignedAction; signal: AbortSignal | undefined },
+): Promise<Hash> {
+  const url = `${node}/actions`
+  const answer = await readJson(connection.http, url, relayAnswerSchema, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: await tokenFor(connection, account, node),
+    },
+    body: JSON.stringify(signed),
+    ...(signal ? { signal } : {}),
+  })
+  if (answer.hash !== hash) throw noAnswer(url, `it took another action than the one it was given, ${hash}`)
+  return hash
 }
 
 /** Waits until discovery has judged an action: what was written can be read from then on.
  * @param timeoutMs default two minutes
- * @throws ActionRejected, or ApiError when it takes too long */
+ * @throws ActionRejected, ApiError when it takes too long, and the signal's reason */
 export async function waitForAction(
   connection: Connection,
   hash: Hash,
@@ -90,56 +126,49 @@ export async function waitForAction(
     signal,
     timeoutMs = 120_000,
     onStatus,
-  }: { signal?: AbortSignal; timeoutMs?: number; onStatus?: (status: ActionStatus) => void } = {},
+  }: Options & { timeoutMs?: number; onStatus?: (status: ActionStatus) => void } = {},
 ): Promise<ActionOutcome> {
   const timeout = AbortSignal.timeout(timeoutMs)
   const either = signal ? AbortSignal.any([signal, timeout]) : timeout
   try {
-    return await pRetry(() => judged(connection, hash, either, onStatus), {
-      retries: Math.ceil(timeoutMs / pollMs),
-      minTimeout: pollMs,
-      factor: 1,
-      signal: either,
-    })
+    for (;;) {
+      const status = await statusOf(connection, hash, either)
+      onStatus?.(status)
+      if (status.status === 'applied') return { hash, status }
+      if (status.status === 'rejected') throw new ActionRejected(status)
+      await pause(pollMs, either)
+    }
   } catch (error) {
-    if (!timeout.aborted) throw error
-    throw new ApiError(`action ${hash} is not indexed after ${timeoutMs / 1000} s; it may still come`, {
-      status: 0,
-      url: '',
-      cause: error,
-    })
+    if (!timeout.aborted || signal?.aborted) throw error
+    throw noAnswer('', `action ${hash} is not indexed after ${timeoutMs / 1000} s; it may still come`, error)
   }
-}
-
-async function judged(
-  connection: Connection,
-  hash: Hash,
-  signal: AbortSignal,
-  onStatus?: (status: ActionStatus) => void,
-): Promise<ActionOutcome> {
-  const status = await statusOf(connection, hash, signal)
-  onStatus?.(status)
-  if (status.status === 'applied') return { hash, status }
-  if (status.status === 'rejected') throw new AbortError(new ActionRejected(status))
-  throw new Error(`the action is ${status.status}`)
 }
 
 /** Discovery first: only what it has applied can be read. A relay knows of what is not on the chain yet. */
 async function statusOf(connection: Connection, hash: Hash, signal: AbortSignal): Promise<ActionStatus> {
+  const judged = await unlessAway(() =>
+    connection.discover(`/v1/actions/${hash}`, actionStatusSchema, { signal }),
+  )
+  if (judged) return judged
+  const relays = await Promise.all(
+    connection.creators.map((node) =>
+      unlessAway(() => readJson(connection.http, `${node}/actions/${hash}`, actionStatusSchema, { signal })),
+    ),
+  )
+  const said = (...names: ActionStatus['status'][]) =>
+    relays.find((status) => status && names.includes(status.status))
+  const mined = said('mined', 'applied')
+  if (mined) return { ...mined, status: 'mined' }
+  // One relay's refusal means nothing while another one still tries.
+  return said('pending') ?? said('rejected') ?? { hash, status: 'pending' }
+}
+
+/** Neither a 404 nor a node that is away for now ends the waiting. */
+async function unlessAway<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await connection.discover(`/v1/actions/${hash}`, actionStatusSchema, { signal })
+    return await ask()
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 404) throw error
+    if (isPassing(error) || (error instanceof ApiError && error.status === 404)) return undefined
+    throw error
   }
-  for (const node of connection.creators) {
-    try {
-      const status = await readJson(connection.http, `${node}/actions/${hash}`, actionStatusSchema, {
-        signal,
-      })
-      return status.status === 'applied' ? { ...status, status: 'mined' } : status
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error
-    }
-  }
-  return { hash, status: 'pending' }
 }

@@ -1,0 +1,130 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { isSubject, type Subject } from '@hexachord/protocol/names'
+import { playlistMediaType, segmentMediaType } from '@hexachord/protocol/playlists'
+import { RetrievalFailed } from '@hexachord/protocol/retrieval'
+import { ApiError, type Connection } from '../connect/index.ts'
+import type { OpenOptions } from '../playing/index.ts'
+import { createOpenedTracks, type OpenedTracks } from './opened-tracks.ts'
+
+/** Players open a few connections each; more than these wait for one to end. */
+const maximumConnections = 64
+const requestTimeoutMs = 10_000
+
+export type BridgeOptions = {
+  /** It listens on loopback only. @default any free one */
+  readonly port?: number
+  /** Hears of each source that failed or lied, also when another one then gave the block. */
+  readonly onFault?: OpenOptions['onFault']
+}
+
+export type Bridge = {
+  /** `http://127.0.0.1:<port>` */
+  readonly origin: string
+  /** What to give to a player: VLC, mpv, ffplay, MPD. */
+  urlOf(track: Subject): string
+  close(): Promise<void>
+}
+
+/** A server on this machine for players without hooks: it answers HLS from verified blocks, so that such a
+ * player too gets the next holder when one fails, and never a wrong byte.
+ * `GET /<track>/master.m3u8`, `/<track>/<n>.m3u8`, `/<track>/ipfs/<cid>/<filename>`.
+ * @throws what listening throws, such as EADDRINUSE */
+export async function startBridge(connection: Connection, options: BridgeOptions = {}): Promise<Bridge> {
+  const { port = 0, onFault } = options
+  const stop = new AbortController()
+  const tracks = createOpenedTracks(connection, { signal: stop.signal, ...(onFault ? { onFault } : {}) })
+  const server = createServer((request, response) => {
+    answer(request, response, tracks).catch((error: unknown) => {
+      if (response.headersSent) response.destroy()
+      else send(response, statusOf(error), 'text/plain', `${messageOf(error)}\n`)
+    })
+  })
+  server.maxConnections = maximumConnections
+  server.requestTimeout = requestTimeoutMs
+  server.headersTimeout = requestTimeoutMs
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    origin,
+    urlOf: (track) => `${origin}/${track}/master.m3u8`,
+    close: () => closeServer(server, stop),
+  }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  tracks: OpenedTracks,
+): Promise<void> {
+  // A web page may point a name of its own at this machine, and would then read what is answered here.
+  if (!isLoopback(request.headers.host ?? '')) {
+    return send(response, 421, 'text/plain', 'only requests to 127.0.0.1 or localhost are answered\n')
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return send(response, 405, 'text/plain', 'only GET and HEAD\n', { allow: 'GET, HEAD' })
+  }
+  const [, subject = '', rest = '', cid = ''] = (request.url ?? '').split('?')[0]?.split('/') ?? []
+  if (!isSubject(subject)) return send(response, 404, 'text/plain', 'expected: /<track id>/master.m3u8\n')
+  const { track, cids } = await tracks.open(subject)
+  if (rest === 'master.m3u8') {
+    const playlist = track.master((index) => `${index}.m3u8`)
+    return send(response, 200, playlistMediaType, playlist)
+  }
+  const [, media] = /^(\d{1,2})\.m3u8$/.exec(rest) ?? []
+  if (media !== undefined && Number(media) < track.loaded.renditions.length) {
+    const playlist = track.media(Number(media), (block, filename) => `ipfs/${block}/${filename}`)
+    return send(response, 200, playlistMediaType, playlist)
+  }
+  if (rest === 'ipfs' && cids.has(cid)) {
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    try {
+      const { bytes } = await track.block(cid, gone.signal)
+      return send(response, 200, segmentMediaType, bytes)
+    } catch (error) {
+      // Its holders may have changed since it was opened.
+      if (error instanceof RetrievalFailed) tracks.forget(subject)
+      throw error
+    }
+  }
+  return send(response, 404, 'text/plain', 'the track has no such playlist or block\n')
+}
+
+function isLoopback(host: string): boolean {
+  return /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i.test(host)
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string | Uint8Array,
+  headers: Record<string, string> = {},
+): void {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  const contentType = type.startsWith('text/') ? `${type}; charset=utf-8` : type
+  response.writeHead(status, { ...headers, 'content-type': contentType, 'content-length': bytes.length })
+  response.end(response.req.method === 'HEAD' ? undefined : bytes)
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof ApiError && error.status >= 400) return error.status
+  return 502
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+async function closeServer(server: Server, stop: AbortController): Promise<void> {
+  stop.abort()
+  const closed = new Promise<void>((resolve, reject) =>
+    server.close((error) => (error ? reject(error) : resolve())),
+  )
+  server.closeAllConnections()
+  await closed
+}
