@@ -1,9 +1,8 @@
-import { hash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, test } from '@jest/globals'
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { recoverAddress } from 'ethers'
 import { lintPlaylist } from '../hls-lint/index.ts'
+import { base32, digestInCid, fromHex, keccak, readVector, sha256, toHex, word } from './by-hand.ts'
 import { exampleBytes, vectorFiles } from './index.ts'
 
 // The second half of this file computes the vectors once more, from the description alone: with byte
@@ -25,7 +24,7 @@ type SignedMessages = {
   signer: string
   messages: { type: string; message: Record<string, string | number>; digest: string; signature: string }[]
 }
-const { domain, signer, messages }: SignedMessages = await read('signed-messages.json')
+const { domain, signer, messages }: SignedMessages = await readVector('signed-messages.json')
 
 describe('signed messages, by hand', () => {
   const separator = keccak(
@@ -56,7 +55,7 @@ describe('signed messages, by hand', () => {
 })
 
 type Subject = { author: string; number: string; subject: string; bytes32: string }
-test.each(await read<Subject[]>('subjects.json'))(
+test.each(await readVector<Subject[]>('subjects.json'))(
   'subject $subject, by hand',
   ({ author, number, ...rest }) => {
     expect(rest).toEqual({
@@ -67,7 +66,7 @@ test.each(await read<Subject[]>('subjects.json'))(
 )
 
 type Block = { bytes: string; cid: string; digest: string }
-const cids = await read<{ raw: Block[]; dagJson: (Block & { value: unknown })[] }>('cids.json')
+const cids = await readVector<{ raw: Block[]; dagJson: (Block & { value: unknown })[] }>('cids.json')
 
 describe('names of blocks, by hand', () => {
   test.each([...cids.raw, ...cids.dagJson])('$cid', ({ bytes, cid, digest }) => {
@@ -83,12 +82,12 @@ describe('names of blocks, by hand', () => {
 })
 
 type Root = { byteLength: number; leafCount: number; root: string; cid: string }
-const { blocks: roots } = await read<{ blocks: Root[] }>('block-roots.json')
+const { blocks: roots } = await readVector<{ blocks: Root[] }>('block-roots.json')
 test.each(roots)('root of a block of $byteLength bytes, by hand', ({ byteLength, leafCount, root, cid }) => {
   const bytes = Buffer.from(exampleBytes(byteLength, 0))
   expect(toHex(blockRoot(bytes))).toBe(root)
   expect(leafCount).toBe(Math.ceil(byteLength / 256))
-  expect(digestOf(cid)).toEqual(sha256(bytes))
+  expect(digestInCid(cid)).toEqual(sha256(bytes))
 })
 
 type Track = {
@@ -108,13 +107,13 @@ type Track = {
   masterPlaylist: string
   mediaPlaylists: string[]
 }
-const track = await read<Track>('track.json')
+const track = await readVector<Track>('track.json')
 
 describe('the example track, by hand', () => {
   const [manifest, ...rest] = track.blocks.map(({ cid, bytes }) => ({ cid, bytes: fromHex(bytes) }))
 
   test('holds blocks under their names, and just those that are linked from its manifest', () => {
-    for (const { cid, bytes } of track.blocks) expect(digestOf(cid)).toEqual(sha256(fromHex(bytes)))
+    for (const { cid, bytes } of track.blocks) expect(digestInCid(cid)).toEqual(sha256(fromHex(bytes)))
     expect(manifest?.cid).toBe(track.manifest)
     const linked = track.blocks
       .filter(({ cid }) => cid.startsWith('baguqeera'))
@@ -163,46 +162,6 @@ describe('the example track, by hand', () => {
   })
 })
 
-async function read<T>(file: string): Promise<T> {
-  return JSON.parse(await readFile(new URL(file, import.meta.url), 'utf8'))
-}
-
-function keccak(...parts: Uint8Array[]): Buffer {
-  return Buffer.from(keccak_256(Buffer.concat(parts)))
-}
-
-function sha256(...parts: Uint8Array[]): Buffer {
-  return hash('sha256', Buffer.concat(parts), 'buffer')
-}
-
-function word(value: bigint): Buffer {
-  return fromHex(value.toString(16).padStart(64, '0'))
-}
-
-function fromHex(hex: string): Buffer {
-  return Buffer.from(hex.replace(/^0x/, ''), 'hex')
-}
-
-function toHex(bytes: Buffer): string {
-  return `0x${bytes.toString('hex')}`
-}
-
-const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
-
-function base32(bytes: Buffer): string {
-  const bits = Array.from(bytes, (byte) => byte.toString(2).padStart(8, '0')).join('')
-  return bits.replace(/.{1,5}/g, (five) => alphabet[Number.parseInt(five.padEnd(5, '0'), 2)] ?? '')
-}
-
-/** Last 32 bytes of a CID. */
-function digestOf(cid: string): Buffer {
-  const bits = Array.from(cid.slice(1), (letter) =>
-    alphabet.indexOf(letter).toString(2).padStart(5, '0'),
-  ).join('')
-  const bytes = bits.match(/.{8}/g)?.map((byte) => Number.parseInt(byte, 2)) ?? []
-  return Buffer.from(bytes.slice(-32))
-}
-
 function blockRoot(bytes: Buffer): Buffer {
   const padded = Buffer.alloc(Math.ceil(bytes.length / 256) * 256)
   bytes.copy(padded)
@@ -215,7 +174,7 @@ function entry(root: string, firstLeaf: number, byteLength: number, cid: string)
   const numbers = Buffer.alloc(16)
   numbers.writeBigUInt64BE(BigInt(firstLeaf), 0)
   numbers.writeBigUInt64BE(BigInt(byteLength), 8)
-  return sha256(fromHex(root), numbers, digestOf(cid))
+  return sha256(fromHex(root), numbers, digestInCid(cid))
 }
 
 function rootOf(nodes: Buffer[]): Buffer {

@@ -1,4 +1,5 @@
 import type { Json } from '../canonical/index.ts'
+import { catalogue } from './catalogue.ts'
 import { cids, subjects } from './names.ts'
 import { signedMessages } from './signed-messages.ts'
 import { blockRoots, trackVector } from './track.ts'
@@ -9,6 +10,7 @@ export { examplePrivateKey } from './signed-messages.ts'
 /** The published vectors by file: what another implementation of the protocol has to agree with. */
 const vectors: { readonly [file: string]: () => Promise<Json> } = {
   'block-roots.json': blockRoots,
+  'catalogue.json': catalogue,
   'cids.json': cids,
   'signed-messages.json': signedMessages,
   'subjects.json': subjects,

@@ -1,0 +1,195 @@
+import { verdictCodes } from '../actions/index.ts'
+import { type Json, toCanonicalJson } from '../canonical/index.ts'
+import { applyRange, rulesOf } from '../catalogue/index.ts'
+import { cidOf } from '../cids/index.ts'
+import { genesisStateHash, logDigest } from '../state-hash/index.ts'
+import {
+  type Audio,
+  addressOf,
+  nodeOf,
+  profileOf,
+  receiptsOf,
+  type ScriptedBlock,
+  scriptedNetwork,
+  trackOf,
+  writeChain,
+} from './catalogue-script.ts'
+
+const [ana, ben, anasPhone, anasNotary] = [addressOf(0xa1), addressOf(0xb1), addressOf(0xa2), addressOf(0xa3)]
+const nodes = [nodeOf(0xc1), nodeOf(0xc2), nodeOf(0xc3)]
+/** Registered and never staked. */
+const idle = nodeOf(0xc4)
+/** The first node after it has changed its key. */
+const renewed = nodeOf(0xc1, 0xd1)
+const song = trackOf(ana, 1)
+const other = trackOf(ana, 2)
+const mixtape = trackOf(ben, 7)
+const weekSeconds = 7 * 86_400
+
+/** A small history of a network, as logs, with each verdict, what it changes, and the state hash after each block.
+ * It holds what the rules can say of an action, but for a playlist of more than 2,000 tracks. */
+export async function catalogue(): Promise<Json> {
+  const blocks = await history()
+  const rules = rulesOf(scriptedNetwork)
+  const result = await applyRange({
+    rules,
+    logs: blocks.flatMap(({ logs }) => logs),
+    timestampOf: (number) => blocks.find((block) => block.number === number)?.timestamp ?? 0,
+    operatorEvents: [],
+    stateHash: genesisStateHash,
+    read: async () => new Map(),
+  })
+  const judged = new Map(
+    result.actions.map((entry) => [`${entry.place.block} ${entry.place.logIndex}`, entry]),
+  )
+  const stateHashes = new Map(result.blocks.map(({ number, stateHash }) => [number, stateHash]))
+  const state = [...result.state].filter(([, value]) => value !== null)
+  return {
+    network: scriptedNetwork,
+    verdictCodes,
+    blocks: blocks.map(({ number, timestamp, logs }) => ({
+      number,
+      hash: logs[0]?.blockHash,
+      timestamp,
+      logs: logs.map((log) => {
+        const { logIndex, address, topics, data } = log
+        const entry = judged.get(`${number} ${logIndex}`)
+        const place = { logIndex, address, topics, data }
+        if (entry === undefined) return { ...place, digest: logDigest(log), verdict: 'applied', changes: [] }
+        const { action, verdict } = entry
+        const { hash, signer, author, kind, subject } = action
+        const content = textOf(action.content)
+        return {
+          ...place,
+          action: { signer, author, nonce: String(action.nonce), kind, subject, content },
+          digest: hash,
+          verdict: verdict.verdict,
+          ...(verdict.verdict === 'applied' ? {} : { reason: verdict.reason }),
+          changes: verdict.verdict === 'applied' ? verdict.changes : [],
+        }
+      }),
+      stateHash: stateHashes.get(number),
+    })),
+    state: Object.fromEntries(state.toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  }
+}
+
+async function history(): Promise<ScriptedBlock[]> {
+  const chain = writeChain()
+  const take = await audioOf('first take')
+  const remix = await audioOf('remix')
+  const words = { title: 'Übung №1', artist: 'Ana', licence: 'CC-BY-4.0', rightsHeld: true }
+
+  chain.block(5)
+  for (const { operator, hotKey } of [...nodes, idle]) {
+    const endpoint = `https://${operator.slice(2, 4)}.example`
+    chain.registry('OperatorRegistered', operator, operator, endpoint, '0x1220', hotKey.address, 10n ** 12n)
+  }
+  for (const { operator } of nodes)
+    chain.vault('Staked', operator, operator, 500n * 10n ** 18n, 500n * 10n ** 18n)
+
+  chain.block(6)
+  chain.write(ana, profileOf(ana), 'user', { handle: 'ana', name: 'Ana', links: ['https://ana.example'] })
+  // In the first epoch no operator counts yet.
+  chain.act(ana, song, 'track', { ...words, ...take, receipts: [] })
+
+  chain.block(20)
+  chain.act(ben, profileOf(ben), 'user', { handle: 'ana' })
+  chain.write(ben, profileOf(ben), 'user', { handle: 'ben', bio: 'Two lines,\nboth mine' })
+  chain.write(ana, song, 'track', { ...words, ...take, receipts: await receiptsOf(song, take, nodes) })
+  const one = await receiptsOf(other, remix, nodes.slice(0, 1))
+  const two = await receiptsOf(other, remix, nodes.slice(0, 2))
+  chain.act(ana, other, 'track', { ...words, ...remix, receipts: one })
+  chain.act(ana, other, 'track', { ...words, ...take, receipts: two })
+  chain.act(ana, other, 'track', { ...words, ...remix, receipts: [...one, ...one] })
+  chain.act(ana, other, 'track', {
+    ...words,
+    ...remix,
+    receipts: [...one, ...(await receiptsOf(other, remix, [idle]))],
+  })
+  chain.write(ana, other, 'track', {
+    ...words,
+    ...remix,
+    title: 'Übung №1 (remix)',
+    unlisted: true,
+    receipts: two,
+  })
+
+  chain.block(21)
+  chain.raw(ana, song, 9, new TextEncoder().encode('{"prev":null}'))
+  chain.raw(ana, song, 2, new TextEncoder().encode('{"prev": null}'))
+  chain.raw(ana, song, 2, Uint8Array.of(0xff, 0xfe))
+  chain.act(ana, profileOf(ana), 'user', { handle: 'Ana' })
+  chain.act(ana, song, 'track', { ...words, ...take, receipts: [] }, ben)
+  chain.act(ben, song, 'track', { ...words, ...take, receipts: [] })
+  chain.act(ben, song, 'user', { handle: 'ben' })
+  chain.act(ana, profileOf(ana), 'track', { ...words, ...take, receipts: [] })
+  chain.act(ben, mixtape, 'playlist', { add: [{ track: song }] })
+  chain.write(ben, mixtape, 'playlist', { title: 'Mixtape', add: [{ track: song }, { track: other }] })
+  chain.write(ben, mixtape, 'playlist', {
+    album: true,
+    remove: [song],
+    add: [{ track: trackOf(ana, 3), at: 0 }],
+  })
+  chain.act(ben, mixtape, 'playlist', { prev: null, title: 'Late' })
+  chain.act(ana, song, 'playlist', { title: 'A track already' })
+
+  chain.block(22)
+  chain.write(ana, song, 'track', { ...words, ...take, title: 'Übung №2', tags: ['étude'], receipts: [] })
+  chain.write(ana, profileOf(ana), 'rotate', { controller: anasPhone, recovery: anasNotary })
+  chain.act(ana, song, 'delete', {})
+  chain.write(ana, profileOf(ana), 'user', { name: 'Ana' }, anasPhone)
+  chain.write(ben, profileOf(ben), 'user', { handle: 'ana' })
+
+  chain.block(23)
+  const { operator, hotKey } = renewed
+  chain.registry('OperatorUpdated', operator, 'https://c1.example', '0x1220', hotKey.address, 10n ** 12n)
+
+  chain.block(24)
+  const signed = await receiptsOf(song, remix, [renewed, ...nodes.slice(1, 2)])
+  chain.write(ana, song, 'track', { ...words, ...remix, receipts: signed }, anasPhone)
+
+  chain.block(25)
+  chain.write(ben, mixtape, 'delete', {})
+  chain.act(ben, mixtape, 'playlist', { title: 'Again' })
+  chain.act(ben, trackOf(ben, 8), 'delete', { prev: `0x${'00'.repeat(32)}` })
+  chain.act(ben, profileOf(ben), 'delete', {})
+  chain.write(ana, profileOf(ana), 'rotate', { controller: anasNotary }, anasNotary)
+  chain.act(ana, other, 'delete', {}, anasNotary)
+  chain.vault(
+    'Unbonding',
+    nodes[2]?.operator,
+    nodes[2]?.operator,
+    1n,
+    450n * 10n ** 18n,
+    50n * 10n ** 18n,
+    1n,
+  )
+
+  chain.block(60, weekSeconds)
+  chain.write(ana, other, 'delete', {}, anasNotary)
+  const three = trackOf(ben, 9)
+  const late = [
+    await receiptsOf(three, take, nodes),
+    await receiptsOf(three, take, [renewed, ...nodes.slice(1, 2)]),
+  ]
+  for (const receipts of late) chain.act(ben, three, 'track', { ...words, ...take, receipts })
+  return chain.blocks
+}
+
+async function audioOf(name: string): Promise<Audio & { durationMs: number }> {
+  const bytes = new TextEncoder().encode(toCanonicalJson({ kind: 'example', name }))
+  return {
+    manifest: await cidOf(bytes, 'dag-json'),
+    storageRoot: `0x${name.length.toString(16).padStart(2, '0').repeat(32)}`,
+    leafCount: 98_304,
+    byteLength: 25_165_824,
+    durationMs: 180_000,
+  }
+}
+
+/** @returns null for what is no text */
+function textOf(bytes: Uint8Array): string | null {
+  const text = new TextDecoder().decode(bytes)
+  return text.includes('\ufffd') ? null : text
+}

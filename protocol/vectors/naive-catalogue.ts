@@ -1,0 +1,294 @@
+import { recoverAddress } from 'ethers'
+import { digestInCid, fromHex, keccak, sha256, toHex, uint, word } from './by-hand.ts'
+
+// The rules once more, in the plainest way: one log after the other over a map. Nothing is taken from the code
+// that judges actions; this is what a reader of the documentation would write in an afternoon.
+
+export type NaiveLog = { logIndex: number; address: string; topics: string[]; data: string }
+export type NaiveBlock = { number: number; hash: string; timestamp: number; logs: NaiveLog[] }
+export type NaiveNetwork = {
+  chainId: number
+  finalityBlocks: number
+  epochBlocks: number
+  minimumStakeWei: string
+  contracts: { catalog: string }
+}
+type Receipt = { operator: string; blockNumber: number; validUntil: number; signature: string }
+type Audio = { manifest: string; storageRoot: string; leafCount: number; byteLength: number }
+/** All that the content of an action may say which a rule looks at. */
+type Content = Partial<Audio> & {
+  prev: string | null
+  handle?: string
+  controller?: string
+  recovery?: string | null
+  title?: string
+  remove?: string[]
+  add?: { track: string; at?: number }[]
+  receipts?: Receipt[]
+}
+type Body = Partial<Audio> & {
+  handle?: string
+  title?: string
+  tracks?: string[]
+  operators?: string[] | undefined
+}
+type Entity = { kind: string; digest: string; createdAtMs: number; deleted: boolean; body: Body }
+type Identity = {
+  controller: string
+  recovery: string | null
+  pending: { controller: string; atMs: number } | null
+}
+type Change = { key: string; value: unknown }
+type Judged = { digest: string; verdict: string; changes: Change[] }
+type Action = ReturnType<typeof actionOf>
+type Operator = { operator: string; controller: string; hotKey: string; stakes: Map<string, bigint> }
+
+export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<string, number>) {
+  const state = new Map<string, unknown>()
+  /** Operators after each block that changed them. */
+  const operatorsAfter = new Map<number, Map<string, Operator>>([[0, new Map()]])
+  let stateHash = `0x${'00'.repeat(32)}`
+
+  function operatorsAt(block: number): Map<string, Operator> {
+    const last = Math.max(...[...operatorsAfter.keys()].filter((number) => number <= block))
+    return operatorsAfter.get(last) ?? new Map()
+  }
+
+  function addBlock(block: NaiveBlock): { stateHash: string; logs: Judged[] } {
+    const logs = block.logs.map((log): Judged => {
+      if (log.address === network.contracts.catalog) return judge(actionOf(log), block)
+      noteOperator(log, block.number)
+      return {
+        digest: toHex(sha256(...[log.address, ...log.topics, log.data].map(fromHex))),
+        verdict: 'applied',
+        changes: [],
+      }
+    })
+    const parts = logs.flatMap(({ digest, verdict, changes }, index) => [
+      uint(block.logs[index]?.logIndex ?? 0, 4),
+      fromHex(digest),
+      uint(verdictCodes[verdict] ?? 0, 2),
+      sha256(Buffer.from(canonical(changes))),
+    ])
+    const head = [fromHex(stateHash), uint(1, 4), uint(block.number, 8), fromHex(block.hash)]
+    stateHash = toHex(sha256(...head, ...parts))
+    return { stateHash, logs }
+  }
+
+  function noteOperator({ topics, data }: NaiveLog, block: number): void {
+    const operators = new Map(structuredClone(operatorsAt(block)))
+    const [event, operator = '', staker = ''] = topics.map((topic, index) =>
+      index === 0 ? topic : addressIn(topic),
+    )
+    const known = operators.get(operator)
+    if (event === topicOf('OperatorRegistered(address,address,string,bytes,address,uint64)')) {
+      const stakes = known?.stakes ?? new Map()
+      operators.set(operator, { operator, controller: staker, hotKey: addressIn(wordsOf(data)[2]), stakes })
+    } else if (event === topicOf('OperatorUpdated(address,string,bytes,address,uint64)')) {
+      if (known) known.hotKey = addressIn(wordsOf(data)[2])
+    } else {
+      // Staked and Unbonding: the total is the second word of both.
+      known?.stakes.set(staker, BigInt(wordsOf(data)[1] ?? '0x0'))
+    }
+    operatorsAfter.set(block, operators)
+  }
+
+  function identityOf(author: string, atMs: number): Identity {
+    const stored = state.get(`identity/${author}`) as Identity | undefined
+    if (stored === undefined) return { controller: author, recovery: null, pending: null }
+    const { pending } = stored
+    return pending && pending.atMs <= atMs
+      ? { ...stored, controller: pending.controller, pending: null }
+      : stored
+  }
+
+  function judge(action: Action, block: NaiveBlock): Judged {
+    const result = verdictOn(action, block)
+    const [verdict, changes] = typeof result === 'string' ? [result, []] : ['applied', result]
+    for (const { key, value } of changes) state.set(key, value)
+    return { digest: action.hash, verdict, changes }
+  }
+
+  function verdictOn(action: Action, block: NaiveBlock): string | Judged['changes'] {
+    const { kind, author, signer, subject, number, bytes } = action
+    const atMs = block.timestamp * 1000
+    if (kind < 1 || kind > 5) return 'unknownKind'
+    if (!subject.startsWith(author)) return 'wrongSubject'
+    const identity = identityOf(author, atMs)
+    const byController = signer === identity.controller
+    if (!byController && !(kind === 4 && signer === identity.recovery)) return 'notAuthorised'
+
+    const content = parse(bytes)
+    if (content === undefined) return 'malformed'
+    if (content.handle !== undefined && !/^[a-z0-9_]{1,30}$/.test(content.handle)) return 'malformed'
+    const before = state.get(`subject/${subject}`) as Entity | undefined
+    if (content.prev !== (before?.digest ?? null)) return 'stalePrev'
+    if (before?.deleted) return 'deleted'
+
+    const { prev: _, ...fields } = content
+    const change = (type: string, body: Body, deleted = false): Change => ({
+      key: `subject/${subject}`,
+      value: {
+        kind: type,
+        author,
+        digest: action.hash,
+        createdAtMs: before?.createdAtMs ?? atMs,
+        updatedAtMs: atMs,
+        block: block.number,
+        logIndex: action.logIndex,
+        deleted,
+        body,
+      },
+    })
+    if (kind === 1) {
+      if (number !== 0n) return 'wrongSubject'
+      const old = before?.body.handle
+      const changes = [change('user', fields)]
+      if (content.handle !== undefined && content.handle !== old) {
+        if (state.get(`handle/${content.handle}`)) return 'handleTaken'
+        changes.push({ key: `handle/${content.handle}`, value: author })
+      }
+      if (old !== undefined && old !== content.handle) changes.push({ key: `handle/${old}`, value: null })
+      return changes
+    }
+    if (kind === 4) {
+      if (number !== 0n) return 'wrongSubject'
+      const { controller = '' } = content
+      const pending = { controller, atMs: atMs + 7 * 86_400_000 }
+      const { recovery = identity.recovery } = content
+      const next = byController
+        ? { controller: content.controller, recovery, pending: null }
+        : { ...identity, pending }
+      return [change('user', before?.body ?? {}), { key: `identity/${author}`, value: next }]
+    }
+    if (kind === 5) {
+      if (before === undefined) return 'notFound'
+      return before.kind === 'user' ? 'wrongSubject' : [change(before.kind, {}, true)]
+    }
+    if (number === 0n || (before && before.kind !== (kind === 2 ? 'track' : 'playlist')))
+      return 'wrongSubject'
+    if (kind === 3) {
+      const { remove = [], add = [], ...rest } = fields
+      const body = { ...before?.body, ...rest }
+      if (body.title === undefined) return 'malformed'
+      const tracks = (before?.body.tracks ?? []).filter((track) => !remove.includes(track))
+      for (const { track, at = tracks.length } of add)
+        if (!tracks.includes(track)) tracks.splice(at, 0, track)
+      return tracks.length > 2000 ? 'listTooLong' : [change('playlist', { ...body, tracks })]
+    }
+    const { receipts = [], ...body } = fields
+    const same = before?.body.manifest === body.manifest && before?.body.storageRoot === body.storageRoot
+    const refusal = same && receipts.length === 0 ? undefined : refusalOf(receipts, body, action, block)
+    if (refusal !== undefined) return refusal
+    const operators = receipts.map(({ operator }) => operator)
+    return [change('track', { ...body, operators: receipts.length > 0 ? operators : before?.body.operators })]
+  }
+
+  /** With six operators or fewer, rank does not matter: all that are active count. */
+  function refusalOf(
+    receipts: Receipt[],
+    body: Partial<Audio>,
+    { subject }: Action,
+    block: NaiveBlock,
+  ): string | undefined {
+    const active = (at: number) =>
+      [...operatorsAt(at).values()].filter(
+        ({ controller, stakes }) => (stakes.get(controller) ?? 0n) >= BigInt(network.minimumStakeWei),
+      )
+    const { finalityBlocks, epochBlocks } = network
+    const epochStart = Math.floor(Math.max(0, block.number - finalityBlocks) / epochBlocks) * epochBlocks
+    const now = active(epochStart)
+    const accepted = [...active(Math.max(0, epochStart - epochBlocks)), ...now]
+    const controllers = new Set<string>()
+    for (const receipt of receipts) {
+      const operator = accepted.findLast((one) => one.operator === receipt.operator)
+      if (operator === undefined || controllers.has(operator.controller)) return 'invalidReceipt'
+      if (receipt.validUntil <= block.timestamp || receipt.blockNumber > block.number) return 'invalidReceipt'
+      const signer = recoverAddress(digestOf(subject, body, receipt, network), receipt.signature)
+      const current = operatorsAt(block.number - 1).get(receipt.operator)
+      if (![operator.hotKey, current?.hotKey].includes(signer.toLowerCase())) return 'invalidReceipt'
+      controllers.add(operator.controller)
+    }
+    const copies = Math.min(3, now.length)
+    return copies === 0 || controllers.size < Math.min(2, copies) ? 'missingReceipts' : undefined
+  }
+
+  return { addBlock, state }
+}
+
+function actionOf({ topics, data, logIndex }: NaiveLog) {
+  const [, signer = '', author = '', subjectWord = ''] = topics
+  const [nonce = '', kind = '', , length = ''] = wordsOf(data)
+  const bytes = fromHex(data).subarray(4 * 32, 4 * 32 + Number(length))
+  const words = [signer, author, nonce, kind, subjectWord].map(fromHex)
+  const number = BigInt(`0x${subjectWord.slice(42)}`)
+  return {
+    logIndex,
+    hash: toHex(keccak(...words, keccak(bytes))),
+    signer: addressIn(signer),
+    author: addressIn(author),
+    kind: Number(kind),
+    subject: `${subjectWord.slice(0, 42)}-${number}`,
+    number,
+    bytes,
+  }
+}
+
+/** EIP-712 digest of a receipt; a manifest stands in it as the last 32 bytes of its CID. */
+function digestOf(
+  subject: string,
+  audio: Partial<Audio>,
+  receipt: Receipt,
+  { chainId, contracts }: NaiveNetwork,
+): string {
+  const [author = '', number = ''] = subject.split('-')
+  const { manifest = '', storageRoot = '', leafCount = 0, byteLength = 0 } = audio
+  const types =
+    'address operator,bytes32 subject,bytes32 manifest,bytes32 storageRoot,uint64 leafCount,uint64 byteLength,uint64 blockNumber,uint64 validUntil'
+  const struct = keccak(
+    keccak(Buffer.from(`Receipt(${types})`)),
+    word(BigInt(receipt.operator)),
+    fromHex(author),
+    uint(BigInt(number), 12),
+    digestInCid(manifest),
+    fromHex(storageRoot),
+    ...[leafCount, byteLength, receipt.blockNumber, receipt.validUntil].map((n) => word(BigInt(n))),
+  )
+  const domain = keccak(
+    keccak(Buffer.from('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)')),
+    keccak(Buffer.from('Hexachord')),
+    keccak(Buffer.from('1')),
+    word(BigInt(chainId)),
+    word(BigInt(contracts.catalog)),
+  )
+  return toHex(keccak(Buffer.from([0x19, 0x01]), domain, struct))
+}
+
+function parse(bytes: Buffer): Content | undefined {
+  const text = bytes.toString()
+  if (!Buffer.from(text).equals(bytes)) return undefined
+  const value = JSON.parse(text)
+  return canonical(value) === text ? value : undefined
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = new Map(Object.entries(value).filter(([, member]) => member !== undefined))
+  const texts = [...members.keys()]
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonical(members.get(key))}`)
+  return `{${texts.join(',')}}`
+}
+
+function topicOf(signature: string): string {
+  return toHex(keccak(Buffer.from(signature)))
+}
+
+function wordsOf(data: string): string[] {
+  return (data.slice(2).match(/.{64}/g) ?? []).map((hex) => `0x${hex}`)
+}
+
+function addressIn(hex = ''): string {
+  return `0x${hex.slice(-40)}`
+}
