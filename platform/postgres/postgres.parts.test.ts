@@ -31,7 +31,9 @@ describe('postgres', () => {
     await schema.drop()
   })
 
-  function open(options: { max?: number; statementTimeoutMs?: number } = {}): Postgres {
+  function open(
+    options: { max?: number; statementTimeoutMs?: number; applicationName?: string } = {},
+  ): Postgres {
     const pool = openPostgres({ url: schema.url, logger, ...options })
     pools.push(pool)
     return pool
@@ -301,12 +303,12 @@ describe('postgres', () => {
     })
 
     test('tells its holder when the connection is lost', async () => {
-      const postgres = open()
+      const postgres = open({ applicationName: schema.name })
       const work = withAdvisoryLock(postgres, schema.name, async (signal) => {
         const lost = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
         await open().query(
-          `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
+          [schema.name],
         )
         await lost
         throw new Error('stopped writing')

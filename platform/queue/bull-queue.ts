@@ -1,7 +1,6 @@
 import Bull from 'bull'
-import type { Redis } from 'ioredis'
 import type { Logger } from '../process/index.ts'
-import { createRedisClient, QueueUnavailable, withinTime } from './redis-client.ts'
+import { createRedisClients, isConnectionError, QueueUnavailable, withinTime } from './redis-client.ts'
 import { createRunningJobs } from './running-jobs.ts'
 
 /** One delivery of a job. It may have run before, in part or in whole: work must be idempotent. */
@@ -62,6 +61,8 @@ export type QueueOptions<Data> = {
   unfinished?: () => Promise<Iterable<{ id: string; data: Data }>> | Iterable<{ id: string; data: Data }>
   /** @default 10 s */
   refillMs?: number
+  /** How long a call waits for Redis. @default 5 s */
+  answerTimeoutMs?: number
   /** How long `close` waits for running jobs. @default 8 s */
   closeGraceMs?: number
 }
@@ -70,7 +71,7 @@ export type QueueOptions<Data> = {
 const lockMs = 15_000
 const stalledCheckMs = 5_000
 const parkedLimit = 1_000
-const answerTimeoutMs = 5_000
+const defaultAnswerTimeoutMs = 5_000
 const recordTimeoutMs = 2_000
 
 /**
@@ -90,24 +91,22 @@ return 'absent'`
 export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
   const logger = options.logger.child({ queue: options.name })
   const attempts = options.attempts ?? 5
+  const answerTimeoutMs = options.answerTimeoutMs ?? defaultAnswerTimeoutMs
   const running = createRunningJobs()
   /** Successful jobs whose end is not yet written to Redis. */
   const recording = new Set<string>()
-  const clients: Redis[] = []
+  const clients = createRedisClients(options.redisUrl, logger)
   let closing: Promise<void> | null = null
+  let refilling = false
 
   const bull = new Bull<Data>(options.name, {
     prefix: 'hexachord',
-    createClient: () => {
-      const client = createRedisClient(options.redisUrl, logger)
-      clients.push(client)
-      return client
-    },
+    createClient: () => clients.create(),
     settings: {
       lockDuration: lockMs,
       lockRenewTime: lockMs / 3,
       stalledInterval: stalledCheckMs,
-      maxStalledCount: attempts,
+      maxStalledCount: attempts - 1,
       guardInterval: 1_000,
       retryProcessDelay: 500,
     },
@@ -118,8 +117,11 @@ export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
       removeOnFail: parkedLimit,
     },
   })
+  // Bull names its connection for monitors by a command whose failure nobody hears; were the connection cut just
+  // then, the unhandled rejection would end the process.
+  Object.assign(bull, { setWorkerName: () => Promise.resolve() })
   bull.on('error', (err) => {
-    if (closing === null) logger.warn({ err }, 'queue error')
+    if (closing === null && !isConnectionError(err)) logger.warn({ err }, 'queue error')
     recording.clear()
   })
   bull.on('completed', (job) => recording.delete(String(job.id)))
@@ -185,8 +187,13 @@ export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
   }
 
   async function start(): Promise<void> {
-    await freeAbandoned()
-    if (closing === null) await bull.process(options.concurrency ?? 1, deliver)
+    try {
+      await freeAbandoned()
+      if (closing === null) await bull.process(options.concurrency ?? 1, deliver)
+    } catch (error) {
+      // Closing cuts the connections, and with them whatever waited for Redis.
+      if (closing === null) throw error
+    }
   }
 
   async function add(id: string, data: Data): Promise<'added' | 'present' | 'parked'> {
@@ -206,7 +213,8 @@ export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
   }
 
   async function refill(): Promise<void> {
-    if (options.unfinished === undefined) return
+    if (options.unfinished === undefined || refilling) return
+    refilling = true
     try {
       for (const { id, data } of await options.unfinished()) {
         if (closing !== null) return
@@ -215,6 +223,8 @@ export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
     } catch (err) {
       // The next round tries again; while Redis is away that is already in the log.
       if (!(err instanceof QueueUnavailable) && closing === null) logger.error({ err }, 'refilling failed')
+    } finally {
+      refilling = false
     }
   }
 
@@ -229,7 +239,7 @@ export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
     await withinTime(recordTimeoutMs, closed).catch((err: unknown) =>
       logger.debug({ err }, 'closing took long'),
     )
-    for (const client of clients) client.disconnect()
+    clients.close()
   }
 
   // A worker that cannot start is a fault of the program: the rejection ends the process loudly.

@@ -9,28 +9,52 @@ export class QueueUnavailable extends Error {
 const longestReconnectDelayMs = 2_000
 const connectTimeoutMs = 5_000
 
-/**
- * A client that reconnects for as long as it lives. Commands wait for the connection; callers that cannot wait use
- * `withinTime`.
- */
-export function createRedisClient(url: string, logger: Logger): Redis {
-  const client = new Redis(url, {
-    maxRetriesPerRequest: null,
-    enableReadyCheck: false,
-    connectTimeout: connectTimeoutMs,
-    retryStrategy: (times) => Math.min(times * 100, longestReconnectDelayMs),
-  })
+/** The connections of one queue. */
+export type RedisClients = {
+  /**
+   * A client that reconnects for as long as it lives. Commands wait for the connection; callers that cannot wait
+   * use `withinTime`.
+   */
+  create(): Redis
+  /** Cuts all of them, and with them whatever waits for an answer. */
+  close(): void
+}
+
+export function createRedisClients(url: string, logger: Logger): RedisClients {
+  const clients: Redis[] = []
   let away = false
-  client.on('error', (err) => {
-    // Every failed attempt to connect raises one; the first says it all.
-    if (!away) logger.warn({ err }, 'redis is away')
-    away = true
-  })
-  client.on('ready', () => {
-    if (away) logger.info('redis is back')
-    away = false
-  })
-  return client
+
+  function create(): Redis {
+    const client = new Redis(url, {
+      maxRetriesPerRequest: null,
+      enableReadyCheck: false,
+      connectTimeout: connectTimeoutMs,
+      retryStrategy: (times) => Math.min(times * 100, longestReconnectDelayMs),
+    })
+    clients.push(client)
+    client.on('error', (err) => {
+      // Every failed attempt of every client raises one; the first says it all.
+      if (!away) logger.warn({ err }, 'redis is away')
+      away = true
+    })
+    client.on('ready', () => {
+      if (away) logger.info('redis is back')
+      away = false
+    })
+    return client
+  }
+
+  return {
+    create,
+    close() {
+      for (const client of clients) client.disconnect()
+    },
+  }
+}
+
+/** Whether an error only says that the connection is gone, which the clients themselves report. */
+export function isConnectionError(error: Error): boolean {
+  return error.message === 'Connection is closed.' || ('syscall' in error && error.syscall !== undefined)
 }
 
 /** @throws QueueUnavailable when `work` has not settled after `timeoutMs` */
