@@ -28,6 +28,8 @@ export type Outcome = 'held' | 'refused' | 'failed'
 /** Answers come at once when an offer ends; in between this is how often progress is seen. */
 const pollMs = 3_000
 const retryMs = 1_000
+/** Not every operator waits with its answer as it is asked to. */
+const leastGapMs = 100
 const defaultPatienceMs = 45_000
 
 /** Asks one operator to hold the track and follows it to its receipt, or to the reason why there is none. What is
@@ -83,6 +85,7 @@ async function obtainReceipt(
       if (state.state === 'failed') throw new OfferRefused(state.reason ?? 'the operator gave it up')
       if (state.state === 'expired') throw new OfferRefused('the offer has expired')
       patience.check('the operator makes no progress')
+      await delay(leastGapMs, undefined, { signal })
     } catch (error) {
       if (error instanceof OfferUnknown) note({ offer: undefined })
       else if (!(error instanceof OperatorUnavailable)) throw error
