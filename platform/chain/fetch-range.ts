@@ -5,7 +5,7 @@ import type { Block, ChainLog } from './chain-values.ts'
 export type KnownBlock = { number: number; hash: string }
 
 /** Logs of a range, and heads of blocks that prove on which chain they are. */
-export type FetchedRange = { logs: ChainLog[]; blocks: Block[] }
+export type FetchedRange = { toBlock: number; logs: ChainLog[]; blocks: Block[] }
 
 /** Two answers of the node do not fit together: the chain changed in between, or another node answered. */
 export class ChainChanged extends Error {
@@ -17,7 +17,7 @@ export class ParentReplaced extends Error {
   override readonly name = 'ParentReplaced'
 }
 
-type RangeRequest = {
+export type RangeRequest = {
   reader: ChainReader
   addresses: readonly string[]
   fromBlock: number
@@ -35,7 +35,7 @@ export async function fetchFinalRange(range: RangeRequest): Promise<FetchedRange
   const logs = await reader.logs({ addresses, fromBlock, toBlock })
   const numbers = [...new Set([...logs.map((log) => log.blockNumber), toBlock])]
   const blocks = await fetchHeads(reader, numbers, parent)
-  return { logs: withTimestamps(logs, blocks), blocks }
+  return { toBlock, logs: withTimestamps(logs, blocks), blocks }
 }
 
 /**
@@ -56,7 +56,7 @@ export async function fetchOpenRange(range: RangeRequest): Promise<FetchedRange>
     }
   }
   const logs = await reader.logsOfBlocks({ addresses, blockHashes: blocks.map(({ hash }) => hash) })
-  return { logs: withTimestamps(logs.flat(), blocks), blocks }
+  return { toBlock, logs: withTimestamps(logs.flat(), blocks), blocks }
 }
 
 async function fetchHeads(

@@ -10,6 +10,7 @@ import {
   fetchOpenRange,
   type KnownBlock,
   ParentReplaced,
+  type RangeRequest,
 } from './fetch-range.ts'
 import { createKnownBlocks, findCommonBlock } from './known-blocks.ts'
 import { createRangeSize, suggestedBlocks } from './range-size.ts'
@@ -63,7 +64,7 @@ const openRangeBlocks = 100
 /** A node behind a balancer may lag for a moment; a chain that stays shorter has lost blocks. */
 const shorterPolls = 3
 
-const firstRetryMs = 200
+const firstRetryMs = 100
 const longestRetryMs = 10_000
 
 /**
@@ -76,7 +77,7 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
   const pollMs = options.pollMs ?? 1_000
   const known = createKnownBlocks(await options.known())
   const size = createRangeSize({ maxBlocks: options.maxRangeBlocks ?? 10_000 })
-  let finalized = 0
+  let finalized = finalizedBefore(known.list(), startBlock)
   let headSeenShorter = 0
   let ahead: { fromBlock: number; range: Promise<RangeEvent | null> } | null = null
 
@@ -123,28 +124,23 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
       ? Math.min(fromBlock + size.blocks - 1, lastFinal)
       : Math.min(fromBlock + openRangeBlocks - 1, head)
     const request = { reader, addresses, fromBlock, toBlock, parent }
-    const { logs, blocks } = final ? await sized(request) : await fetchOpenRange(request)
-    return {
-      type: 'range',
-      fromBlock,
-      toBlock,
-      logs,
-      blocks,
-      head,
-      finalized: Math.max(0, lastFinal),
-    }
+    const range = final ? await fetchSized(request) : await fetchOpenRange(request)
+    return { type: 'range', fromBlock, head, finalized: Math.max(0, lastFinal), ...range }
   }
 
-  async function sized(request: Parameters<typeof fetchFinalRange>[0]): Promise<FetchedRange> {
+  /** A range as large as the node lets it be: what is too much is tried again at once with less. */
+  async function fetchSized(request: RangeRequest): Promise<FetchedRange> {
     const blocks = request.toBlock - request.fromBlock + 1
     try {
       const range = await fetchFinalRange(request)
       size.succeeded({ blocks, logs: range.logs.length })
       return range
     } catch (error) {
-      if (error instanceof Error && isTooMuch(error))
-        size.failed({ blocks, suggested: suggestedBlocks(error.message) })
-      throw error
+      if (!(error instanceof Error) || !isTooMuch(error)) throw error
+      size.failed({ blocks, suggested: suggestedBlocks(error.message) })
+      if (blocks === 1) throw error
+      logger.debug({ err: error, blocks, next: size.blocks }, 'asking for a smaller range')
+      return fetchSized({ ...request, toBlock: request.fromBlock + size.blocks - 1 })
     }
   }
 
@@ -182,6 +178,12 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
   } catch (error) {
     if (!signal.aborted) throw error
   }
+}
+
+/** Only final blocks are stored with gaps below them, so the oldest known one was final unless it is the very first. */
+function finalizedBefore(newestFirst: readonly KnownBlock[], startBlock: number): number {
+  const oldest = newestFirst.at(-1)
+  return oldest !== undefined && oldest.number > startBlock ? oldest.number : 0
 }
 
 /** Tries for ever what a node may mend; other errors are ours and end the sequence. */
