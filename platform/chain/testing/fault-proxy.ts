@@ -1,0 +1,66 @@
+import { createGuardedFetch, listen } from '../../http/index.ts'
+
+/** What a troubled provider answers in place of the node; `undefined` passes the request on. */
+export type Fault =
+  | { status: number; body: string }
+  /** Never answers. */
+  | 'silence'
+  | undefined
+
+export type FaultProxy = {
+  readonly url: string
+  /** Decides per HTTP request, by the methods it asks for. */
+  fault: (methods: string[]) => Fault | Promise<Fault>
+  /** How often each method was asked. */
+  readonly asked: Map<string, number>
+  close(): Promise<void>
+}
+
+/** A JSON-RPC provider that stands before a real node and misbehaves when told to. */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const fetch = createGuardedFetch({ allowPrivateAddresses: true, maxBytes: 64 * 1024 * 1024 })
+  const server = await listen(
+    (request, response) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        void answer(Buffer.concat(chunks).toString()).then(
+          (result) => {
+            if (result !== null)
+              response.writeHead(result.status, { 'Content-Type': 'application/json' }).end(result.body)
+          },
+          () => response.destroy(),
+        )
+      })
+    },
+    { host: '127.0.0.1', port: 0, graceMs: 0 },
+  )
+
+  async function answer(body: string): Promise<{ status: number; body: string } | null> {
+    const parsed: unknown = JSON.parse(body)
+    const methods = (Array.isArray(parsed) ? parsed : [parsed]).map(
+      ({ method }: { method: string }) => method,
+    )
+    for (const method of methods) proxy.asked.set(method, (proxy.asked.get(method) ?? 0) + 1)
+    const fault = await proxy.fault(methods)
+    if (fault === 'silence') return null
+    if (fault !== undefined) return fault
+    const answered = await fetch(target, {
+      method: 'POST',
+      body,
+      headers: { 'Content-Type': 'application/json' },
+    })
+    return { status: answered.status, body: await answered.text() }
+  }
+
+  const proxy: FaultProxy = {
+    url: server.origin,
+    fault: () => undefined,
+    asked: new Map(),
+    async close() {
+      await server.close()
+      await fetch.close()
+    },
+  }
+  return proxy
+}
