@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, openAsBlob } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -80,7 +80,8 @@ export async function runMainJob({
     segmentsPlayed: report.segmentsPlayed,
     bytesPlayed: report.bytesPlayed,
     hashFailures: report.hashFailures,
-    ms: { ...ms, firstAudio: report.ms.firstAudio },
+    // Only the speaker's player does not tell, and this one is ours.
+    ms: { ...ms, firstAudio: report.ms.firstAudio ?? 0 },
   }
 }
 
@@ -97,6 +98,7 @@ async function publishFile({
   'connection' | 'account' | 'file' | 'details' | 'memory' | 'signal' | 'onStep'
 >): Promise<{ track: Track; ms: Omit<Durations, 'firstAudio'> }> {
   const { size, mtimeMs } = await stat(file)
+  const content = await openAsBlob(file)
   const startedAt = performance.now()
   let sentAt = startedAt
   const upload = await uploadTrack(
@@ -104,10 +106,8 @@ async function publishFile({
     account,
     {
       filename: path.basename(file),
-      byteLength: size,
+      content,
       fingerprint: `${path.resolve(file)} ${size} ${Math.round(mtimeMs)}`,
-      // tus-js-client reads Node's file streams and seeks in them; its types know the browser's only.
-      open: () => createReadStream(file) as unknown as Blob,
     },
     {
       memory,
