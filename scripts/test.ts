@@ -124,5 +124,7 @@ function suiteEnvironment(own: Record<string, string>): Record<string, string> {
   )
   // Our own output is a pipe to the tests even where it goes to a terminal.
   const colour: Record<string, string> = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
-  return { ...Object.fromEntries(inherited), ...colour, ...own }
+  // tsc, npm and Hardhat's loader would keep caches among the temporary files.
+  const noCaches = { NODE_DISABLE_COMPILE_CACHE: '1', TSX_DISABLE_CACHE: '1' }
+  return { ...Object.fromEntries(inherited), ...noCaches, ...colour, ...own }
 }
