@@ -7,7 +7,7 @@ import type { ChainRange } from './chain-records.ts'
 
 /** Logs that are judged in one go. Checking three receipts takes some milliseconds, and this process answers
  * readers at the same time. */
-const slicedLogs = 50
+const slicedLogs = 25
 
 type Applied = Parameters<typeof applyRange>[0]
 

@@ -3,6 +3,8 @@
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS unaccent;
 
+-- Functions name each other with their schema: a restored dump fills generated columns with an empty search_path.
+
 -- `unaccent` itself is only STABLE, since its dictionary could be exchanged; generated columns ask for IMMUTABLE.
 CREATE FUNCTION f_unaccent(text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
@@ -11,7 +13,7 @@ CREATE FUNCTION f_unaccent(text) RETURNS text
 -- The words of a text as search compares them: no accents, no case, one space between words and nothing else.
 CREATE FUNCTION search_words(text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-  AS $$ SELECT btrim(regexp_replace(f_unaccent(lower(normalize($1, NFKC))), '[^[:alnum:]]+', ' ', 'g')) $$;
+  AS $$ SELECT btrim(regexp_replace(public.f_unaccent(lower(normalize($1, NFKC))), '[^[:alnum:]]+', ' ', 'g')) $$;
 
 -- `array_to_string` is only STABLE, since it takes elements of any type.
 CREATE FUNCTION joined(text[]) RETURNS text
@@ -20,12 +22,12 @@ CREATE FUNCTION joined(text[]) RETURNS text
 
 CREATE FUNCTION weighted(text, "char") RETURNS tsvector
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  AS $$ SELECT setweight(to_tsvector('simple', search_words(coalesce($1, ''))), $2) $$;
+  AS $$ SELECT setweight(to_tsvector('simple', public.search_words(coalesce($1, ''))), $2) $$;
 
 -- What someone is typing: all words, the last of which may be unfinished. NULL when there is no word in it.
 CREATE FUNCTION typed_query(text) RETURNS tsquery
   LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-  AS $$ SELECT to_tsquery('simple', replace(nullif(search_words($1), ''), ' ', ' & ') || ':*') $$;
+  AS $$ SELECT to_tsquery('simple', replace(nullif(public.search_words($1), ''), ' ', ' & ') || ':*') $$;
 
 CREATE TABLE track (
   id text COLLATE "C" PRIMARY KEY,
