@@ -169,6 +169,10 @@ function failureOf(error: Error, stderr: string): Error {
   if (/Cannot find ffmpeg/.test(error.message)) {
     return new ProgramMissing('ffmpeg is not installed: apt install ffmpeg', { cause: error })
   }
+  // It is started through `nice`, which says so when there is no such program.
+  if (/exited with code 12[67]/.test(error.message) && /\bnice:/.test(stderr)) {
+    return new ProgramMissing(`ffmpeg cannot be started: ${stderr.trim()}`, { cause: error })
+  }
   if (/SIGXFSZ/.test(error.message)) return new ProgramLimit('ffmpeg wrote a file that is far too large')
   if (/Cannot allocate memory/.test(stderr)) return new ProgramLimit('ffmpeg needed too much memory')
   return new ProgramFailed(error.message, stderr, { cause: error })
