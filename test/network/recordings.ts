@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+
+/** How a file is written: the ending names the format. */
+export type RecordingFormat = 'wav' | 'flac' | 'mp3' | 'm4a'
+
+const encoders: Record<RecordingFormat, readonly string[]> = {
+  wav: ['-c:a', 'pcm_s16le'],
+  flac: ['-c:a', 'flac'],
+  mp3: ['-c:a', 'libmp3lame', '-b:a', '192k'],
+  m4a: ['-c:a', 'aac', '-b:a', '128k', '-movflags', '+faststart'],
+}
+
+/**
+ * Writes a stereo chord that beats, at 44.1 kHz, and nothing like any other one: `pitchHz` is its lowest note.
+ * @returns the file
+ */
+export async function makeRecording(
+  directory: string,
+  options: {
+    name: string
+    seconds: number
+    format?: RecordingFormat
+    pitchHz?: number
+    tags?: Record<string, string>
+  },
+): Promise<string> {
+  const { name, seconds, format = 'flac', pitchHz = 110 + Math.random() * 220, tags = {} } = options
+  const file = path.join(directory, `${name}.${format}`)
+  const voice = (detune: number) =>
+    [1, 5 / 4, 3 / 2]
+      .map(
+        (ratio) => `0.2*sin(2*PI*${(pitchHz * ratio * detune).toFixed(4)}*t)*(0.6+0.4*sin(2*PI*${ratio}*t))`,
+      )
+      .join('+')
+  const source = `aevalsrc=exprs='${voice(1)}|${voice(1.003)}':s=44100:d=${seconds}`
+  const metadata = Object.entries(tags).flatMap(([key, value]) => ['-metadata', `${key}=${value}`])
+  await runProgram('ffmpeg', [
+    '-v',
+    'error',
+    '-f',
+    'lavfi',
+    '-i',
+    source,
+    ...metadata,
+    ...encoders[format],
+    '-y',
+    file,
+  ])
+  return file
+}
+
+/** Decodes all of it, as a player does. @returns ms of sound that came out @throws with what ffmpeg complains of */
+export async function decodedMs(input: string, timeoutMs = 60_000): Promise<number> {
+  const samples = ['-f', 's16le', '-ar', '44100', '-ac', '1', 'pipe:1']
+  // With lasting connections ffmpeg 5.1 complains whenever a playlist names a second host.
+  const hls = input.startsWith('http:') ? ['-http_persistent', '0'] : []
+  const args = ['-v', 'error', '-nostdin', ...hls, '-i', input, ...samples]
+  const { bytes, complaint } = await runProgram('ffmpeg', args, timeoutMs)
+  if (complaint !== '') throw new Error(`ffmpeg complains about ${input}: ${complaint}`)
+  return Math.round((bytes / 2 / 44_100) * 1000)
+}
+
+export type ProgramResult = { bytes: number; output: string; complaint: string }
+
+/** Runs a program to its end. @returns how much it wrote, and the end of it @throws when it fails or takes too long */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  timeoutMs = 60_000,
+): Promise<ProgramResult> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let bytes = 0
+  let output = ''
+  let complaint = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    output = (output + chunk.toString('latin1')).slice(-20_000)
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk).slice(-4_000)
+  })
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      clearTimeout(timer)
+      if (code === 0) resolve({ bytes, output, complaint: complaint.trim() })
+      else reject(new Error(`${program} ended with ${signal ?? code}: ${complaint.trim()}`))
+    })
+  })
+}
