@@ -7,7 +7,7 @@ import { domainOf } from '@hexachord/protocol/signing'
 import { startTestChain, type TestChain } from '@hexachord/storage/catalogue/fixtures'
 import { gatewaySource } from '@hexachord/storage/tracks'
 import { makeTestTrack } from '@hexachord/storage/tracks/fixtures'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { Wallet } from 'ethers'
 import { eventually } from './fixtures/eventually.ts'
 import {
@@ -21,6 +21,8 @@ import {
   type TestCreator,
 } from './fixtures/test-creator.ts'
 import { freePort, startTestNode, type TestNode } from './fixtures/test-node.ts'
+
+jest.setTimeout(30_000)
 
 let chain: TestChain
 let nodes: TestNode[]

@@ -12,7 +12,13 @@ import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { Wallet } from 'ethers'
 import { readConfig } from './config.ts'
 import { createContentApp } from './content-app.ts'
-import { createHoldingStore, createKeeper, holdingMigrations, type KeeperTimes } from './duty/index.ts'
+import {
+  createHoldingStore,
+  createKeeper,
+  defaultLeaseGraceMs,
+  holdingMigrations,
+  type KeeperTimes,
+} from './duty/index.ts'
 import { createOfferChanges, createOfferStore, createRoom, offerMigrations } from './offers/index.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createPuller } from './pulling/index.ts'
@@ -126,7 +132,14 @@ export async function startContentService(
   })
   lifecycle.onClose('scrubber', scrubber.close)
   const changes = createOfferChanges()
-  const puller = createPuller({ ...held, client, changes, onHeld: ({ subject }) => keeper.recheck(subject) })
+  const leaseGraceMs = pacing.times?.leaseGraceMs ?? defaultLeaseGraceMs
+  const puller = createPuller({
+    ...held,
+    client,
+    changes,
+    leaseGraceMs,
+    onHeld: ({ subject }) => keeper.recheck(subject),
+  })
   lifecycle.onClose('puller', puller.close)
 
   const hotAddress = parseAddress(hotKey.address)

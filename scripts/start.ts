@@ -24,6 +24,12 @@ const interrupt = () => interrupted.abort(new Error('interrupted'))
 process.once('SIGINT', interrupt)
 process.once('SIGTERM', interrupt)
 
+const stepTexts: Record<string, string> = {
+  engines: 'chain, Postgres, Redis',
+  operators: 'contracts, keys, stake of four operators',
+  services: 'creator node, discovery provider, three content services',
+}
+
 process.exitCode = await main(process.argv)
 
 async function main(args: string[]): Promise<number> {
@@ -104,12 +110,6 @@ async function startNetwork(printer: Printer): Promise<LocalNetwork> {
       if (endedAfterMs === undefined) printer.step(step, stepTexts[step] ?? '')
     },
   })
-}
-
-const stepTexts: Record<string, string> = {
-  engines: 'chain, Postgres, Redis',
-  operators: 'contracts, keys, stake of four operators',
-  services: 'creator node, discovery provider, three content services',
 }
 
 async function publishAndPlay(

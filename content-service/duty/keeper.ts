@@ -23,8 +23,10 @@ export type KeeperTimes = {
   readonly releaseGraceMs?: number
   /** How long a track that only its rank assigns to this node is left to offers. @default 60 s */
   readonly patienceMs?: number
-  /** How long a lease outlives its offer, for an action on its way. @default 15 min */
+  /** How long a lease outlives its offer, for a publish action that is on its way. @default 15 min */
   readonly leaseGraceMs?: number
+  /** How long blocks that are being brought here are safe from collection. @default 1 h */
+  readonly repairLeaseMs?: number
   /** Between collections of blocks that nothing keeps. @default 10 min */
   readonly collectEveryMs?: number
   /** How old a block must be to be collected. @default 1 h */
@@ -32,10 +34,12 @@ export type KeeperTimes = {
 }
 
 const hourMs = 3_600_000
+export const defaultLeaseGraceMs = 15 * 60_000
 const defaultTimes: Required<KeeperTimes> = {
   releaseGraceMs: 24 * hourMs,
   patienceMs: 60_000,
-  leaseGraceMs: 15 * 60_000,
+  leaseGraceMs: defaultLeaseGraceMs,
+  repairLeaseMs: hourMs,
   collectEveryMs: 10 * 60_000,
   collectGraceMs: hourMs,
 }
@@ -50,7 +54,7 @@ const subjectsPerTurn = 100
 const offerMemoryMs = 7 * 24 * hourMs
 
 export function createKeeper(
-  options: RepairDependencies & {
+  options: Omit<RepairDependencies, 'leaseMs'> & {
     catalogue: Catalogue
     offers: OfferStore
     logger: Logger
@@ -106,7 +110,7 @@ export function createKeeper(
   async function tryRepair(holding: Holding): Promise<void> {
     const { subject, manifest } = holding
     try {
-      await repair(holding, options, signal)
+      await repair(holding, { ...options, leaseMs: times.repairLeaseMs }, signal)
       offers.publish(subject, manifest)
       logger.info({ subject, manifest }, 'track brought here')
     } catch (err) {
@@ -144,8 +148,13 @@ export function createKeeper(
   }
 
   async function sleep(): Promise<void> {
-    const next = [holdings.nextDueAt('missing'), holdings.nextDueAt('releasing')]
-    const soonest = Math.min(...next.map((at) => at ?? Number.POSITIVE_INFINITY))
+    const expiresAt = offers.nextExpiry()
+    const soonest = Math.min(
+      holdings.nextDueAt('missing') ?? Number.POSITIVE_INFINITY,
+      holdings.nextDueAt('releasing') ?? Number.POSITIVE_INFINITY,
+      expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt + times.leaseGraceMs,
+      collectAt,
+    )
     // What is due already waits for a free repair, which wakes this up.
     const untilMs = soonest <= now() ? longestSleepMs : soonest - now()
     const timer = setTimeout(() => wake.resolve(), Math.min(untilMs, longestSleepMs))

@@ -22,6 +22,8 @@ export type RepairDependencies = {
   issueReceipt: IssueReceipt
   /** This node's operator. */
   self: Address
+  /** How long what is brought here is safe from collection; if it takes longer, the next try goes on. */
+  leaseMs: number
   /** ms since 1970. */
   now: () => number
 }
@@ -31,8 +33,6 @@ export class NoRoom extends Error {
   override readonly name = 'NoRoom'
 }
 
-/** Longer than a track takes over a slow line; if it takes longer still, the next try goes on. */
-const leaseMs = 3_600_000
 /** Sources that are asked for one block; more would only be slower to give up. */
 const lastResortsAsked = 8
 
@@ -46,7 +46,7 @@ export async function repair(
   dependencies: RepairDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, catalogue, ipfs, holdings, receipts, now } = dependencies
+  const { database, catalogue, ipfs, holdings, receipts, leaseMs, now } = dependencies
   const { subject, manifest, byteLength } = holding
   const track = liveTrack(subject, catalogue.subject(subject))
   const free = await dependencies.room.freeBytes()

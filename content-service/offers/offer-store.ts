@@ -72,6 +72,8 @@ export type OfferStore = {
   inState(state: LeaseState): Lease[]
   /** Held leases that were to end at or before a time. */
   overdue(at: number): Lease[]
+  /** When the next held lease ends, in ms since 1970. */
+  nextExpiry(): number | undefined
   /** Adds what the source lists; blocks that are known already change nothing. */
   addListed(id: Hash, list: { blocks: readonly ListedBlock[]; cursor: string; manifest: string | null }): void
   /** In the order of the list; `root` is there for blocks that were stored. */
@@ -146,6 +148,9 @@ export function createOfferStore(database: Sqlite): OfferStore {
       database.all<Row>('SELECT * FROM offer WHERE state = ? ORDER BY expires_at', state).map(leaseOf),
     overdue: (at) =>
       database.all<Row>("SELECT * FROM offer WHERE state = 'held' AND expires_at <= ?", at).map(leaseOf),
+    nextExpiry: () =>
+      database.get<{ at: number | null }>("SELECT min(expires_at) AS at FROM offer WHERE state = 'held'")
+        ?.at ?? undefined,
     addListed(id, { blocks, cursor, manifest }) {
       database.transaction(() => {
         let place = sum('SELECT count(*) AS total FROM offer_block WHERE offer = ?', id)

@@ -1,2 +1,1 @@
-export { leaseGraceMs } from './pull-offer.ts'
 export { createPuller, type Puller } from './puller.ts'

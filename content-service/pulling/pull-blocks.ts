@@ -54,7 +54,8 @@ export function pullBlocks(options: {
   }
 
   function bringInTheEnd(block: ListedBlock): Promise<void> {
-    return pRetry(() => bring(block), {
+    // A place among all pulls is held for a try, not for the pause after it: sources that are away hold up nobody else.
+    return pRetry(() => sharedLimit(() => bring(block)), {
       retries: Number.POSITIVE_INFINITY,
       minTimeout: firstRetryMs,
       maxTimeout: longestRetryMs,
@@ -67,13 +68,11 @@ export function pullBlocks(options: {
   return {
     signal,
     start({ cid, byteLength, root }) {
-      const task = limit(() =>
-        sharedLimit(async () => {
-          signal.throwIfAborted()
-          if (root !== undefined && (await ipfs.has(cid, { signal }))) return
-          await bringInTheEnd({ cid, byteLength })
-        }),
-      )
+      const task = limit(async () => {
+        signal.throwIfAborted()
+        if (root !== undefined && (await ipfs.has(cid, { signal }))) return
+        await bringInTheEnd({ cid, byteLength })
+      })
       running.push(task.catch((error: unknown) => stop.abort(refusalOf(error, options.source))))
     },
     async done() {

@@ -38,6 +38,8 @@ export type PullDependencies = {
   self: Address
   /** Bounds the blocks on their way of all pulls together. */
   sharedLimit: LimitFunction
+  /** How long a lease outlives its offer, for a publish action that is on its way, in ms. */
+  leaseGraceMs: number
   /** Called when there is more to tell about a lease. */
   onProgress: (lease: Lease) => void
 }
@@ -52,8 +54,6 @@ const longestRetryMs = 15_000
 const maximumBlocks = 200_000
 /** Progress is written this often, not for every block: a commit costs a sync. */
 const writeEveryMs = 200
-/** Leases outlive their offer by so long, for a publish action that is on its way. */
-export const leaseGraceMs = 15 * 60_000
 
 /**
  * Pulls what an offer lists while it is being made, checks that it is a track within the offer's limit, pins it, and
@@ -106,7 +106,7 @@ export async function pullOffer(
 /** Reads the growing list to its end and starts what it names. @returns the manifest */
 async function followList(
   lease: Lease,
-  { client, ipfs, offers }: PullDependencies,
+  { client, ipfs, leaseGraceMs, offers }: PullDependencies,
   blocks: ReturnType<typeof pullBlocks>,
 ): Promise<string> {
   const { signal } = blocks
