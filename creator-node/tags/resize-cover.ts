@@ -22,6 +22,9 @@ const inputPixelLimit = 50_000_000
 const inputByteLimit = 32 * 1024 ** 2
 const timeoutSeconds = 20
 
+/** Pictures of points; drawings and documents are programs of a kind. */
+const formats: ReadonlySet<string> = new Set(['jpeg', 'png', 'webp', 'gif', 'heif', 'tiff'])
+
 /** The second one is for pictures like noise, which would not fit into a block at the first. */
 const qualities = [82, 55] as const
 
@@ -36,7 +39,8 @@ sharp.cache(false)
 export async function resizeCover(picture: Uint8Array): Promise<CoverImage[]> {
   if (picture.length > inputByteLimit) throw new CoverUnusable('the cover is larger than 32 MB')
   try {
-    const { width, height } = await open(picture).metadata()
+    const { width, height, format } = await open(picture).metadata()
+    if (!formats.has(format)) throw new CoverUnusable(`a cover cannot be of type ${format}`)
     const shorter = Math.min(width, height)
     const wanted = sides.filter((side) => side <= shorter)
     const images: CoverImage[] = []

@@ -1,0 +1,48 @@
+import { describe, expect, test } from '@jest/globals'
+import { anUpload, aTrack } from '../fixtures/an-upload.ts'
+import { abandonedAfterMs, isAbandoned, recordMs, rubbishOf, sourceGraceMs } from './release-upload.ts'
+
+const ready = anUpload({ state: 'ready', track: aTrack, endedAtMs: 0 })
+// The grant of the sample upload ends at 1,000,000 ms.
+const beforeGrantEnds = 999_999
+const afterGrantEnds = 1_000_001
+
+describe('of an upload', () => {
+  test('nothing is rubbish while it is being worked on', () => {
+    for (const state of ['receiving', 'queued', 'processing', 'replicating'] as const) {
+      expect(rubbishOf(anUpload({ state }), false, 1e15)).toEqual({
+        source: false,
+        blocks: false,
+        record: false,
+      })
+    }
+  })
+
+  test('the source goes some time after the end', () => {
+    expect(rubbishOf(ready, false, sourceGraceMs).source).toBe(false)
+    expect(rubbishOf(ready, false, sourceGraceMs + 1).source).toBe(true)
+  })
+
+  test('the blocks stay while it may be published, and as long as it is', () => {
+    expect(rubbishOf(ready, false, beforeGrantEnds).blocks).toBe(false)
+    expect(rubbishOf(ready, false, afterGrantEnds).blocks).toBe(true)
+    expect(rubbishOf(ready, true, 1e15).blocks).toBe(false)
+  })
+
+  test('the blocks of one that failed or was cancelled go at once', () => {
+    expect(rubbishOf(anUpload({ state: 'failed' }), false, 2).blocks).toBe(true)
+    expect(rubbishOf(anUpload({ state: 'cancelled' }), false, 2).blocks).toBe(true)
+  })
+
+  test('the record goes last', () => {
+    const empty = anUpload({ state: 'failed', released: true, sourceGone: true, endedAtMs: 0 })
+    expect(rubbishOf(empty, false, recordMs).record).toBe(false)
+    expect(rubbishOf(empty, false, recordMs + 1)).toEqual({ source: false, blocks: false, record: true })
+  })
+})
+
+test('an upload that nobody goes on with is abandoned after a day', () => {
+  expect(isAbandoned(anUpload({ changedAtMs: 0 }), abandonedAfterMs)).toBe(false)
+  expect(isAbandoned(anUpload({ changedAtMs: 0 }), abandonedAfterMs + 1)).toBe(true)
+  expect(isAbandoned(anUpload({ state: 'queued', changedAtMs: 0 }), 1e15)).toBe(false)
+})
