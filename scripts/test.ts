@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, realpath, rm } from 'node:fs/promises'
+import { chmod, cp, mkdtemp, readdir, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -93,6 +93,7 @@ async function runSuite(
   const traces = await tracesOf(run, temporary)
   for (const trace of traces) console.error(`${name} left behind: ${trace}`)
   counts = { ...counts, failed: counts.failed + traces.length }
+  if (counts.failed > 0) await keepLogs(folder, path.join(root, '.hexachord/test-logs', name))
   await rm(folder, { recursive: true, force: true })
   delete process.env[runVariable]
 
@@ -100,6 +101,15 @@ async function runSuite(
   const line = `${name.padEnd(10)} ${formatCounts(counts)} in ${seconds} s (budget ${budgetMinutes * 60} s)`
   console.log(line)
   return { counts, line }
+}
+
+/** Copies the logs of a failed suite's processes to where they can be read afterwards. */
+async function keepLogs(folder: string, target: string): Promise<void> {
+  await rm(target, { recursive: true, force: true })
+  const logs = (await readdir(folder, { recursive: true })).filter((file) => /\.log(\.1)?$/.test(file))
+  for (const log of logs) await cp(path.join(folder, log), path.join(target, log), { recursive: true })
+  if (logs.length > 0)
+    console.error(`The logs of its processes are in ${path.relative(process.cwd(), target)}`)
 }
 
 /** What a suite should have removed: processes with their ports, and temporary files. */

@@ -67,6 +67,8 @@ export type LocalNetworkOptions = {
   onStep?(step: NetworkStep): void
   /** Crashes, returns, and what else an operator would want to read. */
   report?(line: string): void
+  /** Told of each process that ends by itself, before it is started again. */
+  onCrash?(name: string, logFile: string): void
 }
 
 /** What a crashed owner left behind is ended by its guard in this time; its ports are free then. */
@@ -86,7 +88,12 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
   const { contentServices = 3, mining = 'auto', blockEveryMs = 1_000, signal, report = () => {} } = options
   const layout = layOut(options.directory)
   const claim = claimNetwork(layout.directory)
-  const processes = superviseProcesses({ onEvent: (event) => report(describeEvent(event, layout)) })
+  const processes = superviseProcesses({
+    onEvent(event) {
+      report(describeEvent(event, layout))
+      if (event.kind === 'crashed') options.onCrash?.(event.name, layout.log(event.name))
+    },
+  })
   let miner: Miner | undefined
 
   async function stop(): Promise<void> {

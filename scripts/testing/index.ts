@@ -1,4 +1,5 @@
 export { DeadlineError, type EventuallyOptions, eventually } from './eventually.ts'
 export { freePort } from './free-port.ts'
+export { type BreakableNetwork, startTestNetwork } from './start-test-network.ts'
 export { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts'
 export { type TestNetwork, testNetwork, testNetworkVariable } from './test-network.ts'

@@ -13,7 +13,7 @@ export type SuiteContext = {
   root: string
   /** Only tests whose path matches. */
   pattern: string | undefined
-  /** For its temporary files; it is gone afterwards. */
+  /** For its temporary files; it is gone afterwards, apart from the logs in it when the suite has failed. */
   folder: string
   /** The whole environment of what it starts. */
   environment: Record<string, string>
@@ -159,7 +159,7 @@ function withNetwork(suite: Suite): Suite {
           environment: { ...context.environment, ...network.environment },
         })
         const crashes = network.crashes()
-        for (const crash of crashes) context.report(`${crash.name} ended by itself during the suite`)
+        for (const { name, lastWords } of crashes) context.report(`${name} ended by itself:\n${lastWords}`)
         return { ...counts, failed: counts.failed + crashes.length }
       } finally {
         await network.stop()
