@@ -92,6 +92,22 @@ describe('on a real node', () => {
       expect(requests).toBe(3)
     })
 
+    test('asks a node that knows no batches one by one', async () => {
+      const refusal = '{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"invalid request"}}'
+      let batches = 0
+      proxy.fault = (methods) => {
+        if (methods.length === 1) return undefined
+        batches += 1
+        return { status: 400, body: refusal }
+      }
+      const head = await anvil.head()
+      for (let round = 0; round < 2; round += 1) {
+        const blocks = await reader.blocks([head, head - 1, head + 9])
+        expect(blocks.map((block) => block?.number)).toEqual([head, head - 1, undefined])
+      }
+      expect(batches).toBe(1)
+    })
+
     test('tells an error of the node from a node that is away', async () => {
       await expect(reader.rpc.call('no_such_method', [])).rejects.toThrow(RpcError)
       await expect(reader.call({ to: ledger, data: '0x' })).resolves.toBe('0x')
@@ -266,7 +282,7 @@ describe('on a real node', () => {
       expect(faults).toBeGreaterThan(3)
     })
 
-    test('gets along with a provider that serves few blocks at a time and knows no batches', async () => {
+    test('gets along with a provider that serves few blocks at a time', async () => {
       await anvil.mine(60)
       await mineWith(1)
       await anvil.mine(finalityBlocks)

@@ -1,13 +1,16 @@
 import type { Migration, Sqlite } from '../sqlite/index.ts'
 
-/** `failed` and `final` are the ends; a reorganisation can lead from `mined` and a reverted `failed` back to `sent`. */
+/**
+ * `queued` until a node has taken it, `sent` until it is on the chain. `failed` and `final` are the ends; a
+ * reorganisation can lead from `mined` and a reverted `failed` back to `queued`.
+ */
 export type TransactionState = 'queued' | 'sent' | 'mined' | 'final' | 'failed'
 
 /** Where a transaction of the outbox stands. */
 export type TransactionStatus = {
   id: string
   state: TransactionState
-  /** Of the transaction that was mined, or else of the last one sent; null while queued. */
+  /** Of the transaction that was mined, or else of the last one signed; null before there is one. */
   hash: string | null
   /** Where it was mined. */
   blockNumber: number | null
@@ -26,8 +29,8 @@ export type OutboxRow = OutboxItem &
     nonce: number | null
     blockHash: string | null
     sentAt: number | null
-    maxFee: bigint | null
-    priorityFee: bigint | null
+    /** Whether a reorganisation or a lost broadcast could still ask for more work. */
+    watched: boolean
   }
 
 /** One signed form of a row: each rise of its fee makes another. */
@@ -57,7 +60,6 @@ export const outboxMigrations: readonly Migration[] = [
         block_hash TEXT,
         reason TEXT,
         sent_at INTEGER,
-        -- 1 while a reorganisation or a lost broadcast could still ask for more work
         watched INTEGER NOT NULL DEFAULT 1
       ) STRICT;
       CREATE INDEX outbox_watched ON outbox (state, sequence) WHERE watched = 1;
@@ -89,15 +91,13 @@ type StoredRow = {
   blockHash: string | null
   reason: string | null
   sentAt: number | null
-  maxFee: string | null
-  priorityFee: string | null
+  watched: number
 }
 
 const selectRow = `
   SELECT o.id, o.to_address AS "to", o.data, o.gas_limit AS gasLimit, o.state, o.account, o.nonce, o.hash,
-    o.block_number AS blockNumber, o.block_hash AS blockHash, o.reason, o.sent_at AS sentAt,
-    s.max_fee AS maxFee, s.priority_fee AS priorityFee
-  FROM outbox o LEFT JOIN outbox_signed s ON s.sequence = o.sequence AND s.hash = o.hash`
+    o.block_number AS blockNumber, o.block_hash AS blockHash, o.reason, o.sent_at AS sentAt, o.watched
+  FROM outbox o`
 
 export function createOutbox(database: Sqlite) {
   function find(id: string): OutboxRow | null {
@@ -248,16 +248,17 @@ export function createOutbox(database: Sqlite) {
 }
 
 export function statusOf(row: OutboxRow): TransactionStatus {
-  const { id, state, hash, blockNumber, reason } = row
-  return { id, state, hash, blockNumber, reason }
+  const { id, state, hash, blockNumber, reason, sentAt } = row
+  // Signed under a nonce of its own, but no node has taken it yet.
+  const waits = state === 'sent' && sentAt === null
+  return { id, state: waits ? 'queued' : state, hash, blockNumber, reason }
 }
 
 function rowOf(row: StoredRow): OutboxRow {
-  const { gasLimit, maxFee, priorityFee, ...rest } = row
+  const { gasLimit, watched, ...rest } = row
   return {
     ...rest,
-    maxFee: maxFee === null ? null : BigInt(maxFee),
-    priorityFee: priorityFee === null ? null : BigInt(priorityFee),
+    watched: watched === 1,
     ...(gasLimit === null ? {} : { gasLimit: BigInt(gasLimit) }),
   }
 }

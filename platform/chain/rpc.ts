@@ -61,6 +61,8 @@ export function createRpc(options: {
   const { target, authorization } = targetOf(options.url)
   const shown = target.origin
   let nextId = 1
+  /** Whether the node turned out to know no batches. */
+  let singly = false
 
   async function post(body: unknown): Promise<unknown> {
     try {
@@ -92,16 +94,21 @@ export function createRpc(options: {
     return resultOf(method, await post(numbered({ method, params })), shown)
   }
 
+  /** The bound on sockets is also the bound on how many are asked at the same time. */
+  function callSingly(requests: readonly RpcRequest[]): Promise<unknown[]> {
+    return Promise.all(requests.map(({ method, params }) => call(method, params)))
+  }
+
   async function batchOnce(requests: readonly RpcRequest[]): Promise<unknown[]> {
     const [only] = requests
     if (only === undefined) return []
-    if (requests.length === 1) return [await call(only.method, only.params)]
+    if (singly || requests.length === 1) return callSingly(requests)
     const sent = requests.map(numbered)
     const answers = await post(sent)
     if (!Array.isArray(answers)) {
-      // One error for the whole batch, such as from a node that knows no batches.
-      resultOf(only.method, answers, shown)
-      throw new RpcUnavailable(`${shown} answered a batch with a single result`)
+      if (!refusesBatches(answers)) resultOf(only.method, answers, shown)
+      singly = true
+      return callSingly(requests)
     }
     const byId = new Map(answers.map((answer) => [idOf(answer), answer]))
     return sent.map(({ id, method }) => resultOf(method, byId.get(id), shown))
@@ -118,6 +125,13 @@ export function createRpc(options: {
     },
     close: () => fetch.close(),
   }
+}
+
+/** One error for a whole batch can mean that batches are not served, or a passing trouble that singles would share. */
+function refusesBatches(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null || !('error' in answer)) return true
+  const text = JSON.stringify(answer.error)
+  return /batch|-32600|-32601/i.test(text)
 }
 
 /** Providers put keys into the path, some into user and password, which a request URL must not hold. */
