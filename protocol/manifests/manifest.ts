@@ -172,11 +172,20 @@ export function renditionName(track: LoadedTrack, index: number): string {
   const names = track.renditions.map(({ codec, averageBandwidth }) => {
     if (codec === 'fLaC') return 'flac'
     const [family = codec] = codec.split('.')
-    return `${family === 'mp4a' ? 'aac' : family.toLowerCase()}-${Math.round(averageBandwidth / 1000)}`
+    return `${family === 'mp4a' ? 'aac' : family.toLowerCase()}-${nominalKbits(averageBandwidth)}`
   })
   const name = names[index]
   if (name === undefined) throw new RangeError(`the track has no rendition ${index}`)
   return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name}-${index}`
+}
+
+/** Bit rates as people name them: an encoder asked for 160 kbit/s gives some more or less, and the container
+ * adds its own. */
+const usualKbits = [32, 48, 64, 96, 128, 160, 192, 256, 320]
+
+function nominalKbits(bitsPerSecond: number): number {
+  const kbits = bitsPerSecond / 1000
+  return usualKbits.find((usual) => Math.abs(kbits - usual) <= usual * 0.1) ?? Math.round(kbits)
 }
 
 function encode<T>(schema: z.ZodType<T>, value: T, what: string): Uint8Array {

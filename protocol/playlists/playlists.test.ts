@@ -111,9 +111,9 @@ https://one.example/hls/x/aac-160.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=163840,AVERAGE-BANDWIDTH=159871,CODECS="mp4a.40.2"
 https://two.example:4620/hls/x/aac-160.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=325004,AVERAGE-BANDWIDTH=318512,CODECS="mp4a.40.2"
-https://one.example/hls/x/aac-319.m3u8
+https://one.example/hls/x/aac-320.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=325004,AVERAGE-BANDWIDTH=318512,CODECS="mp4a.40.2"
-https://two.example:4620/hls/x/aac-319.m3u8
+https://two.example:4620/hls/x/aac-320.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=1048576,AVERAGE-BANDWIDTH=921600,CODECS="fLaC"
 https://one.example/hls/x/flac.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=1048576,AVERAGE-BANDWIDTH=921600,CODECS="fLaC"
