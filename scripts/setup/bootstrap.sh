@@ -96,9 +96,10 @@ packages_are_installed() {
 install_packages() {
   node "$root/scripts/setup/refuse-while-running.ts" "$state" || exit 2
   say "Installing packages (about a minute; log in .hexachord/setup.log)"
+  # The Node that was brought knows only its own list of certificates; a proxy at work is known to the system.
   wanted=$(packages_wanted)
   rm -f "$state/installed"
-  if ! (cd "$root" && npm ci) >>"$log" 2>&1; then
+  if ! (cd "$root" && NODE_USE_SYSTEM_CA=1 npm ci) >>"$log" 2>&1; then
     tail -n 30 "$log" >&2
     fail "npm ci failed; the whole log is in $log"
   fi
