@@ -34,6 +34,8 @@ export async function runCommand(options: {
     stop()
   }, timeoutMs)
   signal.addEventListener('abort', stop, { once: true })
+  // It may have been aborted while the command was being started.
+  if (signal.aborted) stop()
   try {
     const exit = await child.exited
     signal.throwIfAborted()
