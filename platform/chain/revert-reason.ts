@@ -1,4 +1,4 @@
-import { AbiCoder, type Interface } from 'ethers'
+import { AbiCoder, type Interface, isError } from 'ethers'
 import { RpcError } from './rpc.ts'
 
 /** Whether a node's error means that the contract refused the call, and will refuse it again. */
@@ -19,14 +19,29 @@ export function revertReason(error: RpcError, interfaces: readonly Interface[]):
   return decodeRevert(data, interfaces)
 }
 
+/** The same, from the return data alone. Whatever a contract returns, this answers with something to show. */
 export function decodeRevert(data: string, interfaces: readonly Interface[]): string {
   if (data === '0x') return 'reverted without a reason'
+  try {
+    return decodeKnown(data, interfaces) ?? unknownError(data)
+  } catch (error) {
+    // The data begins like a known error and does not go on like one.
+    if (isError(error, 'BUFFER_OVERRUN') || isError(error, 'INVALID_ARGUMENT')) return unknownError(data)
+    throw error
+  }
+}
+
+function decodeKnown(data: string, interfaces: readonly Interface[]): string | null {
   if (data.startsWith(errorSelector)) return decoded('string', data)
   if (data.startsWith(panicSelector)) return `panic 0x${BigInt(decoded('uint256', data)).toString(16)}`
   for (const known of interfaces) {
     const found = known.parseError(data)
     if (found !== null) return `${found.name}(${found.args.map(String).join(', ')})`
   }
+  return null
+}
+
+function unknownError(data: string): string {
   return `unknown error ${data.slice(0, 10)}`
 }
 

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import type { Express } from 'express'
 import { z } from 'zod'
 import { createLogger, createMetrics } from '../process/index.ts'
+import { eventually } from '../testing/eventually.ts'
 import {
   createApp,
   finishApp,
@@ -124,7 +125,7 @@ describe('an app', () => {
       app.get('/tracks/:id', (_, response) => void response.json({})),
     )
     await fetch(`${origin}/tracks/7?token=hunter2`, { headers: { Authorization: 'Hexachord hunter2' } })
-    await eventually(() => lines.length > 0)
+    await eventually(() => expect(lines).toHaveLength(1))
     expect(lines).toEqual([
       expect.objectContaining({
         level: 'info',
@@ -144,7 +145,7 @@ describe('an app', () => {
     await fetch(`${origin}/tracks/7`)
     await fetch(`${origin}/tracks/8`)
     await fetch(`${origin}/made-up`)
-    await eventually(() => lines.length === 3)
+    await eventually(() => expect(lines).toHaveLength(3))
     const text = await metrics.registry.metrics()
     expect(text).toContain(
       'http_request_seconds_count{service="test",route="/tracks/:id",method="GET",status="200"} 2',
@@ -156,7 +157,7 @@ describe('an app', () => {
   test('tells a client that went away from one that was answered', async () => {
     const { origin, lines } = await serve((app) => app.get('/slow', () => {}))
     await expect(fetch(`${origin}/slow`, { signal: AbortSignal.timeout(50) })).rejects.toThrow()
-    await eventually(() => lines.length === 1)
+    await eventually(() => expect(lines).toHaveLength(1))
     expect(lines[0]).toMatchObject({ path: '/slow', status: 499 })
   })
 
@@ -326,12 +327,4 @@ describe('an app', () => {
 
 function post(url: string, body: string): Promise<Response> {
   return fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })
-}
-
-async function eventually(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('it did not happen within 5 s')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
 }

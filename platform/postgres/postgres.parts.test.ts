@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { createLogger } from '../process/index.ts'
+import { eventually } from '../testing/eventually.ts'
 import {
   type CopyValue,
   copyRows,
@@ -328,15 +329,3 @@ describe('postgres', () => {
     })
   })
 })
-
-async function eventually(work: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + 5_000
-  for (;;) {
-    try {
-      await work()
-      return
-    } catch (error) {
-      if (Date.now() > deadline) throw error
-    }
-  }
-}
