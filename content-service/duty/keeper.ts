@@ -46,7 +46,8 @@ const defaultTimes: Required<KeeperTimes> = {
 
 /** Tracks brought here at one time; offers that somebody waits for come first. */
 const repairsAtOnce = 2
-/** Longest sleep, for what becomes due without anybody saying so. */
+/** Shortest and longest sleep: many changes at once are one round, and no clock that jumps stops everything. */
+const shortestSleepMs = 20
 const longestSleepMs = 5_000
 /** Subjects looked at between two turns for everything else this process does. */
 const subjectsPerTurn = 100
@@ -148,19 +149,24 @@ export function createKeeper(
   }
 
   async function sleep(): Promise<void> {
-    const expiresAt = offers.nextExpiry()
-    const soonest = Math.min(
-      holdings.nextDueAt('missing') ?? Number.POSITIVE_INFINITY,
-      holdings.nextDueAt('releasing') ?? Number.POSITIVE_INFINITY,
-      expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt + times.leaseGraceMs,
+    const dueAt = [
+      // What is under way is due, too; when it ends, that wakes this up.
+      repairing.size > 0 ? undefined : holdings.nextDueAt('missing'),
+      holdings.nextDueAt('releasing'),
+      leaseEndsAt(),
       collectAt,
-    )
-    // What is due already waits for a free repair, which wakes this up.
-    const untilMs = soonest <= now() ? longestSleepMs : soonest - now()
-    const timer = setTimeout(() => wake.resolve(), Math.min(untilMs, longestSleepMs))
+    ]
+    const soonest = Math.min(...dueAt.filter((at) => at !== undefined))
+    const ms = Math.min(Math.max(soonest - now(), shortestSleepMs), longestSleepMs)
+    const timer = setTimeout(() => wake.resolve(), ms)
     await wake.promise
     clearTimeout(timer)
     wake = Promise.withResolvers()
+  }
+
+  function leaseEndsAt(): number | undefined {
+    const expiresAt = offers.nextExpiry()
+    return expiresAt === undefined ? undefined : expiresAt + times.leaseGraceMs
   }
 
   async function run(): Promise<void> {
