@@ -1,5 +1,6 @@
 import { resolutionSchema, searchAnswerSchema } from '@hexachord/protocol/rest'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import fc from 'fast-check'
 import {
   album,
   bjork,
@@ -62,6 +63,23 @@ describe('/v1/search', () => {
   ])('takes any text for what it is: %s', async (q) => {
     const response = await served.get(`/v1/search?q=${encodeURIComponent(q)}`)
     expect([200, 400]).toContain(response.status)
+  })
+})
+
+describe('the words of a search', () => {
+  test('are a query that the database understands, whatever is typed', async () => {
+    const { postgres } = served.catalogue.database
+    const typed = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(typed, { minLength: 50, maxLength: 50 }), async (texts) => {
+        const storable = texts.map((text) => text.toWellFormed().replaceAll('\0', ' '))
+        const { rows } = await postgres.query('SELECT typed_query(text) FROM unnest($1::text[]) AS text', [
+          storable,
+        ])
+        expect(rows).toHaveLength(50)
+      }),
+      { numRuns: 60 },
+    )
   })
 })
 
