@@ -74,7 +74,6 @@ export function createCreatorApp(options: CreatorAppOptions): Express {
       requireOperator: requireOperator({ domain, audience: publicUrl, catalogue, now }),
     }),
   )
-  app.use(uploadReadRoutes({ uploads, changes, signal }))
   app.use(
     tusRoutes({
       ...{ publicUrl, uploads, files: options.files, identify, onReceived: options.onReceived },
@@ -82,6 +81,8 @@ export function createCreatorApp(options: CreatorAppOptions): Express {
       onCancel: (upload) => cancelUpload(upload, options),
     }),
   )
+  // After tus, whose HEAD is another than that of the route for GET.
+  app.use(uploadReadRoutes({ uploads, changes, signal }))
   app.use(actionRoutes({ ...options, identify }))
   app.use(receiptRoutes({ receiptsOf: (manifest) => receiptsOf(uploads, manifest) }))
   app.use(hlsRoutes({ ipfs, publicUrl, holdersOf }))

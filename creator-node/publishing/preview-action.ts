@@ -27,7 +27,7 @@ export function previewAction(
   nowMs: number,
 ): Verdict {
   const view = {
-    get: (key: string) => valueOf(catalogue, key, nowMs),
+    get: (key: string) => entryOf(catalogue, key, nowMs),
     operatorsAt: catalogue.operatorsAt,
     domain: catalogue.rules.domain,
     placement: catalogue.rules.placement,
@@ -50,7 +50,7 @@ export function problemOfVerdict(verdict: Verdict): Problem | undefined {
 
 /** The index by key, from the catalogue's own words. Who has a handle it does not tell: a handle that is taken is
  * found out by the indexers. */
-function valueOf(
+function entryOf(
   catalogue: Pick<Catalogue, 'subject' | 'identity'>,
   key: string,
   nowMs: number,

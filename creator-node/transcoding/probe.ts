@@ -4,6 +4,7 @@ import { inputOptions, inputUrl } from './input-options.ts'
 import { ProgramFailed } from './process-errors.ts'
 import { runProgram } from './run-program.ts'
 import { SourceError } from './source-error.ts'
+import { missingWavBytes } from './wav-length.ts'
 
 /** What a file holds, as its container and first frames tell. */
 export type AudioSource = {
@@ -90,6 +91,14 @@ export async function probe(path: string, options: ProbeOptions): Promise<AudioS
   const { codec_name: codec, sample_rate: sampleRateHz, channels } = stream
   if (codec === undefined || codec === 'unknown' || sampleRateHz === undefined || channels === undefined) {
     throw new SourceError('undecodable', 'the audio is of a kind that this node cannot decode')
+  }
+  // ffprobe takes what is there for what there should be.
+  const missingBytes = await missingWavBytes(path)
+  if (missingBytes > 0) {
+    throw new SourceError(
+      'truncated',
+      `the file says that ${missingBytes} more bytes follow: its end is missing`,
+    )
   }
   const stated = stream.duration ?? format.duration
   const durationMs = Math.round(stated === undefined ? await options.measureDuration() : stated * 1000)

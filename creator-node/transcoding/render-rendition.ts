@@ -59,6 +59,8 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
       running = false
       watch.poke()
     })
+  // It is awaited at the end; until then a failure, such as that of another rendition, must not count as unhandled.
+  ffmpeg.catch(() => undefined)
 
   async function storeInit() {
     const bytes = await readFile(join(directory, 'init.mp4'))

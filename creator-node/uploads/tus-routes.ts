@@ -1,6 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Problem, requestContext } from '@hexachord/platform/http'
-import { MemoryLocker, Server, type ServerOptions } from '@tus/server'
+import { MemoryLocker, Server } from '@tus/server'
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { Identify } from '../admission/index.ts'
 import { type AdmitOptions, admitUpload } from './admit-upload.ts'
@@ -21,8 +20,6 @@ export type TusRoutesOptions = {
   onCancel: (upload: Upload) => Promise<void>
 }
 
-type TusRequest = Parameters<NonNullable<ServerOptions['onUploadCreate']>>[0]
-
 /** How long a second request for one upload waits for the first, whose connection may be dead, to let go. */
 const lockTimeoutMs = 15_000
 
@@ -32,13 +29,21 @@ const lockTimeoutMs = 15_000
  */
 export function tusRoutes(options: TusRoutesOptions): Router {
   const { uploads, files, identify } = options
+  /** The requests that tus is working on, by the form in which it knows them. */
+  const origins = new WeakMap<object, Request>()
+  const originOf = (request: object): Request => {
+    const origin = origins.get(request)
+    if (origin === undefined) throw new TypeError('tus works on a request that did not come through here')
+    return origin
+  }
+
   const server = new Server({
     path: '/uploads',
     datastore: files.store,
     locker: new MemoryLocker({ acquireLockTimeout: lockTimeoutMs }),
     generateUrl: (_request, { id }) => `${options.publicUrl}/uploads/${id}`,
     async onUploadCreate(request, { id, size, metadata }) {
-      const account = identify(nodeOf(request).req as Request)
+      const account = identify(originOf(request))
       uploads.add(await admitUpload({ id, account, byteLength: size, metadata }, options.admit))
       return {}
     },
@@ -46,14 +51,28 @@ export function tusRoutes(options: TusRoutesOptions): Router {
       await finishReceiving(id, { ...options, now: options.admit.now })
       return {}
     },
-    onResponseError: (request, error) => asProblem(nodeOf(request), error),
+    onResponseError(request, error) {
+      const problem = problemOf(error)
+      if (problem.status >= 500)
+        requestContext(originOf(request)).logger.error({ err: error }, 'upload failed')
+      problems.set(request, problem)
+      return undefined
+    },
   })
+  /** What went wrong in the requests that failed. */
+  const problems = new WeakMap<object, Problem>()
 
   const handle = async (request: Request, response: Response) => {
-    if (request.method !== 'OPTIONS' && request.get('tus-resumable') !== '1.0.0') {
-      throw new Problem({ status: 412, slug: 'tus-required', detail: 'send the header Tus-Resumable: 1.0.0' })
+    const web = webRequest(request, options.publicUrl)
+    origins.set(web, request)
+    const answer = await server.handleWeb(web)
+    if (answer.status >= 400) {
+      throw problems.get(web) ?? new Problem({ status: answer.status, detail: (await answer.text()).trim() })
     }
-    await server.handle(request, response)
+    response.status(answer.status)
+    for (const [name, value] of answer.headers) response.setHeader(name, value)
+    response.removeHeader('Content-Type')
+    response.end()
   }
 
   /** Lets only the account pass that began the upload. */
@@ -110,30 +129,40 @@ export function noSuchUpload(id: string): Problem {
   })
 }
 
-function nodeOf(request: TusRequest): { req: IncomingMessage; res: ServerResponse } {
-  const node = request.runtime?.node
-  if (node?.req === undefined || node.res === undefined) throw new TypeError('tus runs on a Node server here')
-  return node as { req: IncomingMessage; res: ServerResponse }
+/** The request as tus wants it. Its own adapter for Node would leave us no say in how errors are answered. */
+function webRequest(request: Request, origin: string): globalThis.Request {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (typeof value === 'string') headers.set(name, value)
+  }
+  const body = request.method === 'POST' || request.method === 'PATCH' ? bodyOf(request) : null
+  return new globalThis.Request(new URL(request.originalUrl, origin), {
+    method: request.method,
+    headers,
+    body,
+    ...(body === null ? {} : { duplex: 'half' }),
+  } as RequestInit)
 }
 
-/** tus answers errors as plain text; ours go out as problem details like all others. */
-function asProblem(
-  { req, res }: { req: IncomingMessage; res: ServerResponse },
-  error: Error | { status_code: number; body: string },
-): { status_code: number; body: string } {
-  const problem = problemOf(error)
-  if (problem.status >= 500) requestContext(req as Request).logger.error({ err: error }, 'upload failed')
-  const headers = {
-    ...problem.headers,
-    'Content-Type': 'application/problem+json',
-    'Cache-Control': 'no-store',
-  }
-  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
-  return { status_code: problem.status, body: JSON.stringify(problem.details()) }
+/** The body, untouched until somebody reads it: Node can skip over it then, and the connection stays of use. */
+function bodyOf(request: Request): ReadableStream<Uint8Array> {
+  let chunks: AsyncIterator<Uint8Array> | undefined
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        chunks ??= request.iterator({ destroyOnReturn: false })
+        const { done, value } = await chunks.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+    },
+    { highWaterMark: 0 },
+  )
 }
 
 function problemOf(error: Error | { status_code: number; body: string }): Problem {
   if (error instanceof Problem) return error
   if ('status_code' in error) return new Problem({ status: error.status_code, detail: error.body.trim() })
-  return new Problem({ status: 500, detail: 'something went wrong here, not in the request: send it again' })
+  const detail = 'something went wrong here, not in the request: send it again'
+  return new Problem({ status: 500, detail, cause: error })
 }
