@@ -105,6 +105,10 @@ export function createOutbox(database: Sqlite) {
     return row === undefined ? null : rowOf(row)
   }
 
+  function forgetSigned(id: string): void {
+    database.run('DELETE FROM outbox_signed WHERE sequence = (SELECT sequence FROM outbox WHERE id = ?)', id)
+  }
+
   return {
     find,
 
@@ -208,12 +212,16 @@ export function createOutbox(database: Sqlite) {
       )
     },
 
-    /** Its block is final: `mined` becomes `final`, a reverted one stays `failed`. */
+    /** Its block is final: `mined` becomes `final`, a reverted one stays `failed`; nothing is left to send. */
     recordFinal(id: string): void {
-      database.run(
-        `UPDATE outbox SET watched = 0, state = CASE state WHEN 'mined' THEN 'final' ELSE state END WHERE id = ?`,
-        id,
-      )
+      database.transaction(() => {
+        forgetSigned(id)
+        database.run(
+          `UPDATE outbox SET watched = 0, state = CASE state WHEN 'mined' THEN 'final' ELSE state END
+           WHERE id = ?`,
+          id,
+        )
+      })
     },
 
     /** It was mined, and is not any more. */
@@ -233,10 +241,7 @@ export function createOutbox(database: Sqlite) {
     /** Back to the start with no nonce, such as after a failure that has been mended. */
     requeue(id: string): void {
       database.transaction(() => {
-        database.run(
-          'DELETE FROM outbox_signed WHERE sequence = (SELECT sequence FROM outbox WHERE id = ?)',
-          id,
-        )
+        forgetSigned(id)
         database.run(
           `UPDATE outbox SET state = 'queued', account = NULL, nonce = NULL, hash = NULL, block_number = NULL,
              block_hash = NULL, reason = NULL, sent_at = NULL, watched = 1 WHERE id = ?`,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import Bull from 'bull'
 import type { Logger } from '../process/index.ts'
 import { createRedisClients, isConnectionError, QueueUnavailable, withinTime } from './redis-client.ts'
@@ -87,6 +88,11 @@ end
 redis.call('DEL', KEYS[6])
 return 'absent'`
 
+/** Only a delivery that Redis still knows of has a place to go back to: a flush, or a second delivery, ends it. */
+const putBackScript = `
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) > 0 then redis.call('RPUSH', KEYS[2], ARGV[1]) end
+redis.call('DEL', KEYS[3])`
+
 /** A queue of jobs in Redis by Bull. Returns at once; it works whenever Redis is there. */
 export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
   const logger = options.logger.child({ queue: options.name })
@@ -169,12 +175,8 @@ export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
 
   /** Undoes a delivery: the job waits again, first in line. */
   async function putBack(id: string): Promise<void> {
-    await bull.client
-      .multi()
-      .lrem(bull.toKey('active'), 1, id)
-      .rpush(bull.toKey('wait'), id)
-      .del(`${bull.toKey(id)}:lock`)
-      .exec()
+    const keys = [bull.toKey('active'), bull.toKey('wait'), `${bull.toKey(id)}:lock`]
+    await bull.client.eval(putBackScript, keys.length, ...keys, id)
   }
 
   /** What was active when this process starts was left by a crash: frees it now rather than when its lock ends. */
@@ -233,8 +235,7 @@ export function createQueue<Data>(options: QueueOptions<Data>): Queue<Data> {
     await bull.pause(true, true).catch((err: unknown) => logger.debug({ err }, 'pausing failed'))
     await running.stop(options.closeGraceMs ?? 8_000)
     const recordBy = Date.now() + recordTimeoutMs
-    while (recording.size > 0 && Date.now() < recordBy)
-      await new Promise((resolve) => setTimeout(resolve, 10))
+    while (recording.size > 0 && Date.now() < recordBy) await delay(10)
     const closed = bull.close(true).catch((err: unknown) => logger.debug({ err }, 'closing failed'))
     await withinTime(recordTimeoutMs, closed).catch((err: unknown) =>
       logger.debug({ err }, 'closing took long'),

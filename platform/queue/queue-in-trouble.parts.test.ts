@@ -61,6 +61,28 @@ describe('a queue in trouble', () => {
       for (const release of releases) release()
     })
 
+    test('puts a job back once when it closes, however often it was delivered, or not at all', async () => {
+      for (const addAgain of [true, false]) {
+        const begun = Promise.withResolvers<void>()
+        const queue = open({
+          concurrency: 2,
+          process: async ({ signal }) => {
+            begun.resolve()
+            await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+          },
+        })
+        await queue.add('a', { note: 'x' })
+        await begun.promise
+        await bench.flush()
+        if (addAgain) {
+          await queue.add('a', { note: 'x' })
+          await eventually(async () => expect(await queue.counts()).toMatchObject({ active: 1 }))
+        }
+        await queue.close()
+        expect(await bench.waiting()).toEqual(addAgain ? ['a'] : [])
+      }
+    })
+
     test('takes a job again that failed after the flush', async () => {
       const fail = Promise.withResolvers<never>()
       let runs = 0

@@ -12,6 +12,8 @@ export type QueueBench = {
   readonly name: string
   open(options: Partial<QueueOptions<Note>> & Pick<QueueOptions<Note>, 'process'>): Queue<Note>
   flush(): Promise<void>
+  /** Ids in the waiting list, as Redis has them. */
+  waiting(): Promise<string[]>
   close(): Promise<void>
 }
 
@@ -21,6 +23,16 @@ export async function createQueueBench(): Promise<QueueBench> {
   const name = `test-${randomBytes(4).toString('hex')}`
   const logger = createLogger({ service: 'test', level: 'silent' })
   const queues: Queue<Note>[] = []
+
+  async function withClient<Result>(work: (client: Redis) => Promise<Result>): Promise<Result> {
+    const client = new Redis(redis.url)
+    try {
+      return await work(client)
+    } finally {
+      client.disconnect()
+    }
+  }
+
   return {
     redis,
     name,
@@ -37,10 +49,9 @@ export async function createQueueBench(): Promise<QueueBench> {
       return queue
     },
     async flush() {
-      const client = new Redis(redis.url)
-      await client.flushall()
-      client.disconnect()
+      await withClient((client) => client.flushall())
     },
+    waiting: () => withClient((client) => client.lrange(`hexachord:${name}:wait`, 0, -1)),
     async close() {
       await Promise.all(queues.map((queue) => queue.close()))
       await redis.kill()
