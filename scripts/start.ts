@@ -18,7 +18,8 @@ import {
 import { createStepPrinter } from './step-printer.ts'
 
 const startedAt = performance.now()
-const state = fileURLToPath(new URL('../.hexachord', import.meta.url))
+// Tests bring a folder of their own, so that they never touch the network of whoever works here.
+const state = process.env.HEXACHORD_STATE || fileURLToPath(new URL('../.hexachord', import.meta.url))
 const interrupted = new AbortController()
 const interrupt = () => interrupted.abort(new Error('interrupted'))
 process.once('SIGINT', interrupt)
