@@ -70,6 +70,20 @@ export async function signedBlindly(
   }
 }
 
+/** `POST /actions` of a creator node. */
+export async function relay(
+  creator: string,
+  { hash: _, ...action }: SignedAction & { hash: string },
+  as: Pick<Artist, 'token'>,
+): Promise<Response> {
+  return fetch(`${creator}/actions`, {
+    method: 'POST',
+    headers: { authorization: await as.token(), 'content-type': 'application/json' },
+    body: JSON.stringify(action),
+    signal: AbortSignal.timeout(15_000),
+  })
+}
+
 /** Takes an action to the chain without any of our services, as anybody may.
  * @throws with the Catalog's reason when it reverts */
 export async function sendToChain(
