@@ -326,6 +326,12 @@ test('a node that may not reach private networks fetches nothing there for anyon
   }
 })
 
+test('operators find each other over libp2p by what the registry and their status say', async () => {
+  await eventually(async () => {
+    for (const { status } of nodes) expect(await status()).toMatchObject({ connectedPeers: 2 })
+  })
+})
+
 test('an offer that is unknown is not found', async () => {
   expect((await fetch(`${node().endpoint}/offers/0x${'00'.repeat(32)}`)).status).toBe(404)
   expect((await fetch(`${node().endpoint}/offers/7`)).status).toBe(400)

@@ -119,7 +119,11 @@ export async function startContentService(
     logger,
   }
 
-  const keeper = createKeeper({ ...held, ...(pacing.times === undefined ? {} : { times: pacing.times }) })
+  const keeper = createKeeper({
+    ...held,
+    ...(pacing.times === undefined ? {} : { times: pacing.times }),
+    signal: lifecycle.signal,
+  })
   lifecycle.onClose('keeper', keeper.close)
   const scrubber = createScrubber({
     ...held,

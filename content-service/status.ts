@@ -2,7 +2,7 @@ import type { Metrics } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
 import type { NodeStatus } from '@hexachord/protocol/rest'
 import type { Catalogue } from '@hexachord/storage/catalogue'
-import type { IpfsNode } from '@hexachord/storage/ipfs'
+import type { EmbeddedIpfs } from '@hexachord/storage/ipfs'
 import type { HoldingStore } from './duty/index.ts'
 import type { OfferStore, Room } from './offers/index.ts'
 import type { ScrubReport, ScrubStore } from './scrubbing/index.ts'
@@ -14,6 +14,8 @@ export type ContentStatus = NodeStatus & {
   readonly registered: boolean
   readonly indexed: number
   readonly finalized: number
+  /** Registered peers with an open libp2p connection. */
+  readonly connectedPeers: number
   readonly stateHash: string
   readonly capacityBytes: number
   readonly freeBytes: number
@@ -36,7 +38,7 @@ export type StatusParts = {
   publicUrl: string
   capacityBytes: number
   catalogue: Catalogue
-  ipfs: IpfsNode
+  ipfs: EmbeddedIpfs
   holdings: HoldingStore
   offers: OfferStore
   room: Room
@@ -60,6 +62,7 @@ export async function contentStatus(parts: StatusParts): Promise<ContentStatus> 
     head: catalogue.head(),
     indexed: catalogue.indexed(),
     finalized: catalogue.finalized(),
+    connectedPeers: ipfs.connectedPeers().length,
     stateHash: catalogue.stateHash(),
     ipfs: { peerId: ipfs.peerId, addresses: ipfs.addresses(), ...usage },
     capacityBytes: parts.capacityBytes,

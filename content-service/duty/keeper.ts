@@ -60,6 +60,8 @@ export function createKeeper(
     offers: OfferStore
     logger: Logger
     times?: KeeperTimes
+    /** Ends it, as `close` does, when the process it is part of begins to close. */
+    signal: AbortSignal
     /** From 0 to below 1. @default Math.random */
     random?: () => number
   },
@@ -68,7 +70,7 @@ export function createKeeper(
   const times = { ...defaultTimes, ...options.times }
   const random = options.random ?? Math.random
   const closing = new AbortController()
-  const { signal } = closing
+  const signal = AbortSignal.any([options.signal, closing.signal])
   const dirty = new Set<Subject>()
   let everything = true
   const repairing = new Map<string, Promise<void>>()

@@ -98,14 +98,15 @@ export function offerRoutes(options: OfferRoutesOptions): Router {
 }
 
 /** What is asked of the registry and the catalogue must not be answered from a time long past. */
-function whenCurrent(catalogue: Pick<Catalogue, 'head' | 'indexed'>): RequestHandler {
+function whenCurrent(catalogue: Pick<Catalogue, 'behind'>): RequestHandler {
   return (_request, _response, next) => {
-    const behind = catalogue.head() - catalogue.indexed()
+    const behind = catalogue.behind()
     if (behind > tolerableLagBlocks) {
+      const blocks = Number.isFinite(behind) ? `${behind} blocks` : 'an unknown number of blocks'
       throw new Problem({
         status: 503,
         slug: 'catching-up',
-        detail: `this node is ${behind} blocks behind the chain; try again soon`,
+        detail: `this node is ${blocks} behind the chain; try again soon`,
         headers: { 'Retry-After': '5' },
       })
     }

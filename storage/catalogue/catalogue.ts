@@ -11,6 +11,8 @@ export type Catalogue = {
   head(): number
   /** The last block that is part of every answer; below the first block before anything was read. */
   indexed(): number
+  /** Blocks of the chain that are not indexed yet; infinite until the chain's node has told of its head. */
+  behind(): number
   /** No reorganisation will reach this block. */
   finalized(): number
   /** Of the last block with logs; equal on every node that has indexed the same chain. */

@@ -44,7 +44,7 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
   const ending = new AbortController()
   const signal = AbortSignal.any([options.signal, ending.signal])
   let progress = store.progress()
-  let head = progress.indexed
+  let head: number | undefined
   /** Replaced at every step, so that whoever waits looks again. */
   let step = Promise.withResolvers<void>()
 
@@ -92,13 +92,14 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
 
   return {
     rules,
-    head: () => head,
+    head: () => head ?? progress.indexed,
     indexed: () => progress.indexed,
+    behind: () => (head === undefined ? Number.POSITIVE_INFINITY : head - progress.indexed),
     finalized: () => progress.finalized,
     stateHash: () => progress.stateHash,
     async caughtUp(waiting) {
       const { number } = await reader.head()
-      head = Math.max(head, number)
+      head = Math.max(head ?? 0, number)
       const { promise, reject } = Promise.withResolvers<never>()
       const give = () => reject(waiting.reason)
       waiting.addEventListener('abort', give, { once: true })
