@@ -1,4 +1,4 @@
-import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino'
+import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino'
 
 export type { Logger } from 'pino'
 
@@ -8,6 +8,11 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 const secretFields = ['authorization', 'cookie', 'signature', 'privateKey', 'password', 'mnemonic', 'token']
 
 const secretPaths = secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`, `*.*.*.${field}`])
+
+/** Written at once: what waits in memory is lost or out of order when the process ends, and last words matter most. */
+function standardOutput(): DestinationStream {
+  return destination({ fd: 1, sync: true })
+}
 
 /**
  * JSON lines on standard output: `time` in ms, `level` as a word, `service`, `msg`, and what a call adds. An error
@@ -26,5 +31,5 @@ export function createLogger(options: {
     serializers: { err: stdSerializers.err },
     redact: { paths: secretPaths, censor: '[redacted]' },
   }
-  return options.destination === undefined ? pino(settings) : pino(settings, options.destination)
+  return pino(settings, options.destination ?? standardOutput())
 }
