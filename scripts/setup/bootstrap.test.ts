@@ -70,8 +70,8 @@ function start(shell = '/bin/sh', ...args: string[]) {
   })
 }
 
-/** The system has its own, newer or older, Node in /usr/bin or not: the tests must not see it. */
-function isHidden(): boolean {
+/** Whatever Node the system has itself, the tests must see theirs. */
+function seesOurNode(): boolean {
   return spawnSync('/bin/sh', ['-c', 'command -v node'], {
     env: environment(),
     encoding: 'utf8',
@@ -82,7 +82,7 @@ describe('setting a checkout up', () => {
   test('uses a Node that is new enough, installs, and hands over arguments and folder', async () => {
     await useThisNode()
     await npm()
-    expect(isHidden()).toBe(true)
+    expect(seesOurNode()).toBe(true)
     const run = start('/bin/sh', '--once', 'a song.flac')
     expect(run.stderr).toContain('Installing packages')
     expect(JSON.parse(run.stdout)).toEqual({

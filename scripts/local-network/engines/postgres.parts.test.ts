@@ -104,6 +104,21 @@ describe('our own Postgres', () => {
 })
 
 function asNobody(): void {
+  test('it begins anew when the folder was removed by hand and only its data elsewhere stayed', async () => {
+    const closed = path.join(folder.path, 'closed')
+    await mkdir(closed, { mode: 0o700 })
+    directory = path.join(closed, 'postgres')
+    try {
+      await withPostgres(async ({ url }) => ask(url, 'CREATE TABLE old (name text)'))
+      await rm(directory, { recursive: true })
+      await withPostgres(async ({ url }) => {
+        expect(await ask(url, "SELECT to_regclass('old') AS old")).toEqual([{ old: null }])
+      })
+    } finally {
+      await removePostgresData(directory)
+    }
+  }, 60_000)
+
   test('it runs as nobody, outside a folder that nobody may enter', async () => {
     const closed = path.join(folder.path, 'closed')
     await mkdir(closed, { mode: 0o700 })

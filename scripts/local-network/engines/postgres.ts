@@ -24,6 +24,8 @@ const run = promisify(execFile)
 type Account = { uid: number; gid: number } | undefined
 
 const user = 'hexachord'
+/** Written into a data folder once initdb has finished. */
+const initialisedMark = 'hexachord-initialised'
 /** Recovery after kill -9 replays the log before it answers. */
 const readyWithinMs = 60_000
 const stopWithinMs = 15_000
@@ -49,10 +51,12 @@ export async function startPostgres(
   const account = postgresAccount()
   const native = await runnablePostgres(account)
   const data = await dataFolder(directory, account)
-  const password = await readOrMakePassword(path.join(directory, 'password'))
+  const { password, isNew } = await readOrMakePassword(path.join(directory, 'password'))
   const log = openLogFile(options.logFile ?? path.join(directory, 'postgres.log'))
 
   await endOrphan(data, signal)
+  // Data whose password is lost is that of a network which was removed by hand: the folder under /var/tmp stayed.
+  if (isNew) await rm(path.join(data, initialisedMark), { force: true })
   await initialise({ native, data, password, account, log })
   await requireFreePort(port, 'Postgres')
   const child = await startOwnedProcess({
@@ -124,7 +128,7 @@ async function initialise(options: {
   log: LogFile
 }): Promise<void> {
   const { native, data, password, account, log } = options
-  const finished = path.join(data, 'hexachord-initialised')
+  const finished = path.join(data, initialisedMark)
   if (await exists(finished)) return
   // An initdb that was interrupted leaves a folder that Postgres cannot use and that holds nothing yet.
   await rm(data, { recursive: true, force: true })

@@ -24,7 +24,7 @@ export async function startRedis(options: EngineOptions): Promise<Engine> {
     throw new SetupError(`redis-server was not found. Install it, for example: apt-get install redis-server`)
   }
   await mkdir(directory, { recursive: true })
-  const password = await readOrMakePassword(path.join(directory, 'password'))
+  const { password } = await readOrMakePassword(path.join(directory, 'password'))
   const configFile = path.join(directory, 'redis.conf')
   await writeFile(configFile, configuration(port, directory, password), { mode: 0o600 })
 
