@@ -14,8 +14,9 @@ export type Decoder = {
   /** Takes the next bytes of the fMP4 stream; waits while the player is behind. @throws DecoderError */
   write(bytes: Uint8Array): Promise<void>
   /** Ends the stream and waits until all of it was played. @returns null for the speaker: ffplay tells nothing
-   * @throws DecoderError when it could not read the stream, or nothing came out */
-  finish(): Promise<Decoded | null>
+   * @param expectedMs what the stream should last
+   * @throws DecoderError when it could not read the stream, or less came out than went in */
+  finish(options?: { expectedMs?: number }): Promise<Decoded | null>
   close(): void
 }
 
@@ -30,6 +31,8 @@ const commands: { readonly [name in Output]: readonly [string, string[]] } = {
   null: ['ffmpeg', ['-nostats', ...quiet, '-f', 's16le', '-ar', '48000', '-ac', '2', 'pipe:1']],
 }
 const bytesPerMs = 48 * 2 * 2
+/** Encoders add a few frames at either end, of some 20 ms each. */
+const toleranceMs = 500
 const shownCharacters = 500
 
 /** Starts ffmpeg (or ffplay for the speaker) on a stream of verified bytes; `signal` kills it. */
@@ -85,12 +88,17 @@ export function startDecoder(output: Output, signal?: AbortSignal): Decoder {
       await Promise.race([drained, exit])
       await check(true)
     },
-    async finish() {
+    async finish({ expectedMs = 0 } = {}) {
       child.stdin.end()
       await check(false)
       if (output === 'speaker') return null
       if (firstSampleAt === undefined) throw new DecoderError(`${program} found no sound in the stream`)
-      return { decodedMs: Math.round(decodedBytes / bytesPerMs), firstSampleAt }
+      const decodedMs = Math.round(decodedBytes / bytesPerMs)
+      if (decodedMs < expectedMs - toleranceMs) {
+        const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+        throw new DecoderError(`only ${seconds(decodedMs)} of ${seconds(expectedMs)} could be decoded`)
+      }
+      return { decodedMs, firstSampleAt }
     },
     close,
   }

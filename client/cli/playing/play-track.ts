@@ -40,6 +40,7 @@ export async function playTrack(
   const decoder = startDecoder(options.output, options.signal)
   const sources: Record<string, number> = {}
   let segmentsPlayed = 0
+  let expectedMs = 0
   let bytesPlayed = 0
   let hashFailures = 0
   try {
@@ -59,11 +60,12 @@ export async function playTrack(
       }
       await decoder.write(part.bytes)
       segmentsPlayed += 1
+      expectedMs += part.durationMs
       bytesPlayed += part.bytes.length
       sources[part.source] = (sources[part.source] ?? 0) + 1
       options.onSegment?.(segmentsPlayed, part.count, part.source)
     }
-    const decoded = await decoder.finish()
+    const decoded = await decoder.finish({ expectedMs })
     return {
       track: track.id,
       manifest: track.manifest,

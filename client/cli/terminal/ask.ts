@@ -33,9 +33,10 @@ export async function ask(
   { hidden = false, instead }: { hidden?: boolean; instead: string },
 ): Promise<string> {
   if (!process.stdin.isTTY) throw new UsageError(`there is no terminal to ask at: ${instead}`)
-  process.stderr.write(question)
   const output = hidden ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr
   const reader = createInterface({ input: process.stdin, output, terminal: true })
+  // Only now that the terminal does not echo any more.
+  process.stderr.write(question)
   const { promise: ended, reject } = Promise.withResolvers<never>()
   reader.once('close', () => reject(new UsageError('no answer was given')))
   // In raw mode Ctrl-C is a key like others: make it again what it is elsewhere.

@@ -73,8 +73,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const [best] = providers
   const order = [...providers]
   if (best === undefined) {
-    const reasons = dropped.map(({ origin, reason }) => `\n  ${origin}: ${reason}`)
-    throw new NoProvider(`no discovery provider can be used${reasons.join('') || ': none was given'}`)
+    const reasons = dropped.map(({ origin, reason }) =>
+      reason.startsWith(origin) ? reason : `${origin} ${reason}`,
+    )
+    throw new NoProvider(`no discovery provider can be used: ${reasons.join('; ') || 'none was given'}`)
   }
   return {
     domain: domainOf({ chainId: best.status.chainId, contracts: { catalog: best.status.catalog } }),

@@ -85,8 +85,11 @@ export async function relayAction(
       try {
         return await relayTo(connection, account, node, { hash, signed, signal })
       } catch (error) {
+        if (!(error instanceof ApiError)) throw error
+        // A node that did not answer may have taken it, and now its nonce is used.
+        if (error.status === 409 && (await knownStatus(connection, hash, signal))) return hash
         // What one node says of the action, the others would say too.
-        if (!(error instanceof ApiError) || [400, 409, 422].includes(error.status)) throw error
+        if ([400, 409, 422].includes(error.status)) throw error
         if (isPassing(error)) passing = error
         last = error
       }
@@ -132,7 +135,7 @@ export async function waitForAction(
   const either = signal ? AbortSignal.any([signal, timeout]) : timeout
   try {
     for (;;) {
-      const status = await statusOf(connection, hash, either)
+      const status = (await knownStatus(connection, hash, either)) ?? { hash, status: 'pending' }
       onStatus?.(status)
       if (status.status === 'applied') return { hash, status }
       if (status.status === 'rejected') throw new ActionRejected(status)
@@ -145,14 +148,17 @@ export async function waitForAction(
 }
 
 /** Discovery first: only what it has applied can be read. A relay knows of what is not on the chain yet. */
-async function statusOf(connection: Connection, hash: Hash, signal: AbortSignal): Promise<ActionStatus> {
-  const judged = await unlessAway(() =>
-    connection.discover(`/v1/actions/${hash}`, actionStatusSchema, { signal }),
-  )
+async function knownStatus(
+  connection: Connection,
+  hash: Hash,
+  signal: AbortSignal | undefined,
+): Promise<ActionStatus | undefined> {
+  const init = signal ? { signal } : {}
+  const judged = await unlessAway(() => connection.discover(`/v1/actions/${hash}`, actionStatusSchema, init))
   if (judged) return judged
   const relays = await Promise.all(
     connection.creators.map((node) =>
-      unlessAway(() => readJson(connection.http, `${node}/actions/${hash}`, actionStatusSchema, { signal })),
+      unlessAway(() => readJson(connection.http, `${node}/actions/${hash}`, actionStatusSchema, init)),
     ),
   )
   const said = (...names: ActionStatus['status'][]) =>
@@ -160,7 +166,7 @@ async function statusOf(connection: Connection, hash: Hash, signal: AbortSignal)
   const mined = said('mined', 'applied')
   if (mined) return { ...mined, status: 'mined' }
   // One relay's refusal means nothing while another one still tries.
-  return said('pending') ?? said('rejected') ?? { hash, status: 'pending' }
+  return said('pending') ?? said('rejected')
 }
 
 /** Neither a 404 nor a node that is away for now ends the waiting. */
