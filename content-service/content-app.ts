@@ -23,7 +23,7 @@ export type ContentAppOptions = {
   /** Memory for hot blocks. */
   cacheBytes: number
   catalogue: Catalogue
-  ipfs: IpfsNode
+  reads: Pick<IpfsNode, 'get' | 'size'>
   offers: OfferStore
   changes: OfferChanges
   receipts: ReceiptStore
@@ -43,7 +43,7 @@ export type ContentAppOptions = {
 /** What a content service answers. Blocks are served if they are here, and never fetched for whoever asks: nodes that
  * ask each other on somebody's behalf go round in circles. */
 export function createContentApp(options: ContentAppOptions): Express {
-  const { catalogue, ipfs, receipts, holdings, publicUrl, self, logger, metrics } = options
+  const { catalogue, reads, receipts, holdings, publicUrl, self, logger, metrics } = options
 
   function holdersOf(manifest: string): string[] {
     const [holding] = holdings.ofManifest(manifest)
@@ -64,8 +64,8 @@ export function createContentApp(options: ContentAppOptions): Express {
       onTaken: (lease) => options.puller.start(lease),
     }),
   )
-  app.use(gatewayRoutes({ ipfs, cacheBytes: options.cacheBytes }))
+  app.use(gatewayRoutes({ ipfs: reads, cacheBytes: options.cacheBytes }))
   app.use(receiptRoutes({ receiptsOf: (manifest) => receipts.ofManifest(manifest) }))
-  app.use(hlsRoutes({ ipfs, publicUrl, holdersOf }))
+  app.use(hlsRoutes({ ipfs: reads, publicUrl, holdersOf }))
   return finishApp(app)
 }

@@ -256,3 +256,33 @@ describe('a track that is never published', () => {
     await expectWhole(node(0), track)
   })
 })
+
+// Last, since one operator more changes the ranks.
+test('a published track is whole again after a reader has met a rotten block, without waiting for a scrub', async () => {
+  const unscrubbed = await startTestNode({
+    chain,
+    pacing: { pollMs: 25, times: { patienceMs: 0 }, scrub: { passEveryMs: 86_400_000 } },
+  })
+  try {
+    await chain.mineIntoNextEpoch()
+    const head = await chain.head()
+    await eventually(async () => expect((await unscrubbed.status()).indexed).toBeGreaterThanOrEqual(head))
+    const track = await makeTestTrack()
+    offerWhole(creator, track)
+    const receipts = [await hold(unscrubbed), await hold(node(0))]
+    await chain.act(relayed(await signTrack(author, domain(), { subject, receipts })))
+    await eventually(async () => expect((await unscrubbed.status()).leases).toMatchObject({ held: 0 }))
+    const [, rotten] = track.blocks
+    if (rotten === undefined) throw new Error('too few blocks')
+    await writeFile(fileOf(unscrubbed, rotten.cid), 'rot')
+    const read = await fetch(`${unscrubbed.endpoint}/ipfs/${rotten.cid}?format=raw`)
+    expect(read.status).toBe(404)
+    await eventually(async () => {
+      const again = await fetch(`${unscrubbed.endpoint}/ipfs/${rotten.cid}?format=raw`)
+      expect(again.status).toBe(200)
+      expect(Buffer.compare(Buffer.from(await again.arrayBuffer()), rotten.bytes)).toBe(0)
+    })
+  } finally {
+    await unscrubbed.remove()
+  }
+})

@@ -24,7 +24,13 @@ import manifest from './package.json' with { type: 'json' }
 import { createPuller } from './pulling/index.ts'
 import { readinessChecks } from './readiness.ts'
 import { createIssueReceipt, createReceiptStore, receiptMigrations } from './receipts/index.ts'
-import { createScrubber, createScrubStore, type ScrubPace, scrubMigrations } from './scrubbing/index.ts'
+import {
+  createScrubber,
+  createScrubStore,
+  type ScrubPace,
+  scrubMigrations,
+  watchReads,
+} from './scrubbing/index.ts'
 import { serviceName } from './service-name.ts'
 import { contentStatus, exposeStatus } from './status.ts'
 
@@ -135,6 +141,8 @@ export async function startContentService(
     },
   })
   lifecycle.onClose('scrubber', scrubber.close)
+  const reads = watchReads({ ...held, onDamage: ({ subject }) => keeper.recheck(subject) })
+  lifecycle.onClose('reads', reads.close)
   const changes = createOfferChanges()
   const leaseGraceMs = pacing.times?.leaseGraceMs ?? defaultLeaseGraceMs
   const puller = createPuller({
@@ -160,7 +168,7 @@ export async function startContentService(
   exposeStatus(metrics, status)
   const app = createContentApp({
     ...{ self, hotKey: hotAddress, publicUrl, capacityBytes, cacheBytes: config.cacheBytes },
-    ...{ catalogue, ipfs, offers, changes, receipts, holdings, room, puller, metrics, logger, now, status },
+    ...{ catalogue, reads, offers, changes, receipts, holdings, room, puller, metrics, logger, now, status },
     checks: readinessChecks({ directory, database, reader, catalogue }),
     signal: lifecycle.signal,
   })

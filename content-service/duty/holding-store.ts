@@ -46,6 +46,10 @@ export type HoldingStore = {
   get(subject: Subject, manifest: string): Holding | undefined
   ofSubject(subject: Subject): Holding[]
   ofManifest(manifest: string): Holding[]
+  /** Everything that is held, page by page. */
+  held(): Iterable<Holding>
+  /** Notes that blocks of something held are gone or bad. @returns whether it was held */
+  damaged(holding: Holding, at: number): boolean
   /** Subjects of everything that is not being released yet, page by page. */
   subjects(): Iterable<Subject>
   put(holding: Holding): void
@@ -100,6 +104,30 @@ export function createHoldingStore(database: Sqlite): HoldingStore {
         after = last.subject
       }
     },
+    *held() {
+      let after = { subject: '', manifest: '' }
+      for (;;) {
+        const page = database.all<Row>(
+          `SELECT * FROM holding WHERE state = 'held' AND (subject, manifest) > (?, ?)
+           ORDER BY subject, manifest LIMIT ?`,
+          after.subject,
+          after.manifest,
+          pageSize,
+        )
+        for (const row of page) yield holdingOf(row)
+        const last = page.at(-1)
+        if (last === undefined || page.length < pageSize) return
+        after = last
+      }
+    },
+    damaged: ({ subject, manifest }, at) =>
+      database.run(
+        `UPDATE holding SET state = 'missing', due_at = ?, attempts = 0, reason = 'damaged blocks'
+         WHERE subject = ? AND manifest = ? AND state = 'held'`,
+        at,
+        subject,
+        manifest,
+      ).changes > 0,
     put(holding) {
       database.run(
         `INSERT INTO holding (subject, manifest, byte_length, state, due_at, attempts, reason, scrubbed_at)

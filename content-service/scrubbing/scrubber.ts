@@ -94,11 +94,7 @@ export function createScrubber(options: {
     report.missing += bad.missing
     if (bad.corrupt + bad.missing === 0) return
     logger.error({ subject, manifest, ...bad }, 'blocks of a held track are damaged')
-    const current = holdings.get(subject, manifest)
-    if (current?.state === 'held') {
-      holdings.put({ ...current, state: 'missing', dueAt: now(), attempts: 0, reason: 'damaged blocks' })
-      onDamage(holding)
-    }
+    if (holdings.damaged(holding, now())) onDamage(holding)
   }
 
   /** Without a readable manifest nobody can say what else belongs to the track. */
