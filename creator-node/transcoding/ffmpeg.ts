@@ -15,6 +15,8 @@ export type FfmpegRun = {
   readonly outputs: readonly { readonly options: readonly string[]; readonly to: string | ByteSink }[]
   /** `info` also logs what filters have to say at the end. @default 'error' */
   readonly logLevel?: 'error' | 'info'
+  /** For work that somebody waits for and that is over in a moment. @default false */
+  readonly urgent?: boolean
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
@@ -24,7 +26,7 @@ export type ByteSink = (bytes: Uint8Array) => void
 /** The ffmpeg of this machine, held within bounds. */
 export type Ffmpeg = {
   /**
-   * Runs ffmpeg at the lowest priority on one core and resolves once it has ended well, all output taken.
+   * Runs ffmpeg at the lowest priority (unless it is urgent) on one core and resolves once it has ended well, all output taken.
    * @returns the last of what it logged
    * @throws ProgramMissing, ProgramFailed, ProgramLimit, or the signal's reason
    */
@@ -42,6 +44,8 @@ export type FfmpegOptions = {
 
 /** Below everything that serves listeners. */
 const niceness = 19
+/** Below it, too, but not starved by whatever else the machine does. */
+const urgentNiceness = 2
 /** More than any real run needs: ffmpeg itself links libraries of some hundred MB. */
 const defaultMemoryBytes = 2 * 1024 ** 3
 /** A segment has at most 1 MiB, playlists are small: whatever file grows past this is a mistake or an attack. */
@@ -64,7 +68,11 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
   async function run(run: FfmpegRun): Promise<{ stderr: string }> {
     run.signal.throwIfAborted()
     const sinks: Writable[] = []
-    const command = fluentFfmpeg({ niceness, stdoutLines: keptLogLines, logger: silentLogger })
+    const command = fluentFfmpeg({
+      niceness: run.urgent === true ? urgentNiceness : niceness,
+      stdoutLines: keptLogLines,
+      logger: silentLogger,
+    })
     command.setFfmpegPath(path)
     command.input(inputUrl(run.input)).inputOptions(globalOptions(run.logLevel ?? 'error'))
     if (run.filterGraph !== undefined) command.complexFilter(run.filterGraph)

@@ -52,6 +52,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     .run({
       input: options.input,
       outputs: [{ options: outputOptions(plan, directory), to: join(directory, 'playlist.m3u8') }],
+      urgent: plan.method === 'copy',
       timeoutMs: options.timeoutMs,
       signal,
     })
