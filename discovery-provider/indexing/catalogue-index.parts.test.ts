@@ -1,6 +1,6 @@
 import { type Address, subjectOf, userSubject } from '@hexachord/protocol/names'
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { contentsOf } from '../fixtures/database.ts'
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { contentsOf, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { indexNaively } from '../fixtures/naive-index.ts'
 import { actedLog, indexedNetwork, operators, rules, updatedLog } from '../fixtures/synthetic-network.ts'
 import { createTestIndex, published, type TestIndex } from '../fixtures/test-index.ts'
@@ -12,11 +12,15 @@ jest.setTimeout(60_000)
 const guido: Address = `0x${'a1'.repeat(20)}`
 const track = subjectOf(guido, 7n)
 
+let database: TestDatabase
 let catalogue: TestIndex
-beforeEach(async () => {
-  catalogue = await createTestIndex()
+beforeAll(async () => {
+  database = await createTestDatabase()
 })
-afterEach(() => catalogue.database.drop())
+afterAll(() => database.drop())
+beforeEach(async () => {
+  catalogue = await createTestIndex(database)
+})
 
 describe('the chain', () => {
   test('may be empty for long', async () => {
@@ -60,7 +64,7 @@ describe('the chain', () => {
         content: { prev: null, handle: 'ut' },
       }),
     )
-    const before = await contentsOf(catalogue.database.postgres)
+    const before = await contentsOf(database.postgres)
     const { checkpoint } = catalogue.index
     const [operator] = operators
     if (!operator) throw new Error('three operators')
@@ -80,7 +84,7 @@ describe('the chain', () => {
       updatedLog(operator, 'https://elsewhere.example'),
     )
     await catalogue.index.takeBack(checkpoint.indexed)
-    const after = await contentsOf(catalogue.database.postgres)
+    const after = await contentsOf(database.postgres)
     for (const table of ['state', 'track', 'profile', 'operator', 'action', 'log', 'operator_event']) {
       expect([table, after[table]]).toEqual([table, before[table]])
     }
@@ -117,7 +121,7 @@ describe('an index', () => {
   })
 
   test('that was interrupted in mid-range holds nothing of it', async () => {
-    const before = await contentsOf(catalogue.database.postgres)
+    const before = await contentsOf(database.postgres)
     const log = await published(track)
     catalogue.chain.mine([log])
     catalogue.chain.mine([await published(subjectOf(guido, 12n))])
@@ -128,7 +132,7 @@ describe('an index', () => {
     // A second log with the same place breaks the transaction in its middle.
     const twice = { ...range, logs: [...range.logs, ...range.logs.slice(-1)] }
     await expect(catalogue.index.append(twice)).rejects.toThrow(/duplicate key/)
-    expect(await contentsOf(catalogue.database.postgres)).toEqual(before)
+    expect(await contentsOf(database.postgres)).toEqual(before)
     await catalogue.index.append(range)
     expect(await catalogue.rows('track')).toHaveLength(2)
   })
@@ -139,9 +143,9 @@ describe('an index', () => {
       await published(track),
       await published(subjectOf(guido, 12n)),
     )
-    const before = await contentsOf(catalogue.database.postgres)
+    const before = await contentsOf(database.postgres)
     await catalogue.index.replay()
-    expect(await contentsOf(catalogue.database.postgres)).toEqual(before)
+    expect(await contentsOf(database.postgres)).toEqual(before)
     const { checkpoint } = catalogue.index
     await catalogue.reopen()
     expect(catalogue.index.checkpoint).toEqual(checkpoint)
@@ -149,16 +153,16 @@ describe('an index', () => {
 
   test('is made anew when it was made by other rules', async () => {
     await catalogue.put(await published(track))
-    const before = await contentsOf(catalogue.database.postgres)
-    await catalogue.database.postgres.query(`UPDATE checkpoint SET rules_version = 0`)
-    await catalogue.database.postgres.query(`UPDATE track SET title = 'by other rules'`)
+    const before = await contentsOf(database.postgres)
+    await database.postgres.query(`UPDATE checkpoint SET rules_version = 0`)
+    await database.postgres.query(`UPDATE track SET title = 'by other rules'`)
     await catalogue.reopen()
-    expect(await contentsOf(catalogue.database.postgres)).toEqual(before)
+    expect(await contentsOf(database.postgres)).toEqual(before)
   })
 
   test('of another network is refused', async () => {
     const other = { ...indexedNetwork, catalog: `0x${'ee'.repeat(20)}` }
-    const opening = openCatalogueIndex({ postgres: catalogue.database.postgres, network: other, rules })
+    const opening = openCatalogueIndex({ postgres: database.postgres, network: other, rules })
     await expect(opening).rejects.toThrow(/holds the index of the Catalog 0x0{38}aa/)
   })
 
@@ -168,10 +172,10 @@ describe('an index', () => {
     const log = await published(track)
     catalogue.chain.mine([log])
     await other.append(catalogue.chain.range(9, 9))
-    const before = await contentsOf(catalogue.database.postgres)
+    const before = await contentsOf(database.postgres)
     catalogue.chain.drop(1)
     catalogue.chain.mine([])
     await expect(catalogue.index.append(catalogue.chain.range(9, 9))).rejects.toThrow()
-    expect(await contentsOf(catalogue.database.postgres)).toEqual(before)
+    expect(await contentsOf(database.postgres)).toEqual(before)
   })
 })

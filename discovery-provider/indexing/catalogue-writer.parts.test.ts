@@ -21,6 +21,7 @@ let rules: CatalogueRules
 let network: IndexedNetwork
 let reader: ChainReader
 let database: TestDatabase
+let fresh: TestDatabase
 let metrics: Metrics
 let indexMetrics: IndexMetrics
 let writers: CatalogueWriter[]
@@ -30,21 +31,24 @@ beforeAll(async () => {
   rules = rulesOf(chain.file)
   network = { chainId: chain.file.chainId, catalog: rules.catalog, firstBlock: chain.file.firstBlock }
   reader = createChainReader({ rpcUrl: chain.anvil.url })
+  database = await createTestDatabase()
+  fresh = await createTestDatabase()
 })
 afterAll(async () => {
+  await fresh.drop()
+  await database.drop()
   await reader.close()
   await chain.anvil.close()
 })
 
 beforeEach(async () => {
-  database = await createTestDatabase()
+  await database.empty()
   metrics = createMetrics('test')
   indexMetrics = createIndexMetrics(metrics, Date.now)
   writers = []
 })
 afterEach(async () => {
   for (const writer of writers) await writer.close()
-  await database.drop()
 })
 
 function startWriter(): CatalogueWriter {
@@ -94,21 +98,17 @@ async function expectAsFromScratch(): Promise<void> {
   const numbers = Array.from({ length: head + 1 - network.firstBlock }, (_, i) => i + network.firstBlock)
   const blocks = (await reader.blocks(numbers)).flatMap((block) => (block === null ? [] : [block]))
   const logs = await reader.logs({ addresses, fromBlock: network.firstBlock, toBlock: head })
-  const fresh = await createTestDatabase()
-  try {
-    const index = await openCatalogueIndex({ postgres: fresh.postgres, network, rules })
-    const finalized = Math.max(0, head - rules.placement.finalityBlocks)
-    await index.append({ fromBlock: network.firstBlock, toBlock: head, logs, blocks, finalized })
-    expect(await contentsOf(database.postgres)).toEqual(await contentsOf(fresh.postgres))
-    const full = blocks.map((block) => ({
-      ...block,
-      logs: logs.filter((log) => log.blockNumber === block.number),
-    }))
-    const naive = indexNaively(full, rules)
-    expect(index.checkpoint.stateHash).toBe([...naive.stateHashes.values()].at(-1))
-  } finally {
-    await fresh.drop()
-  }
+  await fresh.empty()
+  const index = await openCatalogueIndex({ postgres: fresh.postgres, network, rules })
+  const finalized = Math.max(0, head - rules.placement.finalityBlocks)
+  await index.append({ fromBlock: network.firstBlock, toBlock: head, logs, blocks, finalized })
+  expect(await contentsOf(database.postgres)).toEqual(await contentsOf(fresh.postgres))
+  const full = blocks.map((block) => ({
+    ...block,
+    logs: logs.filter((log) => log.blockNumber === block.number),
+  }))
+  const naive = indexNaively(full, rules)
+  expect(index.checkpoint.stateHash).toBe([...naive.stateHashes.values()].at(-1))
 }
 
 const addressOf = (wallet: { address: string }) => wallet.address.toLowerCase() as Address

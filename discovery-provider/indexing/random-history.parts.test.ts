@@ -1,5 +1,5 @@
-import { describe, expect, jest, test } from '@jest/globals'
-import { contentsOf, createTestDatabase } from '../fixtures/database.ts'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { contentsOf, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { addNaively, emptyNaiveIndex, indexNaively, type NaiveIndex } from '../fixtures/naive-index.ts'
 import { createDice, randomLog } from '../fixtures/random-actions.ts'
 import { createSyntheticChain, type SyntheticChain } from '../fixtures/synthetic-chain.ts'
@@ -44,54 +44,60 @@ function rememberNaive() {
   }
 }
 
+let database: TestDatabase
+let fresh: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+  fresh = await createTestDatabase()
+})
+afterAll(async () => {
+  await database.drop()
+  await fresh.drop()
+})
+
 describe('a history with reorganisations', () => {
-  test.each([1, 2, 3, 4, 5, 6])(
+  test.each([1, 2, 3, 4])(
     'comes to what a fresh index and the naive one make of the same chain (seed %i)',
     async (seed) => {
       const dice = createDice(seed)
       const naiveOf = rememberNaive()
-      const database = await createTestDatabase()
-      const fresh = await createTestDatabase()
-      try {
-        const chain = createSyntheticChain()
-        const open = () => openCatalogueIndex({ postgres: database.postgres, network: indexedNetwork, rules })
-        let index = await open()
-        chain.mine([...operators.map(registeredLog), ...operators.map((operator) => stakedLog(operator))])
-        while (chain.head < 8) chain.mine()
-        let highest = chain.head
-        for (let step = 0; step < 60; step++) {
-          const { state } = naiveOf(chain)
-          const logs = []
-          for (let count = dice(5); count > 0; count--) logs.push(await randomLog(dice, state))
-          chain.mine(logs)
-          highest = Math.max(highest, chain.head)
-          if (dice(3) > 0) await follow(index, chain, () => dice(4))
-          if (dice(8) === 0) index = await open()
-          const depth = Math.min(
-            1 + dice(network.finalityBlocks),
-            chain.head - (highest - network.finalityBlocks),
-          )
-          if (dice(5) === 0 && depth > 0) chain.drop(depth)
-        }
-        while (chain.head <= highest) chain.mine()
-        await follow(index, chain, () => dice(4))
-
-        const scratch = await openCatalogueIndex({ postgres: fresh.postgres, network: indexedNetwork, rules })
-        await scratch.append(chain.range(1, chain.head))
-        const contents = await contentsOf(database.postgres)
-        expect(comparable(contents)).toEqual(comparable(await contentsOf(fresh.postgres)))
-
-        const naive = indexNaively(chain.blocks, rules)
-        expect(index.checkpoint.stateHash).toBe([...naive.stateHashes.values()].at(-1))
-        expect(contents.action?.map(pick('hash', 'verdict'))).toEqual(naive.verdicts)
-        expect(new Map(contents.state?.map((row) => [row.key, row.value]))).toEqual(plain(naive.state))
-        // Or the history would prove little.
-        expect(new Set(naive.verdicts.map(({ verdict }) => verdict)).size).toBeGreaterThan(4)
-        expect(contents.track?.length).toBeGreaterThan(0)
-      } finally {
-        await database.drop()
-        await fresh.drop()
+      await database.empty()
+      await fresh.empty()
+      const chain = createSyntheticChain()
+      const open = () => openCatalogueIndex({ postgres: database.postgres, network: indexedNetwork, rules })
+      let index = await open()
+      chain.mine([...operators.map(registeredLog), ...operators.map((operator) => stakedLog(operator))])
+      while (chain.head < 8) chain.mine()
+      let highest = chain.head
+      for (let step = 0; step < 60; step++) {
+        const { state } = naiveOf(chain)
+        const logs = []
+        for (let count = dice(5); count > 0; count--) logs.push(await randomLog(dice, state))
+        chain.mine(logs)
+        highest = Math.max(highest, chain.head)
+        if (dice(3) > 0) await follow(index, chain, () => dice(4))
+        if (dice(8) === 0) index = await open()
+        const depth = Math.min(
+          1 + dice(network.finalityBlocks),
+          chain.head - (highest - network.finalityBlocks),
+        )
+        if (dice(5) === 0 && depth > 0) chain.drop(depth)
       }
+      while (chain.head <= highest) chain.mine()
+      await follow(index, chain, () => dice(4))
+
+      const scratch = await openCatalogueIndex({ postgres: fresh.postgres, network: indexedNetwork, rules })
+      await scratch.append(chain.range(1, chain.head))
+      const contents = await contentsOf(database.postgres)
+      expect(comparable(contents)).toEqual(comparable(await contentsOf(fresh.postgres)))
+
+      const naive = indexNaively(chain.blocks, rules)
+      expect(index.checkpoint.stateHash).toBe([...naive.stateHashes.values()].at(-1))
+      expect(contents.action?.map(pick('hash', 'verdict'))).toEqual(naive.verdicts)
+      expect(new Map(contents.state?.map((row) => [row.key, row.value]))).toEqual(plain(naive.state))
+      // Or the history would prove little.
+      expect(new Set(naive.verdicts.map(({ verdict }) => verdict)).size).toBeGreaterThan(4)
+      expect(contents.track?.length).toBeGreaterThan(0)
     },
   )
 })

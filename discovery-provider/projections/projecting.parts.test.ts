@@ -1,5 +1,6 @@
 import { type Address, subjectOf, userSubject } from '@hexachord/protocol/names'
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import {
   actedLog,
   exitRequestedLog,
@@ -16,11 +17,15 @@ const guido: Address = `0x${'a1'.repeat(20)}`
 const hilda: Address = `0x${'b2'.repeat(20)}`
 const track = subjectOf(guido, 7n)
 
+let database: TestDatabase
 let catalogue: TestIndex
-beforeEach(async () => {
-  catalogue = await createTestIndex()
+beforeAll(async () => {
+  database = await createTestDatabase()
 })
-afterEach(() => catalogue.database.drop())
+afterAll(() => database.drop())
+beforeEach(async () => {
+  catalogue = await createTestIndex(database)
+})
 
 const playlist = subjectOf(guido, 8n)
 
