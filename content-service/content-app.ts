@@ -34,6 +34,8 @@ export type ContentAppOptions = {
   logger: Logger
   checks: Record<string, HealthCheck>
   status: () => Promise<ContentStatus>
+  /** Called with the reason of each offer that is refused. */
+  onRefused: (reason: string) => void
   /** Ends long polls. */
   signal: AbortSignal
   /** ms since 1970. */

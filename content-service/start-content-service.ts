@@ -12,10 +12,12 @@ import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { Wallet } from 'ethers'
 import { readConfig } from './config.ts'
 import { createContentApp } from './content-app.ts'
+import { createContentMetrics, exposeStatus } from './content-metrics.ts'
 import {
   createHoldingStore,
   createKeeper,
   defaultLeaseGraceMs,
+  type Holding,
   holdingMigrations,
   type KeeperTimes,
 } from './duty/index.ts'
@@ -32,7 +34,7 @@ import {
   watchReads,
 } from './scrubbing/index.ts'
 import { serviceName } from './service-name.ts'
-import { contentStatus, exposeStatus } from './status.ts'
+import { contentStatus } from './status.ts'
 
 /**
  * Opens everything a content service is made of and hands each part to the lifecycle, which closes them in the
@@ -125,23 +127,31 @@ export async function startContentService(
     logger,
   }
 
+  const counted = createContentMetrics(metrics)
   const keeper = createKeeper({
     ...held,
     ...(pacing.times === undefined ? {} : { times: pacing.times }),
+    onRepair: counted.repairEnded,
     signal: lifecycle.signal,
   })
   lifecycle.onClose('keeper', keeper.close)
+  const damageFoundBy =
+    (finder: 'scrub' | 'reader') =>
+    ({ subject }: Holding) => {
+      counted.trackDamaged(finder)
+      keeper.recheck(subject)
+    }
   const scrubber = createScrubber({
     ...held,
     store: scrubs,
-    onDamage: ({ subject }) => keeper.recheck(subject),
+    onDamage: damageFoundBy('scrub'),
     pace: {
       ...pacing.scrub,
       ...(config.scrubBytesPerSecond === undefined ? {} : { bytesPerSecond: config.scrubBytesPerSecond }),
     },
   })
   lifecycle.onClose('scrubber', scrubber.close)
-  const reads = watchReads({ ...held, onDamage: ({ subject }) => keeper.recheck(subject) })
+  const reads = watchReads({ ...held, onDamage: damageFoundBy('reader') })
   lifecycle.onClose('reads', reads.close)
   const changes = createOfferChanges()
   const leaseGraceMs = pacing.times?.leaseGraceMs ?? defaultLeaseGraceMs
@@ -150,6 +160,7 @@ export async function startContentService(
     client,
     changes,
     leaseGraceMs,
+    onEnded: counted.offerEnded,
     onHeld: ({ subject }) => keeper.recheck(subject),
   })
   lifecycle.onClose('puller', puller.close)
@@ -170,6 +181,7 @@ export async function startContentService(
     ...{ self, hotKey: hotAddress, publicUrl, capacityBytes, cacheBytes: config.cacheBytes },
     ...{ catalogue, reads, offers, changes, receipts, holdings, room, puller, metrics, logger, now, status },
     checks: readinessChecks({ directory, database, reader, catalogue }),
+    onRefused: counted.offerRefused,
     signal: lifecycle.signal,
   })
   const server = await listen(app, { host: config.host, port: config.port })

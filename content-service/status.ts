@@ -1,4 +1,3 @@
-import type { Metrics } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
 import type { NodeStatus } from '@hexachord/protocol/rest'
 import type { Catalogue } from '@hexachord/storage/catalogue'
@@ -78,41 +77,4 @@ export async function contentStatus(parts: StatusParts): Promise<ContentStatus> 
     },
     lastScrub: parts.scrubs.last(),
   }
-}
-
-/** The same figures for Prometheus, read when it asks. */
-export function exposeStatus(metrics: Metrics, status: () => Promise<ContentStatus>): void {
-  const tracks = metrics.gauge({
-    name: 'content_tracks',
-    help: 'Tracks by what this node does with them',
-    labelNames: ['state'],
-    async collect() {
-      const { held, missing, releasing, leases } = await status()
-      tracks.set({ state: 'held' }, held)
-      tracks.set({ state: 'missing' }, missing)
-      tracks.set({ state: 'releasing' }, releasing)
-      tracks.set({ state: 'pulling' }, leases.pulling)
-      tracks.set({ state: 'leased' }, leases.held)
-    },
-  })
-  const bytes = metrics.gauge({
-    name: 'content_bytes',
-    help: 'Bytes of blocks by what they are',
-    labelNames: ['kind'],
-    async collect() {
-      const { ipfs, freeBytes, leases, lastScrub } = await status()
-      bytes.set({ kind: 'stored' }, ipfs.bytes)
-      bytes.set({ kind: 'free' }, freeBytes)
-      bytes.set({ kind: 'leased' }, leases.bytes)
-      bytes.set({ kind: 'scrubbed' }, lastScrub?.bytes ?? 0)
-    },
-  })
-  const behind = metrics.gauge({
-    name: 'content_blocks_behind',
-    help: 'Blocks of the chain that this node has not read yet',
-    async collect() {
-      const { head, indexed } = await status()
-      behind.set(head - indexed)
-    },
-  })
 }

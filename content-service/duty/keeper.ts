@@ -60,6 +60,8 @@ export function createKeeper(
     offers: OfferStore
     logger: Logger
     times?: KeeperTimes
+    /** Called after each try to bring a track here. */
+    onRepair: (outcome: 'brought' | 'failed') => void
     /** Ends it, as `close` does, when the process it is part of begins to close. */
     signal: AbortSignal
     /** From 0 to below 1. @default Math.random */
@@ -115,9 +117,11 @@ export function createKeeper(
     try {
       await repair(holding, { ...options, leaseMs: times.repairLeaseMs }, signal)
       offers.publish(subject, manifest)
+      options.onRepair('brought')
       logger.info({ subject, manifest }, 'track brought here')
     } catch (err) {
       if (signal.aborted) return
+      options.onRepair('failed')
       const current = holdings.get(subject, manifest)
       if (current?.state !== 'missing') return
       const attempts = current.attempts + 1

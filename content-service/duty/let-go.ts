@@ -22,7 +22,7 @@ export async function letGoOfTracks(stores: Stores, at: number): Promise<void> {
   for (const { subject, manifest } of holdings.due('releasing', at, batchSize)) {
     const keptElsewhere = holdings
       .ofManifest(manifest)
-      .some((other) => other.subject !== subject && other.state !== 'releasing')
+      .some((other) => other.subject !== subject && (other.state !== 'releasing' || other.dueAt > at))
     if (!keptElsewhere && !offers.keeps(manifest)) await ipfs.unpin(manifest)
     database.transaction(() => {
       holdings.remove(subject, manifest)

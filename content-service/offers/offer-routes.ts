@@ -34,6 +34,8 @@ export type OfferRoutesOptions = {
   audience: string
   capacityBytes: number
   receiptOf: (lease: Lease) => Receipt | undefined
+  /** Called with the slug of each refusal. */
+  onRefused: (reason: string) => void
   /** Called once for each offer that was taken. */
   onTaken: (lease: Lease) => void
   /** Ends long polls. */
@@ -59,7 +61,11 @@ export function offerRoutes(options: OfferRoutesOptions): Router {
       const id = offerId(domain, offer)
       if (offers.get(id) === undefined) {
         const asking = operatorOf(response)
-        refuse(judgeOffer(offer, factsOf(offer, asking, await options.room.freeBytes(), options)))
+        const refusal = judgeOffer(offer, factsOf(offer, asking, await options.room.freeBytes(), options))
+        if (refusal !== undefined) {
+          options.onRefused(refusal.slug)
+          throw problemOf(refusal)
+        }
         if (offers.add(id, offer)) {
           const lease = offers.get(id)
           if (lease !== undefined) options.onTaken(lease)
@@ -150,11 +156,9 @@ function activeStake(operators: OperatorSet): bigint {
   return total
 }
 
-function refuse(refusal: Refusal | undefined): void {
-  if (refusal === undefined) return
-  const { retryAfterSeconds, ...problem } = refusal
-  throw new Problem({
-    ...problem,
+function problemOf({ retryAfterSeconds, ...refusal }: Refusal): Problem {
+  return new Problem({
+    ...refusal,
     ...(retryAfterSeconds === undefined ? {} : { headers: { 'Retry-After': String(retryAfterSeconds) } }),
   })
 }

@@ -19,6 +19,8 @@ const blocksAtOnce = 48
 export function createPuller(
   options: Omit<PullDependencies, 'sharedLimit' | 'onProgress'> & {
     changes: Pick<OfferChanges, 'announce'>
+    /** Called when an offer is no longer being pulled, unless it is because the node closes. */
+    onEnded: (outcome: 'held' | 'failed' | 'expired') => void
     /** Called for each track that is here now, pinned and with a receipt. */
     onHeld: (lease: Lease) => void
     logger: Logger
@@ -42,20 +44,24 @@ export function createPuller(
       await pullOffer(lease, dependencies, AbortSignal.any([closing.signal, deadline]))
       logger.info({ offer: id, subject }, 'track held')
       options.onHeld(lease)
+      options.onEnded('held')
     } catch (err) {
       if (closing.signal.aborted) return
       if (deadline.aborted) {
         logger.warn({ offer: id, subject }, 'offer expired before its track was here')
         offers.expire(id)
+        options.onEnded('expired')
       } else if (err instanceof PullRefused) {
         logger.warn({ offer: id, subject, reason: err.message }, 'track cannot be held')
         offers.fail(id, err.message)
+        options.onEnded('failed')
       } else {
         logger.error({ err, offer: id, subject }, 'pulling failed')
         offers.fail(
           id,
           'something went wrong on this node, not with the offer; its operator finds it in the logs',
         )
+        options.onEnded('failed')
       }
     } finally {
       running.delete(id)
