@@ -1,8 +1,10 @@
+import { createGuardedFetch } from '@hexachord/platform/http'
 import { signAction } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { authorOf, type Hash, type Subject, userSubject } from '@hexachord/protocol/names'
 import { actionStatusSchema, type UploadAnswer } from '@hexachord/protocol/rest'
 import { eventually } from '@hexachord/scripts/testing'
+import { createNodeClient } from '@hexachord/storage/peers'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { parseEther, type Wallet } from 'ethers'
 import { aSubject, sendFile, tokenOf } from './fixtures/send-file.ts'
@@ -159,6 +161,27 @@ describe('a track', () => {
     await world.ended(id)
     const path = `/uploads/${id}/blocks?after=0&wait=0`
     expect((await fetch(world.node.origin + path)).status).toBe(401)
+    const [first] = world.operators
+    const { replicas } = await world.node.upload(id)
+    const without = world.operators.find(({ operator }) =>
+      replicas.every((replica) => replica.operator !== operator),
+    )
+    const asked = await Promise.all(
+      [first, without].map(async (operator) => {
+        if (operator === undefined) throw new Error('there are four operators and three copies')
+        const fetch = createGuardedFetch({ allowPrivateAddresses: true })
+        const client = createNodeClient({
+          hotKey: operator.hotKey,
+          domain: world.node.domain,
+          fetch,
+          now: Date.now,
+        })
+        const { status } = await client(world.node.origin, path)
+        await fetch.close()
+        return { status, offered: operator !== without }
+      }),
+    )
+    for (const { status, offered } of asked) expect(status).toBe(offered ? 200 : 403)
   }, 60_000)
 })
 

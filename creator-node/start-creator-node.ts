@@ -11,6 +11,7 @@ import { createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { Wallet } from 'ethers'
 import { budgetMigrations, createBudgets } from './admission/index.ts'
+import { checkPrograms } from './check-programs.ts'
 import { type Config, readConfig } from './config.ts'
 import { createCreatorApp } from './creator-app.ts'
 import { createHousekeeper } from './housekeeping/index.ts'
@@ -47,7 +48,7 @@ export async function startCreatorNode(
   const network = await readNetworkFile(config.networkFile)
   const { hotKey, relayerKey } = await readKeys(config)
   const ffmpeg = createFfmpeg({ path: config.ffmpegPath, memoryBytes: config.ffmpegMemoryBytes })
-  await ffmpeg.check()
+  await checkPrograms({ ffmpeg, ffprobePath: config.ffprobePath, signal: lifecycle.signal })
   const now = Date.now
   const { publicUrl, operator: self, dataDirectory: directory } = config
   await mkdir(directory, { recursive: true })

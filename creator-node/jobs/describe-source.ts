@@ -1,7 +1,7 @@
 import { linkTo } from '@hexachord/protocol/cids'
 import type { Picture } from '@hexachord/protocol/manifests'
 import { CoverUnusable, readTags, resizeCover, type TaggedFile, TagsUnreadable } from '../tags/index.ts'
-import { currentUpload, type Work } from './context.ts'
+import { currentUpload, type Work } from './work.ts'
 
 /** Reads tags and cover. What is wrong with them is noted for the artist and fails nothing. */
 export async function describeSource(work: Work): Promise<void> {

@@ -10,7 +10,7 @@ import {
   probe,
   SourceError,
 } from '../transcoding/index.ts'
-import { currentUpload, ffmpegTimeoutMs, type Work } from './context.ts'
+import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
 /** Finds out what the file holds and which renditions it will have. @throws SourceError */
 export async function inspectSource(work: Work, signal: AbortSignal): Promise<AudioSource> {

@@ -10,8 +10,8 @@ import {
   SourceError,
 } from '../transcoding/index.ts'
 import type { MadeRendition, UploadRendition } from '../uploads/index.ts'
-import { currentUpload, ffmpegTimeoutMs, type Work } from './context.ts'
 import { checkLength } from './measure-source.ts'
+import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
 /** Who gets the next free core: what makes a track playable at all goes before what makes it better. */
 export const urgencies = { copying: 0, firstRendition: 1, rendition: 2, measuring: 3 } as const

@@ -1,7 +1,7 @@
 import { linkTo } from '@hexachord/protocol/cids'
 import { type AudioSource, measure, SourceError } from '../transcoding/index.ts'
-import { currentUpload, ffmpegTimeoutMs, type Work } from './context.ts'
 import { urgencies } from './make-renditions.ts'
+import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
 /** Measures loudness, waveform and length. @throws SourceError for a file that ends before it says */
 export async function measureSource(work: Work, source: AudioSource, signal: AbortSignal): Promise<void> {

@@ -6,12 +6,12 @@ import { SourceError } from '../transcoding/index.ts'
 import { isBeingProcessed, type Upload, WrongState } from '../uploads/index.ts'
 import { assembleManifest } from './assemble-manifest.ts'
 import { createBlockRecorder } from './block-recorder.ts'
-import { currentUpload, UploadGone, type Work, type WorkOptions } from './context.ts'
 import { describeSource } from './describe-source.ts'
 import { hashSource, inspectSource } from './inspect-source.ts'
 import { renditionTasks } from './make-renditions.ts'
 import { measureSource } from './measure-source.ts'
 import { together } from './together.ts'
+import { currentUpload, UploadGone, type Work, type WorkOptions } from './work.ts'
 
 /** The artist took the upload back. */
 class UploadCancelled extends Error {

@@ -2,8 +2,8 @@ import type { Logger } from '@hexachord/platform/process'
 import { createQueue, QueueUnavailable } from '@hexachord/platform/queue'
 import type { Address } from '@hexachord/protocol/names'
 import type { UploadStore } from '../uploads/index.ts'
-import type { WorkOptions } from './context.ts'
 import { failUpload, processUpload } from './process-upload.ts'
+import type { WorkOptions } from './work.ts'
 
 /** The node's work on uploads, in two queues: making tracks, and bringing them to other operators. */
 export type Jobs = {

@@ -175,7 +175,7 @@ function failureOf(error: Error, stderr: string): Error {
     return new ProgramMissing(`ffmpeg cannot be started: ${error.message}`, { cause: error })
   }
   if (/Cannot find ffmpeg/.test(error.message)) {
-    return new ProgramMissing('ffmpeg is not installed: apt install ffmpeg', { cause: error })
+    return new ProgramMissing('ffmpeg is not installed', { cause: error })
   }
   // It is started through `nice`, which says so when there is no such program.
   if (/exited with code 12[67]/.test(error.message) && /\bnice:/.test(stderr)) {

@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises'
 import * as z from 'zod'
 import { inputOptions, inputUrl } from './input-options.ts'
-import { ProgramFailed } from './process-errors.ts'
+import { ProgramFailed, ProgramMissing } from './process-errors.ts'
 import { runProgram } from './run-program.ts'
 import { SourceError } from './source-error.ts'
 import { missingWavBytes } from './wav-length.ts'
@@ -92,20 +92,14 @@ export async function probe(path: string, options: ProbeOptions): Promise<AudioS
   if (codec === undefined || codec === 'unknown' || sampleRateHz === undefined || channels === undefined) {
     throw new SourceError('undecodable', 'the audio is of a kind that this node cannot decode')
   }
-  // ffprobe takes what is there for what there should be.
-  const missingBytes = await missingWavBytes(path)
-  if (missingBytes > 0) {
-    throw new SourceError(
-      'truncated',
-      `the file says that ${missingBytes} more bytes follow: its end is missing`,
-    )
-  }
   const stated = stream.duration ?? format.duration
   const durationMs = Math.round(stated === undefined ? await options.measureDuration() : stated * 1000)
   if (durationMs === 0) throw new SourceError('emptyFile', 'the file holds no sound: its duration is zero')
   if (durationMs > maximumDurationMs) {
     throw new SourceError('tooLong', 'the file is longer than ten hours: publish it in parts')
   }
+  const bitRate = Math.round(stream.bit_rate ?? format.bit_rate ?? (size * 8000) / durationMs)
+  await checkWavLength(path, bitRate)
   return {
     codec,
     profile: stream.profile,
@@ -113,10 +107,37 @@ export async function probe(path: string, options: ProbeOptions): Promise<AudioS
     channels,
     lossless: isLossless(codec),
     bitsPerSample: bitsOf(stream),
-    bitRate: Math.round(stream.bit_rate ?? format.bit_rate ?? (size * 8000) / durationMs),
+    bitRate,
     durationMs,
     durationStated: stated !== undefined && !/Estimating duration from bitrate/.test(stderr),
   }
+}
+
+/** Makes sure that ffprobe can be started. @throws ProgramMissing */
+export async function checkFfprobe(path: string, signal: AbortSignal): Promise<void> {
+  try {
+    await runProgram(path, ['-hide_banner', '-version'], {
+      timeoutMs: probeTimeoutMs,
+      maxBytes: largestAnswerBytes,
+      signal,
+    })
+  } catch (cause) {
+    if (!(cause instanceof ProgramFailed)) throw cause
+    throw new ProgramMissing(`${path} is no ffprobe`, { cause })
+  }
+}
+
+/** Some programs count a few bytes too many; more than that is music that did not arrive. */
+const wavToleranceMs = 1_000
+
+/** ffprobe takes what is there of a WAV file for what there should be. @throws SourceError */
+async function checkWavLength(path: string, bitRate: number): Promise<void> {
+  const missingBytes = await missingWavBytes(path)
+  if ((missingBytes * 8000) / bitRate <= wavToleranceMs) return
+  throw new SourceError(
+    'truncated',
+    `the file says that ${missingBytes} more bytes follow: its end is missing`,
+  )
 }
 
 async function askFfprobe(path: string, { ffprobePath, signal }: ProbeOptions) {
@@ -145,7 +166,7 @@ async function askFfprobe(path: string, { ffprobePath, signal }: ProbeOptions) {
 /** Why ffprobe could make nothing of a file: cut short, damaged, or no audio in the first place. */
 async function sourceErrorOf(path: string, cause: ProgramFailed): Promise<SourceError> {
   if (/moov atom not found/.test(cause.stderr)) {
-    return new SourceError('truncated', 'the end of the file is missing: send the whole file again', {
+    return new SourceError('truncated', 'the file cannot be read: its end is missing; send it again', {
       cause,
     })
   }
