@@ -40,8 +40,10 @@ const check: Suite = {
   programs: [],
   async run(context) {
     const counts = { passed: 0, failed: 0, skipped: 0 }
+    // Biome colours its output even where that is no terminal.
+    const colours = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`
     for (const [tool, ...args] of [
-      ['@biomejs/biome/bin/biome', 'ci'],
+      ['@biomejs/biome/bin/biome', 'ci', colours],
       ['typescript/bin/tsc', '-p', '.'],
     ]) {
       const { code } = await runNode(context, [path.join(context.root, 'node_modules', tool ?? ''), ...args])
