@@ -1,4 +1,3 @@
-import { runner } from 'node-pg-migrate'
 import type { Logger } from '../process/index.ts'
 
 /**
@@ -15,6 +14,9 @@ export async function migrate(options: {
   schema?: string
 }): Promise<string[]> {
   const { logger } = options
+  // As it is loaded it makes a folder for compiled migrations among the temporary files; ours are plain SQL.
+  process.env.JITI_FS_CACHE ??= 'false'
+  const { runner } = await import('node-pg-migrate')
   const applied = await runner({
     databaseUrl: { connectionString: options.url, connectionTimeoutMillis: 5_000 },
     dir: options.directory,
