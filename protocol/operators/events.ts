@@ -1,4 +1,4 @@
-import { Interface } from 'ethers'
+import { AbiCoder, getBytes, Interface } from 'ethers'
 import type { Address } from '../names/index.ts'
 
 /** A log as the chain gives it. */
@@ -54,42 +54,45 @@ export const operatorEventFragments = [
 
 const events = new Interface(operatorEventFragments)
 
+// A string and bytes look alike on the chain, and the contract cannot tell text from other bytes: read as
+// bytes, so that nobody stops an indexer with an endpoint that is not UTF-8.
+const description = ['bytes', 'bytes', 'address', 'uint64'] as const
+const described = ['OperatorRegistered', 'OperatorUpdated']
+
 /** @returns undefined for a log that says nothing about who may hold what (such as a withdrawal) */
 export function decodeOperatorLog(log: ChainLog): OperatorEvent | undefined {
-  const parsed = events.parseLog({ topics: [...log.topics], data: log.data })
-  if (parsed === null) return undefined
-  const { args, name } = parsed
+  const event = events.getEvent(log.topics[0] ?? '')
+  if (event === null) return undefined
   const place = { block: log.blockNumber, logIndex: log.logIndex }
-  const operator = lower(args.operator)
-  switch (name) {
-    case 'OperatorRegistered':
-      return {
-        ...place,
-        type: 'registered',
-        operator,
-        controller: lower(args.controller),
-        ...description(args),
-      }
-    case 'OperatorUpdated':
-      return { ...place, type: 'updated', operator, ...description(args) }
-    case 'OperatorExitRequested':
-      return { ...place, type: 'exitRequested', operator }
-    case 'OperatorExitCancelled':
-      return { ...place, type: 'exitCancelled', operator }
-    default:
-      return { ...place, type: 'bonded', operator, staker: lower(args.staker), totalWei: BigInt(args.total) }
+  const operator = addressIn(log.topics[1])
+  if (described.includes(event.name)) {
+    const fields = readDescription(log.data)
+    return event.name === 'OperatorRegistered'
+      ? { ...place, type: 'registered', operator, controller: addressIn(log.topics[2]), ...fields }
+      : { ...place, type: 'updated', operator, ...fields }
   }
+  if (event.name === 'OperatorExitRequested') return { ...place, type: 'exitRequested', operator }
+  if (event.name === 'OperatorExitCancelled') return { ...place, type: 'exitCancelled', operator }
+  const { total } = events.decodeEventLog(event, log.data, log.topics)
+  return { ...place, type: 'bonded', operator, staker: addressIn(log.topics[2]), totalWei: BigInt(total) }
 }
 
-function description(args: Record<string, unknown>) {
+function readDescription(data: string) {
+  const [endpoint, peerId, hotKey, capacityBytes] = AbiCoder.defaultAbiCoder().decode(description, data)
   return {
-    endpoint: String(args.endpoint),
-    peerId: String(args.peerId) as `0x${string}`,
-    hotKey: lower(args.hotKey),
-    capacityBytes: BigInt(String(args.capacityBytes)),
+    endpoint: readText(getBytes(endpoint)),
+    peerId: String(peerId) as `0x${string}`,
+    hotKey: String(hotKey).toLowerCase() as Address,
+    capacityBytes: BigInt(capacityBytes),
   }
 }
 
-function lower(value: unknown): Address {
-  return String(value).toLowerCase() as Address
+/** What is no text becomes U+FFFD; so do control characters, which databases refuse. */
+function readText(bytes: Uint8Array): string {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  return Array.from(text, (character) => (character < ' ' ? '\ufffd' : character)).join('')
+}
+
+function addressIn(topic: string | undefined): Address {
+  return `0x${(topic ?? '').slice(-40).toLowerCase()}`
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { Interface } from 'ethers'
+import { AbiCoder, Interface } from 'ethers'
 import type { Address } from '../names/index.ts'
 import { decodeOperatorLog, type OperatorEvent, operatorEventFragments, operatorsAt } from './index.ts'
 
@@ -48,5 +48,24 @@ describe('the operator set', () => {
       hotKey: boss,
     })
     expect([2, 4, 5, 6, 7].map(activeAt)).toEqual([true, false, true, false, true])
+  })
+
+  test('reads an endpoint that is no text as text, and goes on', () => {
+    const event = abi.getEvent('OperatorUpdated')
+    if (!event) throw new Error('the event is not known')
+    const data = AbiCoder.defaultAbiCoder().encode(
+      ['bytes', 'bytes', 'address', 'uint64'],
+      ['0x68ff00', '0x12', hot, 5n],
+    )
+    const topics = [event.topicHash, `0x${'0'.repeat(24)}${one.slice(2)}`]
+    const decoded = decodeOperatorLog({
+      topics,
+      data,
+      address: one,
+      blockNumber: 4,
+      blockHash: '0x',
+      logIndex: 0,
+    })
+    expect(decoded).toMatchObject({ type: 'updated', operator: one, endpoint: 'h\ufffd\ufffd', hotKey: hot })
   })
 })

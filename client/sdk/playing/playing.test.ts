@@ -60,7 +60,7 @@ describe('opening a track', () => {
     const opened = await openTrack(connectionTo(), trackAt(await holder()))
     const master = opened.master((index, name) => `${index}-${name}.m3u8`)
     expect(lintPlaylist(master)).toEqual([])
-    expect(master.match(/^[^#].*$/gm)).toEqual(['2-aac-160.m3u8', '1-aac-319.m3u8', '0-flac.m3u8'])
+    expect(master.match(/^[^#].*$/gm)).toEqual(['2-aac-160.m3u8', '1-aac-320.m3u8', '0-flac.m3u8'])
     expect(lintPlaylist(opened.media(0, (cid, filename) => `${cid}/${filename}`))).toEqual([])
   })
 
@@ -100,7 +100,7 @@ describe('a rendition', () => {
     expect(renditionFor(opened)).toBe(2)
     expect(renditionFor(opened, 'flac')).toBe(0)
     expect(() => renditionFor(opened, 'mp3')).toThrow(RenditionUnknown)
-    expect(() => renditionFor(opened, 'mp3')).toThrow("no rendition 'mp3', only flac, aac-319, aac-160")
+    expect(() => renditionFor(opened, 'mp3')).toThrow("no rendition 'mp3', only flac, aac-320, aac-160")
   })
 })
 
