@@ -7,7 +7,7 @@ import pRetry from 'p-retry'
 import type { OfferStore } from '../offers/index.ts'
 import { dutyOf, retryDelayMs } from './duty-of.ts'
 import type { Holding } from './holding-store.ts'
-import { letGoOfLeases, letGoOfTracks } from './let-go.ts'
+import { letGoOfLeases, letGoOfOrphans, letGoOfTracks } from './let-go.ts'
 import { planDuty } from './plan-duty.ts'
 import { type RepairDependencies, repair } from './repair.ts'
 
@@ -184,6 +184,8 @@ export function createKeeper(
       shouldRetry: ({ error }) =>
         error instanceof RpcUnavailable || error instanceof RpcError || error instanceof MalformedAnswer,
     })
+    const orphans = await letGoOfOrphans(options, signal)
+    if (orphans > 0) logger.warn({ orphans }, 'pins that nothing knows of were taken away')
     while (!signal.aborted) {
       await planDirty()
       await letGoOfLeases(options, now() - times.leaseGraceMs)

@@ -3,6 +3,7 @@ import type { IpfsNode } from '@hexachord/storage/ipfs'
 import type { OfferStore } from '../offers/index.ts'
 import type { ReceiptStore } from '../receipts/index.ts'
 import type { HoldingStore } from './holding-store.ts'
+import { isKept } from './repair.ts'
 
 type Stores = {
   database: Pick<Sqlite, 'transaction'>
@@ -11,6 +12,8 @@ type Stores = {
   offers: OfferStore
   receipts: ReceiptStore
 }
+
+type OrphanStores = Pick<Stores, 'holdings' | 'offers'> & { ipfs: Pick<IpfsNode, 'pins' | 'unpin'> }
 
 /** Let go at one time; the rest has its turn soon. */
 const batchSize = 50
@@ -44,4 +47,19 @@ export async function letGoOfLeases(stores: Stores, at: number): Promise<void> {
       if (!isDuty) receipts.remove(subject, manifest)
     })
   }
+}
+
+/** Unpins what nothing here knows of: left by a crash between a pin and its record.
+ * @returns how many there were */
+export async function letGoOfOrphans(
+  { ipfs, holdings, offers }: OrphanStores,
+  signal: AbortSignal,
+): Promise<number> {
+  let orphans = 0
+  for await (const manifest of ipfs.pins({ signal })) {
+    if (isKept(manifest, { holdings, offers })) continue
+    await ipfs.unpin(manifest)
+    orphans += 1
+  }
+  return orphans
 }

@@ -6,7 +6,7 @@ import { type Catalogue, type LiveTrack, liveTrack } from '@hexachord/storage/ca
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { peerIdFromHex } from '@hexachord/storage/peers'
 import { bitswapSource, gatewaySource, inspectTrack, pullTrack } from '@hexachord/storage/tracks'
-import type { Room } from '../offers/index.ts'
+import type { OfferStore, Room } from '../offers/index.ts'
 import type { IssueReceipt, ReceiptStore } from '../receipts/index.ts'
 import { lastResorts, otherHolders } from './holders.ts'
 import type { Holding, HoldingStore } from './holding-store.ts'
@@ -18,6 +18,7 @@ export type RepairDependencies = {
   fetch: GuardedFetch
   room: Pick<Room, 'freeBytes'>
   holdings: HoldingStore
+  offers: Pick<OfferStore, 'keeps'>
   receipts: ReceiptStore
   issueReceipt: IssueReceipt
   /** This node's operator. */
@@ -63,12 +64,24 @@ export async function repair(
   const held = await inspectTrack(ipfs, manifest, { signal })
   await ipfs.pin(manifest, { signal })
   const receipt = await dependencies.issueReceipt(subject, held)
-  database.transaction(() => {
-    receipts.put(receipt)
-    // Meanwhile it may have been deleted or replaced; then it is released as it would have been anyway.
+  const isKnown = database.transaction(() => {
     const current = holdings.get(subject, manifest)
-    if (current?.state === 'missing') holdings.put({ ...current, state: 'held', attempts: 0, reason: null })
+    if (current === undefined) return false
+    receipts.put(receipt)
+    // It may also have been deleted or replaced; then it is let go when its time comes.
+    if (current.state === 'missing') holdings.put({ ...current, state: 'held', attempts: 0, reason: null })
+    return true
   })
+  // Let go while it was on its way here, when there was no pin yet to take away.
+  if (!isKnown && !isKept(manifest, dependencies)) await ipfs.unpin(manifest)
+}
+
+/** Whether anything that this node knows of keeps a manifest. */
+export function isKept(
+  manifest: string,
+  { holdings, offers }: { holdings: Pick<HoldingStore, 'ofManifest'>; offers: Pick<OfferStore, 'keeps'> },
+): boolean {
+  return holdings.ofManifest(manifest).length > 0 || offers.keeps(manifest)
 }
 
 function sourcesOf(track: LiveTrack, { catalogue, ipfs, self }: RepairDependencies): Source[] {
