@@ -11,7 +11,7 @@ import {
   trackOf,
 } from '@hexachord/sdk/fixtures'
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
-import type { Heard } from './page/heard.ts'
+import { expectSound } from './expect-sound.ts'
 import { type Player, type PlayerPage, startPlayer } from './player-page.ts'
 
 jest.setTimeout(60_000)
@@ -51,14 +51,6 @@ async function network(misbehave: Misbehaviour[] = []): Promise<{ discovery: str
 }
 
 const settings = (discovery: string) => ({ discovery: [discovery], creators: [], track: subject })
-
-function expectSound(heard: Heard): void {
-  expect(heard).toMatchObject({ interruptions: [], errors: [], gaps: [] })
-  // The chord is at 0.6 of full scale: decoded, not just received.
-  expect(heard.loudest).toBeGreaterThan(0.3)
-  expect(heard.silentLooks).toBe(0)
-  expect(heard.decodedBytes).toBeGreaterThan(10_000)
-}
 
 describe('SDK and hls.js in Chromium', () => {
   test('play a track to its end, with sound, and every byte through the SDK', async () => {
