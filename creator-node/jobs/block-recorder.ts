@@ -14,8 +14,8 @@ export type BlockRecorder = {
   close(): void
 }
 
-/** A commit costs a sync of the disk: several segments share one, none waits long. */
-const coalesceMs = 50
+/** A commit costs a sync of the disk, for which everything waits: segments share one, and none waits long. */
+const coalesceMs = 150
 
 export function createBlockRecorder(options: {
   id: string
@@ -46,9 +46,8 @@ export function createBlockRecorder(options: {
     }
   }
 
-  /** The first segment goes out at once: with it replication and listening begin. */
   function soon(): void {
-    timer ??= setTimeout(flush, announced ? coalesceMs : 0)
+    timer ??= setTimeout(flush, coalesceMs)
   }
 
   return {
@@ -60,7 +59,9 @@ export function createBlockRecorder(options: {
     },
     progress(name, soFar) {
       progress.set(name, soFar)
-      soon()
+      // A rendition's first segment goes out at once: with it replication and listening begin.
+      if (soFar.segments === 1) flush()
+      else soon()
     },
     flush,
     close: flush,

@@ -48,7 +48,7 @@ async function makeRendition(
   signal: AbortSignal,
 ): Promise<void> {
   const { uploads, id, recorder, ipfs } = work
-  noteState(work, plan, 'running')
+  recorder.progress(plan.name, { segments: 0, doneMs: 0 })
   const rendition = await renderOrEncode(work, source, plan, signal)
   const durationMs = durationOf(rendition)
   checkLength(source, durationMs)
@@ -108,14 +108,6 @@ function render(
     store: (bytes) => work.recorder.store(bytes, 'raw'),
     onProgress: (soFar) => work.recorder.progress(plan.name, soFar),
   })
-}
-
-function noteState({ uploads, id }: Work, plan: RenditionPlan, state: UploadRendition['state']): void {
-  uploads.change(id, (upload) => ({
-    renditions: upload.renditions.map((other) =>
-      other.plan.name === plan.name ? { ...other, state, doneMs: 0, segments: 0 } : other,
-    ),
-  }))
 }
 
 /** Operators take no more than the author has consented to. @throws SourceError */

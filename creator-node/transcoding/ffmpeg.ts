@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import fluentFfmpeg from 'fluent-ffmpeg'
@@ -38,7 +37,7 @@ export type Ffmpeg = {
 export type FfmpegOptions = {
   /** @default 'ffmpeg', from PATH */
   path?: string | undefined
-  /** Address space of one process, where `prlimit` is there. @default 2 GiB */
+  /** Address space of one process. @default 2 GiB */
   memoryBytes?: number
 }
 
@@ -67,14 +66,17 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
 
   async function run(run: FfmpegRun): Promise<{ stderr: string }> {
     run.signal.throwIfAborted()
+    await check()
     const sinks: Writable[] = []
     const command = fluentFfmpeg({
       niceness: run.urgent === true ? urgentNiceness : niceness,
       stdoutLines: keptLogLines,
       logger: silentLogger,
     })
-    command.setFfmpegPath(path)
-    command.input(inputUrl(run.input)).inputOptions(globalOptions(run.logLevel ?? 'error'))
+    command.setFfmpegPath(shell)
+    command
+      .input(inputUrl(run.input))
+      .inputOptions(...limitedProgram(path, memoryBytes), ...globalOptions(run.logLevel ?? 'error'))
     if (run.filterGraph !== undefined) command.complexFilter(run.filterGraph)
     for (const { options, to } of run.outputs) {
       const target = typeof to === 'string' ? to : sinkOf(to)
@@ -90,11 +92,9 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
       if (processOf(command) === undefined) reject(stopped)
     }
     command.on('start', () => {
-      const child = processOf(command)
       if (stopped !== null) command.kill('SIGKILL')
-      else if (child?.pid !== undefined) limit(child.pid, memoryBytes)
       let logged = 0
-      child?.stderr?.on('data', (text: string) => {
+      processOf(command)?.stderr?.on('data', (text: string) => {
         logged += text.length
         if (logged > largestLogBytes) stop(new ProgramLimit('ffmpeg found too many errors in the file'))
       })
@@ -121,7 +121,17 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
     }
   }
 
-  async function check(): Promise<void> {
+  /** fluent-ffmpeg asks what ffmpeg can do before the first run; of the shell in front of it, it must not ask. */
+  let checked: Promise<void> | undefined
+  function check(): Promise<void> {
+    checked ??= askCapabilities().catch((error: unknown) => {
+      checked = undefined
+      throw error
+    })
+    return checked
+  }
+
+  async function askCapabilities(): Promise<void> {
     const command = fluentFfmpeg({ logger: silentLogger })
     command.setFfmpegPath(path)
     const missing = (await Promise.all([formatsOf(command, path), encodersOf(command, path)])).flat()
@@ -158,27 +168,29 @@ function sinkOf(take: ByteSink): Writable {
 }
 
 /** What fluent-ffmpeg keeps of its child; its types leave it out. */
-type Child = { pid?: number; stderr?: NodeJS.ReadableStream | null }
+type Child = { stderr?: NodeJS.ReadableStream | null }
 function processOf(command: fluentFfmpeg.FfmpegCommand): Child | undefined {
   return (command as unknown as { ffmpegProc?: Child }).ffmpegProc
 }
 
-/** From outside, since Node cannot set limits for a child. Without `prlimit` (macOS) time and log are the bounds. */
-function limit(pid: number, memoryBytes: number): void {
-  const limits = [`--as=${memoryBytes}`, `--fsize=${largestFileBytes}`, '--core=0']
-  // Fails when the process has ended meanwhile, or where there is no such program: both leave nothing to do.
-  execFile('prlimit', ['--pid', String(pid), ...limits], { timeout: 5_000 }, () => {})
+const shell = '/bin/sh'
+
+/** Not every system has every limit (macOS has none for memory): what there is holds. */
+const limitScript = 'ulimit -c 0; ulimit -f "$1"; ulimit -v "$2"; shift 2; exec "$@"'
+
+/**
+ * What the shell is given to run a program within limits, which Node cannot set for a child itself. The shell becomes
+ * the program, so that it is one process, killed by one signal.
+ */
+function limitedProgram(path: string, memoryBytes: number): string[] {
+  // Files are counted in blocks of 512 bytes, memory in KiB.
+  const [files, memory] = [largestFileBytes / 512, Math.floor(memoryBytes / 1024)]
+  return ['-c', limitScript, shell, String(files), String(memory), path]
 }
 
 function failureOf(error: Error, stderr: string): Error {
-  if ('code' in error && (error.code === 'ENOENT' || error.code === 'EACCES')) {
-    return new ProgramMissing(`ffmpeg cannot be started: ${error.message}`, { cause: error })
-  }
-  if (/Cannot find ffmpeg/.test(error.message)) {
-    return new ProgramMissing('ffmpeg is not installed', { cause: error })
-  }
-  // It is started through `nice`, which says so when there is no such program.
-  if (/exited with code 12[67]/.test(error.message) && /\bnice:/.test(stderr)) {
+  // What a shell answers for a program that is not there or not executable.
+  if (/exited with code 12[67]/.test(error.message)) {
     return new ProgramMissing(`ffmpeg cannot be started: ${stderr.trim()}`, { cause: error })
   }
   if (/SIGXFSZ/.test(error.message)) return new ProgramLimit('ffmpeg wrote a file that is far too large')
