@@ -1,0 +1,149 @@
+import { userSubject } from '@hexachord/protocol/names'
+import type { ActionStatus } from '@hexachord/protocol/rest'
+import { findUser } from '@hexachord/sdk/finding'
+import { publishTrack } from '@hexachord/sdk/publishing'
+import { writeAction } from '@hexachord/sdk/writing'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { JsonRpcProvider } from 'ethers'
+import { type Artist, newArtist } from '../network/artist.ts'
+import { makeRecording } from '../network/recordings.ts'
+import { commonStateHash, type FaultNetwork, readJson, startFaultNetwork } from './fault-network.ts'
+
+let network: FaultNetwork
+let artist: Artist
+let provider: JsonRpcProvider
+
+beforeAll(async () => {
+  // Blocks come when the test wants them.
+  network = await startFaultNetwork({ contentServices: 1, mining: 'manual' })
+  artist = await newArtist(network)
+  provider = new JsonRpcProvider(network.urls.chain, network.chain.chainId, {
+    staticNetwork: true,
+    cacheTimeout: -1,
+  })
+}, 60_000)
+afterAll(async () => {
+  provider?.destroy()
+  await network?.close()
+})
+
+/** What discovery says of an action; undefined while it knows nothing of it. */
+async function statusOf(hash: string, signal?: AbortSignal): Promise<ActionStatus | undefined> {
+  const answer = await fetch(`${network.urls.discovery}/v1/actions/${hash}`, signal ? { signal } : {})
+  return answer.ok ? ((await answer.json()) as ActionStatus) : undefined
+}
+
+/** Mines a block each time it is asked whether something is so. */
+function mining<T>(condition: (signal: AbortSignal) => Promise<T>) {
+  return async (signal: AbortSignal): Promise<T> => {
+    const pending = Number((await provider.send('txpool_status', [])).pending)
+    if (pending > 0) await network.chain.mine()
+    return condition(signal)
+  }
+}
+
+/** Waits until the relay has seen its transactions in blocks. One that it believes to be on its way would be sent
+ * again only after half a minute. */
+async function relayHasSeenBlocks(): Promise<void> {
+  await network.eventually(
+    (signal) =>
+      readJson<{ outbox: { queued: number; sent: number } }>(`${network.urls.creator}/status`, signal),
+    {
+      describe: 'nothing on its way',
+      deadlineMs: 15_000,
+      until: ({ outbox }) => outbox.queued + outbox.sent === 0,
+    },
+  )
+}
+
+/** Replaces the last blocks by empty ones, as if they had never been, and waits until discovery has seen it. */
+async function dropBlocks(depth: number): Promise<void> {
+  await relayHasSeenBlocks()
+  const first = (await network.chain.head()) - depth + 1
+  const hashOf = async (signal?: AbortSignal) => {
+    const answer = await fetch(`${network.urls.discovery}/v1/blocks/${first}`, signal ? { signal } : {})
+    return answer.ok ? ((await answer.json()) as { hash: string }).hash : undefined
+  }
+  const before = await hashOf()
+  await provider.send('anvil_reorg', [depth, []])
+  await network.eventually(hashOf, {
+    describe: `another block ${first} in discovery`,
+    deadlineMs: 20_000,
+    until: (hash) => hash !== before,
+  })
+}
+
+async function appliedIn(hash: string): Promise<ActionStatus> {
+  const status = await network.eventually(
+    mining((signal) => statusOf(hash, signal)),
+    {
+      describe: `action ${hash}, applied`,
+      deadlineMs: 20_000,
+      until: (answer) => answer?.status === 'applied',
+    },
+  )
+  if (status === undefined) throw new Error('a status that was waited for is there')
+  return status
+}
+
+test('a reorganisation that drops a publish action does not lose it: it is relayed again and applied', async () => {
+  const file = await makeRecording(network.folder, { name: 'twice', seconds: 5, format: 'm4a' })
+  const upload = await artist.upload(file)
+  let hash: string | undefined
+  const publishing = publishTrack(
+    artist.connection,
+    artist.account,
+    upload,
+    { title: 'Twice', artist: 'Test', licence: 'CC0-1.0', rightsHeld: true },
+    {
+      onSent(sent) {
+        hash = sent
+      },
+    },
+  )
+  const action = await network.eventually(() => hash, {
+    describe: 'the action at the relay',
+    deadlineMs: 10_000,
+  })
+  const first = await appliedIn(action ?? '')
+  const track = await publishing
+  expect(track.last.block).toBe(first.block)
+  const before = await commonStateHash(network)
+
+  await dropBlocks(1)
+  await appliedIn(track.last.digest)
+  await network.chain.mine(4)
+  const after = await commonStateHash(network)
+  expect(after).not.toBe(before)
+  const again = await readJson<typeof track>(`${network.urls.discovery}/v1/tracks/${track.id}`)
+  expect(again).toMatchObject({ id: track.id, manifest: track.manifest, holders: track.holders })
+  expect(again.last.digest).toBe(action)
+  const [content = ''] = network.urls.content
+  await network.eventually(
+    (signal) => readJson<{ duty: number; held: number }>(`${content}/status`, signal),
+    {
+      describe: 'the track as the duty of its holder',
+      deadlineMs: 10_000,
+      until: ({ duty, held }) => duty === 1 && held === 1,
+    },
+  )
+}, 90_000)
+
+test('a reorganisation of two blocks takes both actions back and applies both again, in their order', async () => {
+  const subject = userSubject(artist.account.address)
+  const said = async (prev: string | null, name: string) =>
+    writeAction(artist.connection, artist.account, { kind: 'user', subject, content: { prev, name } })
+  const first = await said(null, 'First name')
+  await appliedIn(first)
+  const second = await said(first, 'Second name')
+  await appliedIn(second)
+  const [one, two] = [await statusOf(first), await statusOf(second)]
+  expect(two?.block).toBeGreaterThan(one?.block ?? 0)
+
+  await dropBlocks(2)
+  await appliedIn(first)
+  await appliedIn(second)
+  await network.chain.mine(4)
+  await commonStateHash(network)
+  expect((await findUser(artist.connection, artist.account.address)).name).toBe('Second name')
+}, 60_000)
