@@ -8,6 +8,7 @@ import { openSqlite } from '@hexachord/platform/sqlite'
 import { parseAddress } from '@hexachord/protocol/names'
 import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
 import { createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
+import { nodeReadiness } from '@hexachord/storage/node'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { Wallet } from 'ethers'
 import { readConfig } from './config.ts'
@@ -24,7 +25,6 @@ import {
 import { createOfferChanges, createOfferStore, createRoom, offerMigrations } from './offers/index.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createPuller } from './pulling/index.ts'
-import { readinessChecks } from './readiness.ts'
 import { createIssueReceipt, createReceiptStore, receiptMigrations } from './receipts/index.ts'
 import {
   createScrubber,
@@ -180,7 +180,7 @@ export async function startContentService(
   const app = createContentApp({
     ...{ self, hotKey: hotAddress, publicUrl, capacityBytes, cacheBytes: config.cacheBytes },
     ...{ catalogue, reads, offers, changes, receipts, holdings, room, puller, metrics, logger, now, status },
-    checks: readinessChecks({ directory, database, reader, catalogue }),
+    checks: nodeReadiness({ directory, database, reader, catalogue }),
     onRefused: counted.offerRefused,
     signal: lifecycle.signal,
   })

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net'
 import { availableParallelism } from 'node:os'
 import {
   accountAddress,
@@ -8,29 +7,18 @@ import {
   httpUrl,
   keyFile,
   loadConfig,
-  portNumber,
-  serverVariables,
   wholeNumber,
 } from '@hexachord/platform/process'
 import { type Address, parseAddress } from '@hexachord/protocol/names'
+import { nodeConfig, nodeVariables } from '@hexachord/storage/node'
 import * as z from 'zod'
 import type { Publishers } from './admission/index.ts'
 
 const schema = z.object({
-  ...serverVariables,
-  /** The address that registered this operator. */
-  OPERATOR_ADDRESS: accountAddress,
-  /** The key with which this node signs; registered as the operator's hot key. */
-  HOT_KEY_FILE: keyFile,
-  HOT_KEY_FILE_PASSWORD_FILE: keyFile.optional(),
+  ...nodeVariables,
   /** The account that pays for actions on the chain. No other program may send from it. */
   RELAYER_KEY_FILE: keyFile,
   RELAYER_KEY_FILE_PASSWORD_FILE: keyFile.optional(),
-  LIBP2P_PORT: portNumber,
-  /** Multiaddrs by which other nodes reach it, where these are not HOST and LIBP2P_PORT. */
-  LIBP2P_ANNOUNCE: commaList(
-    z.string().startsWith('/', 'must be multiaddrs such as /ip4/203.0.113.7/tcp/4001'),
-  ).optional(),
   REDIS_URL: z
     .string()
     .refine(
@@ -61,31 +49,17 @@ const schema = z.object({
   TRANSCODING_CORES: wholeNumber(1, 1024).default(availableParallelism()),
 })
 
-const metricsPortDistance = 1000
-
 export type Config = ReturnType<typeof readConfig>
 
 /** @throws ConfigError with every mistake */
 export function readConfig(env: Environment) {
   const config = loadConfig(schema, env)
   return {
-    host: config.HOST,
-    port: config.PORT,
-    metricsPort: config.METRICS_PORT ?? (config.PORT === 0 ? 0 : config.PORT + metricsPortDistance),
-    publicUrl: config.PUBLIC_URL,
-    dataDirectory: config.DATA_DIR,
-    rpcUrl: config.RPC_URL,
-    networkFile: config.NETWORK_FILE,
+    ...nodeConfig(config),
     redisUrl: config.REDIS_URL,
     discoveryUrls: config.DISCOVERY_URLS ?? [],
-    allowPrivateAddresses: config.ALLOW_PRIVATE_ADDRESSES,
-    operator: parseAddress(config.OPERATOR_ADDRESS),
-    hotKeyFile: config.HOT_KEY_FILE,
-    hotKeyPasswordFile: config.HOT_KEY_FILE_PASSWORD_FILE,
     relayerKeyFile: config.RELAYER_KEY_FILE,
     relayerKeyPasswordFile: config.RELAYER_KEY_FILE_PASSWORD_FILE,
-    libp2pListen: [multiaddrOf(config.HOST, config.LIBP2P_PORT)],
-    libp2pAnnounce: config.LIBP2P_ANNOUNCE ?? [],
     publishers: config.PUBLISHERS,
     allowances: {
       bytes: { perDay: config.DAILY_BYTES, perAccount: config.DAILY_BYTES_PER_KEY },
@@ -114,9 +88,4 @@ function toPublishers(text: string, context: z.RefinementCtx): Publishers {
     return z.NEVER
   }
   return new Set<Address>(list.data.map(parseAddress))
-}
-
-function multiaddrOf(host: string, port: number): string {
-  if (isIPv6(host)) return `/ip6/${host}/tcp/${port}`
-  return `/ip4/${host === 'localhost' ? '127.0.0.1' : host}/tcp/${port}`
 }

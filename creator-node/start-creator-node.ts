@@ -8,6 +8,7 @@ import { openSqlite } from '@hexachord/platform/sqlite'
 import { parseAddress } from '@hexachord/protocol/names'
 import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
 import { createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
+import { nodeReadiness } from '@hexachord/storage/node'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { Wallet } from 'ethers'
 import { budgetMigrations, createBudgets } from './admission/index.ts'
@@ -20,7 +21,6 @@ import { lastResort } from './last-resort.ts'
 import { createOfferClient, replicateUpload } from './offering/index.ts'
 import manifest from './package.json' with { type: 'json' }
 import { catalogInterface } from './publishing/index.ts'
-import { readinessChecks } from './readiness.ts'
 import { serviceName } from './service-name.ts'
 import { creatorStatus, exposeStatus } from './status.ts'
 import { createFfmpeg } from './transcoding/index.ts'
@@ -148,7 +148,7 @@ export async function startCreatorNode(
     ...{ ...parts, ...receiving, reader, changes, metrics, signal },
     ...{ publishers: config.publishers, maximumUploadBytes: config.maximumUploadBytes },
     ...{ cacheBytes: config.cacheBytes, fetchMissing: lastResort({ catalogue, fetch }) },
-    checks: readinessChecks({ directory, database, reader, catalogue, jobs }),
+    checks: { ...nodeReadiness({ directory, database, reader, catalogue }), redis: () => jobs.ping() },
     status: () => creatorStatus(parts),
   })
   const server = await listen(app, { host: config.host, port: config.port })

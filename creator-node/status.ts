@@ -1,21 +1,15 @@
 import type { Sender } from '@hexachord/platform/chain'
 import type { Logger, Metrics } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
-import type { NodeStatus } from '@hexachord/protocol/rest'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { type FollowingStatus, nodeStatus } from '@hexachord/storage/node'
 import type { Budgets } from './admission/index.ts'
 import type { CpuSlots, Jobs } from './jobs/index.ts'
 import type { UploadState, UploadStore } from './uploads/index.ts'
 
 /** What `/status` of a creator node says beyond what every node says. Bytes, and times in ms. */
-export type CreatorStatus = NodeStatus & {
-  readonly endpoint: string
-  /** Whether the registry has this operator as active, with this hot key. Offers of others are refused. */
-  readonly registered: boolean
-  readonly indexed: number
-  readonly finalized: number
-  readonly stateHash: string
+export type CreatorStatus = FollowingStatus & {
   /** Discovery providers that this node points clients to. */
   readonly discovery: readonly string[]
   /** The account that pays for actions. */
@@ -49,22 +43,14 @@ export type StatusParts = {
 }
 
 export async function creatorStatus(parts: StatusParts): Promise<CreatorStatus> {
-  const { operator, hotKey, catalogue, ipfs, budgets } = parts
-  const [usage, freeBytes, queues] = await Promise.all([ipfs.usage(), parts.freeBytes(), queueCounts(parts)])
-  const registered = catalogue.operators().get(operator)
+  const { budgets } = parts
+  const [status, freeBytes, queues] = await Promise.all([
+    nodeStatus({ ...parts, service: 'creator-node' }),
+    parts.freeBytes(),
+    queueCounts(parts),
+  ])
   return {
-    service: 'creator-node',
-    version: parts.version,
-    operator,
-    hotKey,
-    endpoint: parts.publicUrl,
-    registered: registered?.active === true && registered.hotKey === hotKey,
-    chainId: catalogue.rules.domain.chainId,
-    head: catalogue.head(),
-    indexed: catalogue.indexed(),
-    finalized: catalogue.finalized(),
-    stateHash: catalogue.stateHash(),
-    ipfs: { peerId: ipfs.peerId, addresses: ipfs.addresses(), ...usage },
+    ...status,
     discovery: parts.discoveryUrls,
     relayer: parts.sender.address,
     uploads: parts.uploads.countByState(),

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import type { ChainReader } from '@hexachord/platform/chain'
 import type { HealthCheck } from '@hexachord/platform/http'
 import type { Sqlite } from '@hexachord/platform/sqlite'
-import type { Catalogue } from '@hexachord/storage/catalogue'
+import type { Catalogue } from '../catalogue/index.ts'
 
-/** Further behind, a node's answers about duty are of another time. */
+/** Further behind, a node knows the operators, authors and duties of another time. */
 const tolerableLagBlocks = 20
 
 /** What `/ready` touches: the disk by a synced write, the database by a read of its file, the chain by its head. */
-export function readinessChecks(options: {
+export function nodeReadiness(options: {
   directory: string
   database: Sqlite
   reader: ChainReader
