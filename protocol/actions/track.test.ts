@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals'
+import { cidOf } from '../cids/index.ts'
+import { subjectOf } from '../names/index.ts'
+import type { Operator } from '../operators/index.ts'
+import {
+  author,
+  memoryIndex,
+  operators,
+  place,
+  receiptBy,
+  stranger,
+  track,
+  trackContent,
+} from './fixtures/index.ts'
+import { kinds, subjectKey } from './index.ts'
+
+describe('a track', () => {
+  test('is applied with receipts of two operators, and not with fewer', async () => {
+    const { apply, state } = memoryIndex()
+    const one = await receiptBy(0)
+    expect(apply(kinds.track.number, track, trackContent([])).verdict.verdict).toBe('missingReceipts')
+    expect(apply(kinds.track.number, track, trackContent([one])).verdict.verdict).toBe('missingReceipts')
+    const two = apply(kinds.track.number, track, trackContent([one, await receiptBy(1)]))
+    expect(two.verdict.verdict).toBe('applied')
+    expect(state.get(subjectKey(track))).toMatchObject({ kind: 'track', digest: two.action.hash })
+  })
+
+  test('needs one receipt where there is one operator, and none can hold it where there is none', async () => {
+    const lonely = memoryIndex(operators.slice(0, 1))
+    expect(lonely.apply(kinds.track.number, track, trackContent([await receiptBy(0)])).verdict.verdict).toBe(
+      'applied',
+    )
+    expect(memoryIndex([]).apply(kinds.track.number, track, trackContent([])).verdict.verdict).toBe(
+      'missingReceipts',
+    )
+  })
+
+  test('is rejected with a receipt that is doubled, forged, late, foreign, or about other audio', async () => {
+    const { apply } = memoryIndex()
+    const one = await receiptBy(0)
+    const two = await receiptBy(1)
+    const bad = [
+      [one, one],
+      [one, { ...two, signature: one.signature }],
+      [one, await receiptBy(1, track, { validUntil: place.timestamp })],
+      [one, await receiptBy(1, subjectOf(author, 8n))],
+      [one, await receiptBy(1, track, { manifest: await cidOf(new Uint8Array([2]), 'dag-json') })],
+      [one, { ...two, operator: stranger }],
+      [one, { ...two, blockNumber: 101 }],
+    ]
+    for (const receipts of bad) {
+      const { verdict } = apply(kinds.track.number, track, trackContent(receipts))
+      expect(verdict.verdict).toBe('invalidReceipt')
+    }
+  })
+
+  test('does not count two operators of one controller as two', async () => {
+    const [first, second, third] = operators as [Operator, Operator, Operator]
+    const { apply } = memoryIndex([first, { ...second, controller: first.controller }, third])
+    const receipts = [await receiptBy(0), await receiptBy(1)]
+    expect(apply(kinds.track.number, track, trackContent(receipts)).verdict.verdict).toBe('invalidReceipt')
+  })
+
+  test('can be renamed without new receipts, but not given other audio', async () => {
+    const { apply, state } = memoryIndex()
+    const first = apply(kinds.track.number, track, trackContent([await receiptBy(0), await receiptBy(1)]))
+    const prev = first.action.hash
+    const other = await cidOf(new Uint8Array([3]), 'dag-json')
+    const swapped = apply(kinds.track.number, track, trackContent([], { prev, manifest: other }))
+    expect(swapped.verdict.verdict).toBe('missingReceipts')
+    const renamed = apply(kinds.track.number, track, trackContent([], { prev, title: 'Ut queant laxis' }))
+    expect(renamed.verdict.verdict).toBe('applied')
+    expect(state.get(subjectKey(track))).toMatchObject({
+      body: { title: 'Ut queant laxis', operators: [operators[0]?.operator, operators[1]?.operator] },
+    })
+  })
+
+  test('is a tombstone for ever once it is deleted', async () => {
+    const { apply } = memoryIndex()
+    const receipts = [await receiptBy(0), await receiptBy(1)]
+    const { action } = apply(kinds.track.number, track, trackContent(receipts))
+    const gone = apply(kinds.delete.number, track, { prev: action.hash })
+    expect(gone.verdict.verdict).toBe('applied')
+    const again = apply(kinds.track.number, track, trackContent(receipts, { prev: gone.action.hash }))
+    expect(again.verdict.verdict).toBe('deleted')
+    expect(
+      apply(kinds.delete.number, subjectOf(author, 9n), { prev: gone.action.hash }).verdict.verdict,
+    ).toBe('stalePrev')
+  })
+})
