@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals'
-import type { Heard } from './page/heard.ts'
+import type { Heard } from './page/messages.ts'
 
 /** That sound was decoded all the time, and nothing else was heard: no gap, no wait, no error. */
 export function expectSound(heard: Heard): void {

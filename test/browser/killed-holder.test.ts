@@ -4,21 +4,21 @@ import { type BreakableNetwork, makeTemporaryFolder, startTestNetwork } from '@h
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { newArtist } from '../network/artist.ts'
 import { makeRecording } from '../network/recordings.ts'
+import { type App, type AppPage, startApp } from './app-page.ts'
 import { expectSound } from './expect-sound.ts'
-import { type Player, type PlayerPage, startPlayer } from './player-page.ts'
 
 const seconds = 36
 const untilSecond = 18
 const killAtSecond = 2
 
 let network: BreakableNetwork
-let player: Player
+let app: App
 let track: Track
-let page: PlayerPage | undefined
+let page: AppPage | undefined
 let killed: { readonly name: string; readonly endpoint: string } | undefined
 
 beforeAll(async () => {
-  player = await startPlayer()
+  app = await startApp()
   network = await startTestNetwork({ signal: AbortSignal.timeout(120_000) })
   const folder = await makeTemporaryFolder()
   try {
@@ -36,7 +36,7 @@ afterEach(async () => {
   if (killed) await network.processes.restart(killed.name)
 })
 afterAll(async () => {
-  await player?.close()
+  await app?.close()
   await network?.remove()
 })
 
@@ -51,7 +51,7 @@ async function killSource(second: number): Promise<void> {
 
 describe('a content service that is killed while its track plays', () => {
   test('is not heard through the SDK', async () => {
-    page = await player.open(killSource)
+    page = await app.open(killSource)
     const heard = await page.playTrack({
       discovery: [network.urls.discovery],
       creators: [network.urls.creator],
@@ -63,13 +63,13 @@ describe('a content service that is killed while its track plays', () => {
     const given = heard.blocks?.find(({ source }) => source === killed?.endpoint)?.blocks
     expect(given).toBeGreaterThan(0)
     expectSound(heard)
-    // Where it was asked again, another holder was asked at once, below the player.
+    // Where it was asked again, another holder was asked at once, below the app.
     for (const fault of heard.faults ?? []) expect(fault).toBe(`${killed?.endpoint} unreachable`)
     expect(heard.seconds).toBeGreaterThanOrEqual(untilSecond)
   })
 
   test('is not heard in hls.js alone: the playlists name the other holders', async () => {
-    page = await player.open(killSource)
+    page = await app.open(killSource)
     const stream = `${network.urls.discovery}/v1/tracks/${track.id}/stream`
     // hls.js fetches its last segment once more from the next holder, in another rendition: with no more than six
     // seconds ahead, that would be the one that is being played.

@@ -11,26 +11,26 @@ import {
   trackOf,
 } from '@hexachord/sdk/fixtures'
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { type App, type AppPage, startApp } from './app-page.ts'
 import { expectSound } from './expect-sound.ts'
-import { type Player, type PlayerPage, startPlayer } from './player-page.ts'
 
 jest.setTimeout(60_000)
 
 const seconds = 18
 const recorded = await recordedTrack({ seconds })
 
-let player: Player
-let page: PlayerPage | undefined
+let app: App
+let page: AppPage | undefined
 const servers: HttpServer[] = []
 
 beforeAll(async () => {
-  player = await startPlayer()
+  app = await startApp()
 })
 afterEach(async () => {
   await page?.close()
   await Promise.all(servers.splice(0).map((server) => server.close()))
 })
-afterAll(() => player?.close())
+afterAll(() => app?.close())
 
 type Misbehaviour = Parameters<typeof serveBlocks>[1]
 
@@ -55,7 +55,7 @@ const settings = (discovery: string) => ({ discovery: [discovery], creators: [],
 describe('SDK and hls.js in Chromium', () => {
   test('play a track to its end, with sound, and every byte through the SDK', async () => {
     const { discovery, holders } = await network()
-    page = await player.open()
+    page = await app.open()
     const heard = await page.playTrack({ ...settings(discovery), untilSecond: seconds })
     expectSound(heard)
     expect(Math.abs(heard.seconds - seconds)).toBeLessThan(0.5)
@@ -77,7 +77,7 @@ describe('SDK and hls.js in Chromium', () => {
       (n) => (n > 2 ? (_, response, block) => response.end(block.toReversed()) : undefined),
       (n) => (n > 2 ? (request) => request.socket.destroy() : undefined),
     ])
-    page = await player.open()
+    page = await app.open()
     const heard = await page.playTrack({
       ...settings(discovery),
       untilSecond: seconds,
@@ -90,7 +90,7 @@ describe('SDK and hls.js in Chromium', () => {
   test('play on when the holder that gives the sound is killed', async () => {
     const { discovery, holders } = await network()
     let killed: Gateway | undefined
-    page = await player.open(async (second) => {
+    page = await app.open(async (second) => {
       if (second < 4 || killed) return
       killed = holders.toSorted((a, b) => b.given.length - a.given.length)[0]
       await killed?.close()
@@ -109,7 +109,7 @@ describe('SDK and hls.js in Chromium', () => {
     const { discovery } = await network()
     const times: number[] = []
     for (let n = 0; n < 5; n++) {
-      page = await player.open()
+      page = await app.open()
       const heard = await page.playTrack({ ...settings(discovery), untilSecond: 1 })
       times.push(heard.clickToPlayingMs)
       await page.close()

@@ -1,21 +1,22 @@
+import { readFile } from 'node:fs/promises'
 import type { Track } from '@hexachord/protocol/rest'
 import { makeTemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { newArtist } from '../network/artist.ts'
 import { makeRecording } from '../network/recordings.ts'
+import { type App, type AppPage, startApp } from './app-page.ts'
 import { expectSound } from './expect-sound.ts'
-import { type Player, type PlayerPage, startPlayer } from './player-page.ts'
 
 const network = testNetwork()
 const { discovery, creator } = network.urls
 const seconds = 18
 
-let player: Player
-let page: PlayerPage | undefined
+let app: App
+let page: AppPage | undefined
 let track: Track
 
 beforeAll(async () => {
-  player = await startPlayer()
+  app = await startApp()
   const folder = await makeTemporaryFolder()
   try {
     const file = await makeRecording(folder.path, { name: 'browser', seconds })
@@ -25,11 +26,11 @@ beforeAll(async () => {
   }
 }, 120_000)
 afterEach(() => page?.close())
-afterAll(() => player?.close())
+afterAll(() => app?.close())
 
 describe('a track of the network in Chromium', () => {
   test('plays through SDK and hls.js to its end, every block from a holder', async () => {
-    page = await player.open()
+    page = await app.open()
     const heard = await page.playTrack({
       discovery: [discovery],
       creators: [creator],
@@ -47,16 +48,41 @@ describe('a track of the network in Chromium', () => {
   })
 
   test('plays in hls.js alone from the link that anybody can be given', async () => {
-    page = await player.open()
+    page = await app.open()
     const heard = await page.playUrl(`${discovery}/v1/tracks/${track.id}/stream`, { untilSecond: seconds })
     expectSound(heard)
     expect(Math.abs(heard.seconds - seconds)).toBeLessThan(0.5)
   })
 
+  test('is published by a page, from a file that someone chose', async () => {
+    const folder = await makeTemporaryFolder()
+    try {
+      const file = await makeRecording(folder.path, { name: 'chosen', seconds: 7 })
+      const bytes = await readFile(file)
+      page = await app.open()
+      const published = await page.publishFile({
+        discovery: [discovery],
+        creators: [creator],
+        name: 'chosen.flac',
+        base64: bytes.toString('base64'),
+        details: { title: 'Chosen', artist: 'A page', licence: 'CC0-1.0' },
+      })
+      expect(published.sent.at(-1)).toBe(bytes.length)
+      expect(published.states.at(-1)).toBe('ready')
+      const answer = await fetch(`${discovery}/v1/tracks/${published.track}`)
+      expect(await answer.json()).toMatchObject({
+        title: 'Chosen',
+        holders: Array(3).fill(expect.anything()),
+      })
+    } finally {
+      await folder.remove()
+    }
+  })
+
   test('starts soon after the click', async () => {
     const times: number[] = []
     for (let n = 0; n < 5; n++) {
-      page = await player.open()
+      page = await app.open()
       const settings = { discovery: [discovery], creators: [creator], track: track.id, untilSecond: 1 }
       times.push((await page.playTrack(settings)).clickToPlayingMs)
       await page.close()

@@ -1,15 +1,9 @@
-import { connect } from '@hexachord/sdk/connect'
-import { findTrack } from '@hexachord/sdk/finding'
-import { hlsSource } from '@hexachord/sdk/hls-loader'
-import { openTrack } from '@hexachord/sdk/playing'
 import Hls, { type HlsConfig } from 'hls.js'
-import type { Heard, PlayerSettings, SdkPlayback } from './heard.ts'
+import type { Heard, PlayerSettings } from './messages.ts'
 
-/** What the test calls in the page, and what the page calls in the test. */
 declare global {
   interface Window {
-    player: typeof player
-    /** Told of each second that was heard. */
+    /** Set by the test: told of each second that was heard. */
     heardSecond?: (second: number) => Promise<void>
   }
 }
@@ -19,7 +13,7 @@ const audible = 0.001
 const lookEveryMs = 50
 
 /** Plays in an audio element and listens to what comes out of it. */
-async function play(
+export async function play(
   url: string,
   config: Partial<HlsConfig>,
   { untilSecond, bufferSeconds = 30, startedAt = performance.now() }: PlayerSettings,
@@ -87,23 +81,3 @@ async function play(
     await context.close()
   }
 }
-
-const player = {
-  /** As an app does: finds the track, opens it, plays it through the SDK. */
-  async playTrack(settings: SdkPlayback): Promise<Heard> {
-    const { discovery, creators, track, ...rest } = settings
-    const startedAt = performance.now()
-    const connection = await connect({ discovery, creators })
-    const faults: string[] = []
-    const opened = await openTrack(connection, await findTrack(connection, track), {
-      onFault: ({ source, kind }) => faults.push(`${source} ${kind}`),
-    })
-    const { url, config } = hlsSource(opened)
-    const heard = await play(url, config, { ...rest, startedAt })
-    return { ...heard, faults, blocks: opened.quality().map(({ source, blocks }) => ({ source, blocks })) }
-  },
-
-  /** As any page with hls.js does. */
-  playUrl: (url: string, settings: PlayerSettings): Promise<Heard> => play(url, {}, settings),
-}
-window.player = player

@@ -38,3 +38,21 @@ export type Heard = {
   faults?: string[]
   blocks?: { source: string; blocks: number }[]
 }
+
+/** What a page is to publish. */
+export type Publication = {
+  discovery: string[]
+  creators: string[]
+  name: string
+  /** The file. */
+  base64: string
+  details: { title: string; artist: string; licence: string }
+}
+
+export type Published = {
+  track: `0x${string}-${string}`
+  /** Bytes sent, as they went. */
+  sent: number[]
+  /** States of the upload that were heard of. */
+  states: string[]
+}

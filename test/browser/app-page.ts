@@ -4,31 +4,32 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { Browser, Page } from 'playwright-core'
 import { launchChromium } from './chromium.ts'
-import type { Heard, PlayerSettings, SdkPlayback } from './page/heard.ts'
+import type { Heard, PlayerSettings, Publication, Published, SdkPlayback } from './page/messages.ts'
 
-export type PlayerPage = {
+export type AppPage = {
   /** URLs that the page has asked for, without those of the page itself. */
   readonly requests: readonly string[]
   /** Plays a track through SDK and hls.js. */
   playTrack(settings: SdkPlayback): Promise<Heard>
   /** Plays a master playlist by hls.js alone. */
   playUrl(url: string, settings: PlayerSettings): Promise<Heard>
+  /** Publishes a file through the SDK, by a new key. */
+  publishFile(publication: Publication): Promise<Published>
   close(): Promise<void>
 }
 
-export type Player = {
+export type App = {
   /** A fresh page in a profile of its own: nothing is cached. @param onSecond told of each second that was heard */
-  open(onSecond?: (second: number) => unknown): Promise<PlayerPage>
+  open(onSecond?: (second: number) => unknown): Promise<AppPage>
   close(): Promise<void>
 }
 
 /** Serves the page from loopback, which browsers take for a safe origin, and starts Chromium. */
-export async function startPlayer(): Promise<Player> {
+export async function startApp(): Promise<App> {
   const script = await bundle()
   const server = createServer((request, response) => {
-    if (request.url === '/player.js') response.setHeader('content-type', 'text/javascript').end(script)
-    else
-      response.setHeader('content-type', 'text/html').end('<!doctype html><script src="player.js"></script>')
+    if (request.url === '/app.js') response.setHeader('content-type', 'text/javascript').end(script)
+    else response.setHeader('content-type', 'text/html').end('<!doctype html><script src="app.js"></script>')
   })
   const listening = Promise.withResolvers<void>()
   server.once('error', listening.reject).listen(0, '127.0.0.1', listening.resolve)
@@ -57,7 +58,7 @@ export async function startPlayer(): Promise<Player> {
 
 async function bundle(): Promise<Uint8Array> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('page/player.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL('page/app.ts', import.meta.url))],
     bundle: true,
     format: 'iife',
     platform: 'browser',
@@ -74,7 +75,7 @@ async function openPage(
   browser: Browser,
   origin: string,
   onSecond: ((second: number) => unknown) | undefined,
-): Promise<PlayerPage> {
+): Promise<AppPage> {
   const context = await browser.newContext()
   const page = await context.newPage()
   const requests: string[] = []
@@ -84,15 +85,16 @@ async function openPage(
   })
   if (onSecond) await page.exposeFunction('heardSecond', onSecond)
   await page.goto(origin)
-  await page.waitForFunction('window.player !== undefined')
+  await page.waitForFunction('window.app !== undefined')
   return {
     requests,
-    playTrack: (settings) => page.evaluate((given) => window.player.playTrack(given), settings),
+    playTrack: (settings) => page.evaluate((given) => window.app.playTrack(given), settings),
     playUrl: (url, settings) => playUrl(page, url, settings),
+    publishFile: (given) => page.evaluate((publication) => window.app.publishFile(publication), given),
     close: () => context.close(),
   }
 }
 
 function playUrl(page: Page, url: string, settings: PlayerSettings): Promise<Heard> {
-  return page.evaluate(([link, given]) => window.player.playUrl(link, given), [url, settings] as const)
+  return page.evaluate(([link, given]) => window.app.playUrl(link, given), [url, settings] as const)
 }
