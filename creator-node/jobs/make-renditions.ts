@@ -16,29 +16,37 @@ import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 /** Who gets the next free core: what makes a track playable at all goes before what makes it better. */
 export const urgencies = { copying: 0, firstRendition: 1, rendition: 2, measuring: 3 } as const
 
+/** Work that can be stopped. */
+export type Task = (signal: AbortSignal) => Promise<void>
+
 /**
- * The upload's renditions as tasks. One that is done is not made again.
+ * The upload's renditions as tasks: those that only copy frames and are over in a moment, and the others. One that is
+ * done is not made again.
  * @param onMade called after each, one at a time
  */
 export function renditionTasks(
   work: Work,
   source: AudioSource,
   onMade: () => Promise<void>,
-): ((signal: AbortSignal) => Promise<void>)[] {
+): { copies: Task[]; encodings: Task[] } {
   const { renditions } = currentUpload(work)
-  const playable = renditions.some(({ state }) => state === 'done')
-  return renditions.map((rendition, index) => async (signal) => {
-    if (rendition.state === 'done') return
-    const first = index === 0 && !playable
-    const urgency =
-      rendition.plan.method === 'copy'
-        ? urgencies.copying
-        : first
-          ? urgencies.firstRendition
-          : urgencies.rendition
-    await work.slots.run(urgency, signal, () => makeRendition(work, source, rendition, signal))
-    await onMade()
-  })
+  const open = renditions.filter(({ state }) => state !== 'done')
+  const nothingPlays = open.length === renditions.length
+  const taskOf =
+    (rendition: UploadRendition, urgency: number): Task =>
+    async (signal) => {
+      await work.slots.run(urgency, signal, () => makeRendition(work, source, rendition, signal))
+      await onMade()
+    }
+  const copied = open.filter(({ plan }) => plan.method === 'copy')
+  const encoded = open.filter(({ plan }) => plan.method === 'encode')
+  return {
+    copies: copied.map((rendition) => taskOf(rendition, urgencies.copying)),
+    encodings: encoded.map((rendition, place) => {
+      const isFirst = nothingPlays && copied.length === 0 && place === 0
+      return taskOf(rendition, isFirst ? urgencies.firstRendition : urgencies.rendition)
+    }),
+  }
 }
 
 async function makeRendition(

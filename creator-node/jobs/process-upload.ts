@@ -66,10 +66,13 @@ async function makeTrack(work: Work, signal: AbortSignal): Promise<void> {
   const source = await inspectSource(work, signal)
   // One at a time, so that each manifest holds what the one before it held.
   const inTurn = pLimit(1)
+  const { copies, encodings } = renditionTasks(work, source, () => inTurn(() => makePlayable(work)))
+  // What plays in a moment is not slowed down by anything that nobody waits for yet.
+  await together(signal, copies)
   await together(signal, [
+    ...encodings,
     (signal) => hashSource(work, signal),
     () => describeSource(work),
-    ...renditionTasks(work, source, () => inTurn(() => makePlayable(work))),
     (signal) => measureSource(work, source, signal),
   ])
   await completeTrack(work, signal)
