@@ -195,7 +195,10 @@ function failureOf(error: Error, stderr: string): Error {
   }
   if (/SIGXFSZ/.test(error.message)) return new ProgramLimit('ffmpeg wrote a file that is far too large')
   if (/Cannot allocate memory/.test(stderr)) return new ProgramLimit('ffmpeg needed too much memory')
-  return new ProgramFailed(error.message, stderr, { cause: error })
+  // The rest of the message is what ffmpeg said, with the paths of this machine.
+  const [message = 'ffmpeg failed'] =
+    /^ffmpeg (exited with code \d+|was killed with signal \w+)/.exec(error.message) ?? []
+  return new ProgramFailed(message, { cause: error, stderr, killed: message.includes('signal') })
 }
 
 async function formatsOf(command: fluentFfmpeg.FfmpegCommand, path: string): Promise<string[]> {

@@ -70,7 +70,7 @@ async function decoding<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof ProgramFailed) {
+    if (error instanceof ProgramFailed && !error.killed) {
       throw new SourceError('undecodable', 'the audio cannot be decoded: the file is damaged', {
         cause: error,
       })

@@ -158,7 +158,7 @@ async function askFfprobe(path: string, { ffprobePath, signal }: ProbeOptions) {
       { timeoutMs: probeTimeoutMs, maxBytes: largestAnswerBytes, signal },
     )
   } catch (error) {
-    if (error instanceof ProgramFailed) throw await sourceErrorOf(path, error)
+    if (error instanceof ProgramFailed && !error.killed) throw await sourceErrorOf(path, error)
     throw error
   }
 }

@@ -3,14 +3,18 @@ export class ProgramMissing extends Error {
   override readonly name = 'ProgramMissing'
 }
 
-/** The program ended with a failure; `stderr` holds the last of what it said. */
+/** The program ended with a failure. The message names no path; what the program said does. */
 export class ProgramFailed extends Error {
   override readonly name = 'ProgramFailed'
+  /** The last of what it said. */
   readonly stderr: string
+  /** Whether somebody ended it, such as a system that ran out of memory: nothing is known of the file then. */
+  readonly killed: boolean
 
-  constructor(message: string, stderr: string, options?: ErrorOptions) {
+  constructor(message: string, options: ErrorOptions & { stderr?: string; killed?: boolean } = {}) {
     super(message, options)
-    this.stderr = stderr
+    this.stderr = options.stderr ?? ''
+    this.killed = options.killed ?? false
   }
 }
 

@@ -109,7 +109,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     await rm(directory, { recursive: true, force: true })
   }
   const kept = segments.filter((segment) => segment != null)
-  if (init === undefined || kept.length === 0) throw new ProgramFailed('ffmpeg wrote no segment', '')
+  if (init === undefined || kept.length === 0) throw new ProgramFailed('ffmpeg wrote no segment')
   return renditionOf(plan, init, kept)
 }
 

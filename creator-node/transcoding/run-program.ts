@@ -40,7 +40,7 @@ export async function runProgram(
   child.once('close', (code, signal) => {
     if (stopped !== null) reject(stopped)
     else if (code === 0) resolve({ stdout: Buffer.concat(stdout).toString('utf8'), stderr })
-    else reject(new ProgramFailed(`${program} ended with ${signal ?? code}`, stderr))
+    else reject(new ProgramFailed(`it ended with ${signal ?? code}`, { stderr, killed: signal !== null }))
   })
   const onAbort = () => stop(options.signal.reason)
   options.signal.addEventListener('abort', onAbort, { once: true })
