@@ -17,7 +17,7 @@ export type AdmitOptions = {
   domain: Domain
   /** Origin of this node. */
   audience: string
-  catalogue: Pick<Catalogue, 'identity'>
+  catalogue: Pick<Catalogue, 'identity' | 'subject'>
   publishers: Publishers
   budgets: Budgets
   maximumBytes: number
@@ -43,7 +43,7 @@ const hour = 3600
 /**
  * Decides whether a new upload is taken, and spends its bytes of the day's budgets.
  * @returns the upload to remember, in state `receiving`
- * @throws Problem 400, 403, 411, 413, 429 or 507
+ * @throws Problem 400, 403, 409, 411, 413, 429 or 507
  */
 export async function admitUpload(request: UploadRequest, options: AdmitOptions): Promise<Upload> {
   const { id, account } = request
@@ -123,6 +123,14 @@ function grantOf(
       status: 403,
       slug: 'not-the-author',
       detail: `only ${controller}, who controls ${author}, may upload for ${grant.subject}`,
+    })
+  }
+  // No operator would hold it, and no indexer would take it.
+  if (options.catalogue.subject(grant.subject)?.deleted) {
+    throw new Problem({
+      status: 409,
+      slug: 'deleted',
+      detail: `${grant.subject} was deleted, and its number with it: take a new one`,
     })
   }
   return grant
