@@ -1,6 +1,8 @@
+import { userSubject } from '@hexachord/protocol/names'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Artist, newArtist } from '../network/artist.ts'
-import { refused } from '../network/problems.ts'
+import { relay, signed } from '../network/direct-to-chain.ts'
+import { refusalOf, refused } from '../network/problems.ts'
 import { makeRecording } from '../network/recordings.ts'
 import { type ServiceByHand, startByHand } from './by-hand.ts'
 import { type FaultNetwork, startFaultNetwork } from './fault-network.ts'
@@ -139,18 +141,18 @@ describe('a service that loses something while it runs', () => {
     await network.processes.kill('chain')
     stopped.add('chain')
     expect((await fetch(`${network.urls.discovery}/v1/tracks`)).status).toBe(200)
-    const away = await artist.publish(upload).then(
-      () => 'published',
-      (error: unknown) => String(error),
-    )
-    // The relay judges an action by the chain, and says that it cannot.
-    expect(away).toMatch(/chain/)
-    await comeBack('chain')
-    const track = await network.eventually(() => artist.publish(upload), {
-      describe: 'the track, once the chain is back',
-      deadlineMs: 40_000,
-      everyMs: 1_000,
+    const publishing = artist.publish(upload)
+    const content = { prev: null, name: 'Somebody' }
+    const action = await signed(artist, {
+      kind: 'user',
+      subject: userSubject(artist.account.address),
+      content,
     })
+    const refusal = await refusalOf(await relay(network.urls.creator, action, artist))
+    expect(refusal).toMatchObject({ status: 503, problem: 'chain-away' })
+    expect(refusal.headers.get('retry-after')).toMatch(/^\d+$/)
+    await comeBack('chain')
+    const track = await publishing
     expect(track.holders).toHaveLength(1)
     expect(network.processes.crashes()).toEqual([])
   }, 90_000)
