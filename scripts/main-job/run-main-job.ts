@@ -8,7 +8,7 @@ import type { Holder, Track, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
 import type { Account } from '@hexachord/sdk/keys'
 import { publishTrack } from '@hexachord/sdk/publishing'
-import { type Progress, type UploadMemory, uploadTrack } from '@hexachord/sdk/uploading'
+import { forgetUpload, type Progress, type UploadMemory, uploadTrack } from '@hexachord/sdk/uploading'
 import { publishedBefore, rememberPublished } from './published.ts'
 
 /** Durations in ms, each from its own step's start; 0 for a step that an earlier start has done. */
@@ -98,27 +98,22 @@ async function publishFile({
   'connection' | 'account' | 'file' | 'details' | 'memory' | 'signal' | 'onStep'
 >): Promise<{ track: Track; ms: Omit<Durations, 'firstAudio'> }> {
   const { size, mtimeMs } = await stat(file)
-  const content = await openAsBlob(file)
+  const source = {
+    filename: path.basename(file),
+    content: await openAsBlob(file),
+    fingerprint: `${path.resolve(file)} ${size} ${Math.round(mtimeMs)}`,
+  }
   const startedAt = performance.now()
   let sentAt = startedAt
-  const upload = await uploadTrack(
-    connection,
-    account,
-    {
-      filename: path.basename(file),
-      content,
-      fingerprint: `${path.resolve(file)} ${size} ${Math.round(mtimeMs)}`,
+  const upload = await uploadTrack(connection, account, source, {
+    memory,
+    signal,
+    onProgress: (progress) => {
+      if (progress.step === 'sending' && progress.sentBytes === progress.totalBytes)
+        sentAt = performance.now()
+      onStep(stepOf(progress))
     },
-    {
-      memory,
-      signal,
-      onProgress: (progress) => {
-        if (progress.step === 'sending' && progress.sentBytes === progress.totalBytes)
-          sentAt = performance.now()
-        onStep(stepOf(progress))
-      },
-    },
-  )
+  })
   const signedAt = performance.now()
   let minedAt: number | undefined
   onStep({ step: 'publish', detail: 'signed, on its way to the chain' })
@@ -131,6 +126,7 @@ async function publishFile({
     },
   })
   const readAt = performance.now()
+  await forgetUpload(memory, account, source)
   return {
     track,
     ms: {
