@@ -163,6 +163,16 @@ describe('Redis', () => {
   }, 180_000)
 })
 
+describe('kill -9 of a content service', () => {
+  test('while it pulls is made good by its return, and its receipt comes', async () => {
+    const fault = onceProcessing(() => killAndReturn('content-service-1'))
+    const upload = await artist.upload(song, { onProgress: fault.onProgress })
+    await fault.ended()
+    expect(new Set(upload.receipts.map(({ operator }) => operator)).size).toBe(2)
+    await expectWhole(upload)
+  }, 180_000)
+})
+
 describe('a client that dies', () => {
   test('goes on where it was when it is started again', async () => {
     const saved = new Map<string, SavedUpload>()
