@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { eventually } from '../testing/eventually.ts'
 import { type Job, PermanentFailure } from './index.ts'
@@ -54,6 +55,16 @@ describe('a queue', () => {
     expect(await queue.add('b', { note: '2' })).toBe('present')
     release.resolve()
     await eventually(async () => expect(await queue.add('a', { note: '3' })).toBe('added'))
+  })
+
+  test('leaves no connection when it is closed, however soon', async () => {
+    for (const ms of [0, 2, 5, 10, 20]) {
+      const queue = open({ process: async () => {} })
+      await delay(ms)
+      await queue.close()
+    }
+    // The one that asks is there itself.
+    await eventually(async () => expect(await bench.connections()).toBe(1))
   })
 
   describe('with a job that fails', () => {

@@ -23,6 +23,7 @@ export type RedisClients = {
 export function createRedisClients(url: string, logger: Logger): RedisClients {
   const clients: Redis[] = []
   let away = false
+  let closed = false
 
   function create(): Redis {
     const client = new Redis(url, {
@@ -32,6 +33,10 @@ export function createRedisClients(url: string, logger: Logger): RedisClients {
       retryStrategy: (times) => Math.min(times * 100, longestReconnectDelayMs),
     })
     clients.push(client)
+    // A client that was about to connect, or that Bull connects again while it pauses, would outlive its queue.
+    client.on('connect', () => {
+      if (closed) client.disconnect()
+    })
     client.on('error', (err) => {
       // Every failed attempt of every client raises one; the first says it all.
       if (!away) logger.warn({ err }, 'redis is away')
@@ -47,6 +52,7 @@ export function createRedisClients(url: string, logger: Logger): RedisClients {
   return {
     create,
     close() {
+      closed = true
       for (const client of clients) client.disconnect()
     },
   }

@@ -3,5 +3,7 @@
  * network may run, and seldom the same for two runs that start at once.
  */
 export function testPortBase(): number {
-  return 12_000 + Math.floor(Math.random() * 150) * 100
+  // Services in the even thousands, so that no network's metrics (1,000 higher) lie where another's services do.
+  const thousands = 12 + 2 * Math.floor(Math.random() * 8)
+  return thousands * 1000 + Math.floor(Math.random() * 10) * 100
 }

@@ -14,6 +14,8 @@ export type QueueBench = {
   flush(): Promise<void>
   /** Ids in the waiting list, as Redis has them. */
   waiting(): Promise<string[]>
+  /** Clients that Redis knows, among them the one that asks. */
+  connections(): Promise<number>
   close(): Promise<void>
 }
 
@@ -48,6 +50,13 @@ export async function createQueueBench(): Promise<QueueBench> {
       queues.push(queue)
       return queue
     },
+    connections: () =>
+      withClient(
+        async (client) =>
+          String(await client.client('LIST'))
+            .trim()
+            .split('\n').length,
+      ),
     async flush() {
       await withClient((client) => client.flushall())
     },
