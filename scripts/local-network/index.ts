@@ -85,7 +85,13 @@ const setupMiningEveryMs = 20
  * process that did not come up; ChainMismatchError, ChainStateError, SetupError with what to do
  */
 export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
-  const { contentServices = 3, mining = 'auto', blockEveryMs = 1_000, signal, report = () => {} } = options
+  const { contentServices = 3, mining = 'auto', blockEveryMs = 1_000, report = () => {} } = options
+  // What is started again later must not be cancelled by a signal that was meant for the start.
+  const starting = new AbortController()
+  const { signal } = starting
+  const cancel = () => starting.abort(options.signal.reason)
+  if (options.signal.aborted) cancel()
+  options.signal.addEventListener('abort', cancel, { once: true })
   const layout = layOut(options.directory)
   const claim = claimNetwork(layout.directory)
   const processes = superviseProcesses({
@@ -136,6 +142,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     const operatorAddress = (name: string) => addresses.get(name) ?? ''
     const plans = planServices({ layout, ports, backends, operatorAddress })
     await step('services', () => startServices({ plans, layout, processes, signal }))
+    options.signal.removeEventListener('abort', cancel)
 
     return {
       directory: layout.directory,
@@ -155,6 +162,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       stop,
     }
   } catch (error) {
+    options.signal.removeEventListener('abort', cancel)
     await stop()
     throw error
   }
