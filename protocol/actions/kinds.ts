@@ -26,5 +26,5 @@ export const kinds = {
 }
 export type KindName = keyof typeof kinds
 
-/** Which rules version is in force from which block, per chain; part of the state hash. */
+/** The version of these rules, in force from the first block on; part of the state hash. */
 export const rulesVersion = 1
