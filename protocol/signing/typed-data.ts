@@ -46,6 +46,15 @@ export type Messages = {
     blockNumber: bigint
     validUntil: bigint
   }
+  /** An operator has just read what it holds, asked by another; `answer` depends on the bytes and on the nonce. */
+  Proof: {
+    operator: Address
+    asker: Address
+    subject: Hash
+    manifest: Hash
+    nonce: Hash
+    answer: Hash
+  }
 }
 
 export type MessageName = keyof Messages
@@ -60,6 +69,9 @@ export const messageTypes: { readonly [Name in MessageName]: readonly TypedDataF
   ),
   Receipt: fields(
     'address operator,bytes32 subject,bytes32 manifest,bytes32 storageRoot,uint64 leafCount,uint64 byteLength,uint64 blockNumber,uint64 validUntil',
+  ),
+  Proof: fields(
+    'address operator,address asker,bytes32 subject,bytes32 manifest,bytes32 nonce,bytes32 answer',
   ),
 }
 

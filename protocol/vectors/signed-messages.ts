@@ -125,6 +125,28 @@ const messages: readonly Named[] = [
       validUntil: largestUint64,
     },
   },
+  {
+    name: 'Proof',
+    message: {
+      operator,
+      asker: author,
+      subject,
+      manifest: `0x${'0a'.repeat(32)}`,
+      nonce: `0x${'0b'.repeat(32)}`,
+      answer: `0x${'0c'.repeat(32)}`,
+    },
+  },
+  {
+    name: 'Proof',
+    message: {
+      operator: `0x${'00'.repeat(20)}`,
+      asker: `0x${'ff'.repeat(20)}`,
+      subject: `0x${'00'.repeat(32)}`,
+      manifest: `0x${'ff'.repeat(32)}`,
+      nonce: `0x${'00'.repeat(32)}`,
+      answer: `0x${'ff'.repeat(32)}`,
+    },
+  },
 ]
 
 /** EIP-712: type, message, digest and signature for everything that anybody signs. Large integers are decimal
