@@ -1,4 +1,4 @@
-import { actedFragment, actionHash, decodeActed, openAction, signAction } from '@hexachord/protocol/actions'
+import { actData, actedFragment, actFragment, actionHash, decodeActed, openAction, signAction } from '@hexachord/protocol/actions'
 import { parseAddress, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
 import {
   type ChainLog,
@@ -8,7 +8,7 @@ import {
 } from '@hexachord/protocol/operators'
 import { domainOf } from '@hexachord/protocol/signing'
 import { expect } from 'chai'
-import { EventFragment, Interface, toUtf8Bytes, Wallet, ZeroAddress } from 'ethers'
+import { EventFragment, FunctionFragment, Interface, Wallet, ZeroAddress } from 'ethers'
 import fc from 'fast-check'
 import { describe, it } from 'mocha'
 import { catalogAbi, operatorRegistryAbi, stakeVaultAbi } from '../generated/index.ts'
@@ -27,6 +27,11 @@ describe('the protocol and the contracts', () => {
     }
   })
 
+  it('describe the same way to put an action onto the chain', () => {
+    const compiled = new Interface(catalogAbi).getFunction('act')
+    expect(FunctionFragment.from(actFragment).format('full')).to.equal(compiled?.format('full'))
+  })
+
   it('agree on who signed an action and how it is named', async () => {
     const { catalog, file, alice } = await loadFixture(localNetwork)
     const artist = new Wallet(`0x${'a1'.repeat(32)}`)
@@ -41,18 +46,9 @@ describe('the protocol and the contracts', () => {
       deadline: (await chain.networkHelpers.time.latest()) + 600,
     })
 
-    const sent = await as(alice, catalog)(
-      'act',
-      signed.author,
-      signed.nonce,
-      signed.kind,
-      subjectToBytes32(signed.subject),
-      toUtf8Bytes(signed.content),
-      signed.deadline,
-      signed.signature,
-    )
-    const [log] = (await sent.wait()).logs
-    const action = decodeActed({ ...log, logIndex: log.index })
+    const sent = await alice.sendTransaction({ to: await catalog.getAddress(), data: actData(signed) })
+    const [log] = (await sent.wait())?.logs ?? []
+    const action = log && decodeActed({ ...log, topics: [...log.topics], logIndex: log.index })
     expect(action).to.deep.equal(openAction(signed, domain))
     expect(action?.hash).to.equal(signed.hash)
     const { signer, nonce, kind, subject, content } = openAction(signed, domain)

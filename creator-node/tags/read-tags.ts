@@ -7,6 +7,9 @@ export type Tags = {
   readonly album?: string
   readonly genre?: string
   readonly isrc?: string
+  /** Where it stands on its album. */
+  readonly disc?: number
+  readonly number?: number
 }
 
 export type TaggedFile = {
@@ -45,6 +48,8 @@ export async function readTags(path: string): Promise<TaggedFile> {
         ...given('album', line(common.album, lineLimit)),
         ...given('genre', line(common.genre?.[0], genreLimit)),
         ...given('isrc', isrcOf(common.isrc)),
+        ...given('disc', place(common.disk?.no)),
+        ...given('number', place(common.track?.no)),
       },
       cover: front?.data,
     }
@@ -56,8 +61,13 @@ export async function readTags(path: string): Promise<TaggedFile> {
   }
 }
 
-function given(name: keyof Tags, value: string | undefined): Tags {
+function given(name: keyof Tags, value: string | number | undefined): Tags {
   return value === undefined ? {} : { [name]: value }
+}
+
+/** Counted from one; zero and rubbish say nothing. */
+function place(count: number | null | undefined): number | undefined {
+  return Number.isSafeInteger(count) && Number(count) > 0 ? Number(count) : undefined
 }
 
 /** One line without control characters, as protocols and databases want it; undefined when nothing is left. */

@@ -18,7 +18,7 @@ type ActionRow = {
 
 function statusOf(row: ActionRow): ActionStatus {
   const { hash, subject, verdict, reason, block, log_index: logIndex, transaction_hash: transaction } = row
-  const place = { subject, transaction, block, logIndex }
+  const place = { subject, transaction, block, logIndex, final: row.final }
   if (verdict === 'applied') return { hash, status: 'applied', ...place }
   return { hash, status: 'rejected', verdict, reason: reason ?? verdict, ...place }
 }

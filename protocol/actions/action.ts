@@ -48,7 +48,12 @@ export type SignedAction = z.infer<typeof signedActionSchema>
 export const actedFragment =
   'event Acted(address indexed signer, address indexed author, uint256 nonce, uint16 kind, bytes32 indexed subject, bytes content)'
 
+/** By which anyone puts a signed action onto the chain. Held against the compiled ABI by a test of the contracts. */
+export const actFragment =
+  'function act(address author, uint256 nonce, uint16 kind, bytes32 subject, bytes content, uint256 deadline, bytes signature)'
+
 const events = new Interface([actedFragment])
+const functions = new Interface([actFragment])
 
 /** An action's name: known before it is sent, whoever relays it and whatever its deadline. */
 export function actionHash(action: Omit<Action, 'hash'>): Hash {
@@ -161,6 +166,19 @@ export function openAction(signed: SignedAction, domain: Domain): Action {
     if (cause instanceof SignatureError) throw new ActionError(cause.message, { cause })
     throw cause
   }
+}
+
+/** Data of the transaction to the Catalog that puts a signed action onto the chain; anyone may send it. */
+export function actData(signed: SignedAction): string {
+  return functions.encodeFunctionData('act', [
+    signed.author,
+    BigInt(signed.nonce),
+    signed.kind,
+    subjectToBytes32(signed.subject),
+    new TextEncoder().encode(signed.content),
+    signed.deadline,
+    signed.signature,
+  ])
 }
 
 /** An action that no indexer would accept, found before it was sent. */

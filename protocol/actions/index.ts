@@ -1,7 +1,9 @@
 export {
   type Action,
   ActionError,
+  actData,
   actedFragment,
+  actFragment,
   actionHash,
   actionLifeSeconds,
   decodeActed,

@@ -107,6 +107,8 @@ export const actionStatusSchema = z.object({
   transaction: hashSchema.optional(),
   block: z.int().optional(),
   logIndex: z.int().optional(),
+  /** Whether no reorganisation can take it back any more; only discovery says so. */
+  final: z.boolean().optional(),
 })
 export type ActionStatus = z.infer<typeof actionStatusSchema>
 
