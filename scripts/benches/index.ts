@@ -1,0 +1,7 @@
+import type { Bench } from './bench.ts'
+import { playlist } from './playlist.ts'
+
+export { type Bench, type BenchContext, type BenchResult, describeLimit, holds, type Limit } from './bench.ts'
+
+/** All of them, in the order in which content goes through the network. */
+export const benches: readonly Bench[] = [playlist]
