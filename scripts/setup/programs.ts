@@ -11,6 +11,12 @@ export const ffmpeg: Program = { command: 'ffmpeg', apt: 'ffmpeg', brew: 'ffmpeg
 export const ffprobe: Program = { command: 'ffprobe', apt: 'ffmpeg', brew: 'ffmpeg' }
 export const redisServer: Program = { command: 'redis-server', apt: 'redis-server', brew: 'redis' }
 export const chromium: Program = { command: 'chromium', apt: 'chromium', brew: 'chromium' }
+/** What benches compare with, and what asks as many clients would. */
+export const nginx: Program = { command: 'nginx', apt: 'nginx', brew: 'nginx' }
+export const wrk: Program = { command: 'wrk', apt: 'wrk', brew: 'wrk' }
+
+/** Debian keeps servers where the PATH of those who are not root does not lead. */
+const searchPathOfThisMachine = [process.env.PATH ?? '', '/usr/sbin'].join(path.delimiter)
 
 /** What `installPrograms` asks of its surroundings, so that tests need neither root nor apt. */
 export type Surroundings = {
@@ -67,7 +73,7 @@ export function missingPrograms(programs: Program[], searchPath: string): Progra
 /** The full path of an executable file on a PATH, or undefined. */
 export function findProgram(
   command: string,
-  searchPath: string = process.env.PATH ?? '',
+  searchPath: string = searchPathOfThisMachine,
 ): string | undefined {
   return searchPath
     .split(path.delimiter)
@@ -131,7 +137,7 @@ function thisMachine(): Surroundings {
     platform: process.platform,
     isRoot: process.getuid?.() === 0,
     isTerminal: process.stdin.isTTY === true && process.stderr.isTTY === true,
-    searchPath: process.env.PATH ?? '',
+    searchPath: searchPathOfThisMachine,
     async ask(question, signal) {
       const terminal = createInterface({ input: process.stdin, output: process.stderr })
       try {

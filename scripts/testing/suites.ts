@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { startPostgres, startRedis } from '../local-network/engines/index.ts'
-import { chromium, ffmpeg, ffprobe, type Program, redisServer } from '../setup/index.ts'
+import { chromium, ffmpeg, ffprobe, nginx, type Program, redisServer, wrk } from '../setup/index.ts'
 import { type Counts, countsOfHardhat } from './counts.ts'
 import { freePort } from './free-port.ts'
 import { runJest } from './jest-run.ts'
@@ -94,6 +94,17 @@ const parts: Suite = {
   ),
 }
 
+const bench: Suite = {
+  name: 'bench',
+  budgetMinutes: 4,
+  programs: [...media, redisServer, chromium, nginx, wrk],
+  async run(context) {
+    // Benches hold half of the product: the other suites do not wait until it is loaded.
+    const { runBenches } = await import('./bench-suite.ts')
+    return runBenches(context)
+  },
+}
+
 /** A suite of the files in one folder of test/. */
 function folderSuite(name: string, budgetMinutes: number, programs: Program[], workers: number): Suite {
   return {
@@ -118,6 +129,7 @@ export const suites: Suite[] = [
   withNetwork(folderSuite('browser', 4, [chromium], 1)),
   folderSuite('faults', 7, [], 1),
   withNetwork(folderSuite('peers', 4, [], 1)),
+  bench,
 ]
 
 /** One Postgres and one Redis for all files, by DATABASE_URL and REDIS_URL. */
