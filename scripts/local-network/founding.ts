@@ -1,12 +1,14 @@
+import { readNetworkFile } from '@hexachord/contracts/networks'
 import { parseEther } from 'ethers'
 import { type LocalChain, quickProvider } from './chain.ts'
 import { establishContracts, localRules } from './contracts.ts'
+import { type HostOf, originOf, thisMachine } from './host.ts'
 import { readOrMakeKey } from './keys.ts'
 import type { Layout } from './layout.ts'
-import { establishOperators, fundFees, type OperatorPlan } from './operators.ts'
+import { establishOperators, fundFees, type OperatorPlan, requestExit } from './operators.ts'
 import { readOrMakePeerId } from './peer-identity.ts'
 import type { Ports } from './ports.ts'
-import { contentName, creatorName, localCapacityBytes, originOf } from './services.ts'
+import { contentName, creatorName, localCapacityBytes } from './services.ts'
 
 /** An operator of the network and its node. */
 export type LocalOperator = {
@@ -23,32 +25,57 @@ export type LocalOperator = {
 
 const relayerFeesWei = parseEther('1000')
 
+/** Where a node that has an operator is to be reached. */
+type NodePlace = { name: string; endpoint: string; capacityBytes: bigint }
+
+type FoundingContext = { layout: Layout; chain: LocalChain; signal: AbortSignal }
+
 /**
  * Brings contracts, keys, stakes and registrations to where the network needs them, and the chain to an epoch
  * in which placement knows every operator. Whatever is so already stays. Needs a chain that mines.
  */
-export async function foundNetwork(context: {
-  layout: Layout
-  ports: Ports
-  chain: LocalChain
-  signal: AbortSignal
-}): Promise<LocalOperator[]> {
-  const { layout, ports, chain, signal } = context
+export async function foundNetwork(
+  context: FoundingContext & { ports: Ports; hostOf?: HostOf },
+): Promise<LocalOperator[]> {
+  const { layout, ports, chain, signal, hostOf = () => thisMachine } = context
   const provider = quickProvider(chain.rpcUrl)
   try {
     const treasury = await provider.getSigner()
-    const network = await establishContracts({ networkFile: layout.networkFile, provider, treasury, signal })
+    await establishContracts({ networkFile: layout.networkFile, provider, treasury, signal })
     const relayer = await readOrMakeKey(layout.keyFile(creatorName, 'relayer'))
     await fundFees(relayer.address, relayerFeesWei, treasury)
+  } finally {
+    provider.destroy()
+  }
+  const creator = { name: creatorName, endpoint: originOf(ports.creator, hostOf(creatorName)) }
+  return establishNodes(context, [
+    { ...creator, capacityBytes: 0n },
+    ...ports.content.map((port, index) => contentPlace(index, port, hostOf)),
+  ])
+}
 
-    const nodes = [
-      { name: creatorName, port: ports.creator, capacityBytes: 0n },
-      ...ports.content.map((port, index) => ({
-        name: contentName(index),
-        port,
-        capacityBytes: BigInt(localCapacityBytes),
-      })),
-    ]
+/** Makes the operator of one more content service as `foundNetwork` makes the others. Needs a chain that mines. */
+export async function foundContentService(
+  context: FoundingContext & { index: number; port: number; hostOf: HostOf },
+): Promise<LocalOperator> {
+  const [operator] = await establishNodes(context, [
+    contentPlace(context.index, context.port, context.hostOf),
+  ])
+  if (operator === undefined) throw new Error('one node has one operator')
+  return operator
+}
+
+function contentPlace(index: number, port: number, hostOf: HostOf): NodePlace {
+  const name = contentName(index)
+  return { name, endpoint: originOf(port, hostOf(name)), capacityBytes: BigInt(localCapacityBytes) }
+}
+
+async function establishNodes(context: FoundingContext, nodes: NodePlace[]): Promise<LocalOperator[]> {
+  const { layout, chain, signal } = context
+  const provider = quickProvider(chain.rpcUrl)
+  try {
+    const treasury = await provider.getSigner()
+    const network = await readNetworkFile(layout.networkFile)
     const planned = await Promise.all(nodes.map((node) => planOperator(layout, node)))
     const plans = planned.map(({ plan }) => plan)
     const changed = await establishOperators({ network, plans, treasury, provider, signal })
@@ -61,13 +88,11 @@ export async function foundNetwork(context: {
 
 async function planOperator(
   layout: Layout,
-  node: { name: string; port: number; capacityBytes: bigint },
+  { name, endpoint, capacityBytes }: NodePlace,
 ): Promise<{ plan: OperatorPlan; operator: LocalOperator }> {
-  const { name, port, capacityBytes } = node
   const coldKey = await readOrMakeKey(layout.keyFile(name, 'cold'))
   const hotKey = (await readOrMakeKey(layout.keyFile(name, 'hot'))).address
   const peerId = await readOrMakePeerId(layout.dataDirectory(name))
-  const endpoint = originOf(port)
   return {
     plan: { name, coldKey, hotKey, endpoint, peerId: peerId.hex, capacityBytes },
     operator: { name, address: coldKey.address, hotKey, endpoint, peerId: peerId.text },
@@ -80,4 +105,18 @@ async function mineUntilEffective(chain: LocalChain): Promise<void> {
   const { epochBlocks, finalityBlocks } = localRules
   const nextEpoch = Math.ceil((head + 1) / epochBlocks) * epochBlocks
   await chain.mine(nextEpoch + finalityBlocks - head)
+}
+
+/** Has an operator ask the registry for its exit: it is asked for no new copies, and its copies count no more. */
+export async function leaveNetwork(context: FoundingContext & { name: string }): Promise<void> {
+  const { layout, chain, signal, name } = context
+  const provider = quickProvider(chain.rpcUrl)
+  try {
+    const network = await readNetworkFile(layout.networkFile)
+    const coldKey = await readOrMakeKey(layout.keyFile(name, 'cold'))
+    await requestExit({ network, operator: coldKey.connect(provider), signal })
+    await mineUntilEffective(chain)
+  } finally {
+    provider.destroy()
+  }
 }

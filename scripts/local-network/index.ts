@@ -4,28 +4,32 @@ import { allStarted } from './all-started.ts'
 import { type LocalChain, openLocalChain } from './chain.ts'
 import { createMiner, type Miner, removePostgresData } from './engines/index.ts'
 import { foundNetwork, type LocalOperator } from './founding.ts'
+import { createGrowing, type Growing, setupMiningEveryMs } from './growing.ts'
+import { type HostOf, originOf, thisMachine } from './host.ts'
 import { type Layout, layOut } from './layout.ts'
 import { choosePorts, type Ports } from './ports.ts'
 import { type ProcessEvent, type Processes, superviseProcesses } from './processes.ts'
 import { startService } from './service.ts'
 import { writeEnvironmentFile } from './service-environments.ts'
-import { originOf, planServices, type ServicePlan } from './services.ts'
+import { contentName, creatorName, discoveryName, planServices, type ServicePlan } from './services.ts'
 import { layers, startEngines } from './start-engines.ts'
 
 export type { LocalChain } from './chain.ts'
 export { ChainMismatchError, localRules } from './contracts.ts'
 export type { LocalOperator } from './founding.ts'
+export { type Host, thisMachine } from './host.ts'
 export { layOut } from './layout.ts'
 export { tailOfLog } from './log-file.ts'
-export { type Ports, PortTakenError, preferredPorts } from './ports.ts'
+export { metricsOffset, type Ports, PortTakenError, preferredPorts } from './ports.ts'
 export type { ProcessEvent, Processes } from './processes.ts'
-export { contentName, creatorName, discoveryName } from './services.ts'
+export { contentName, creatorName, discoveryName, type ServicePlan } from './services.ts'
 export { NotReadyError } from './until-ready.ts'
 
 /** A part of the start, told when it begins and, with its duration, when it has ended. */
 export type NetworkStep = { step: string; endedAfterMs?: number }
 
-export type LocalNetwork = {
+/** An operator who joins stands in `operators` and `urls` from then on, and is no part of the next start. */
+export type LocalNetwork = Growing & {
   directory: string
   /** The file with the addresses of the contracts. */
   networkFile: string
@@ -62,6 +66,10 @@ export type LocalNetworkOptions = {
   databaseUrl?: string | undefined
   /** A Redis to use instead of one of our own. */
   redisUrl?: string | undefined
+  /** Where each process runs, by its name; Postgres always on this machine. @default this machine */
+  hostOf?: HostOf
+  /** What is to be different about a service from how its operator would commonly run it. @default nothing */
+  adjustService?(plan: ServicePlan): ServicePlan
   /** Cancels the start; a network that runs is ended by `stop`. */
   signal: AbortSignal
   onStep?(step: NetworkStep): void
@@ -73,8 +81,6 @@ export type LocalNetworkOptions = {
 
 /** What a crashed owner left behind is ended by its guard in this time; its ports are free then. */
 const orphansEndWithinMs = 10_000
-/** Blocks come as quickly as they are needed while the network is being set up. */
-const setupMiningEveryMs = 20
 
 /**
  * Starts a whole network on this machine: chain, Postgres, Redis, one creator node, one discovery provider
@@ -86,6 +92,7 @@ const setupMiningEveryMs = 20
  */
 export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
   const { contentServices = 3, mining = 'auto', blockEveryMs = 1_000, report = () => {} } = options
+  const { hostOf = () => thisMachine, adjustService = (plan: ServicePlan) => plan } = options
   // What is started again later must not be cancelled by a signal that was meant for the start.
   const starting = new AbortController()
   const { signal } = starting
@@ -129,20 +136,36 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       ...(options.ports && { preferred: options.ports }),
     })
     const backends = await step('engines', () =>
-      startEngines({ layout, ports, processes, given: options, report, signal }),
+      startEngines({ layout, ports, processes, hostOf, given: options, report, signal }),
     )
     const chain = openLocalChain(backends.rpcUrl)
     miner = createMiner({ rpcUrl: chain.rpcUrl, everyMs: setupMiningEveryMs, report })
-    const operators = await step('operators', () => foundNetwork({ layout, ports, chain, signal }))
+    const operators = await step('operators', () => foundNetwork({ layout, ports, hostOf, chain, signal }))
     await miner.close()
     miner =
       mining === 'auto' ? createMiner({ rpcUrl: chain.rpcUrl, everyMs: blockEveryMs, report }) : undefined
 
     const addresses = new Map(operators.map((operator) => [operator.name, operator.address]))
     const operatorAddress = (name: string) => addresses.get(name) ?? ''
-    const plans = planServices({ layout, ports, backends, operatorAddress })
-    await step('services', () => startServices({ plans, layout, processes, signal }))
+    const planning = { layout, ports, backends, hostOf, operatorAddress }
+    const plans = planServices(planning).map(adjustService)
+    await step('services', () =>
+      allStarted(plans.map((plan) => keepService(plan, { layout, processes, signal }))),
+    )
     options.signal.removeEventListener('abort', cancel)
+    const content = ports.content.map((port, index) => originOf(port, hostOf(contentName(index))))
+
+    const growing = createGrowing({
+      planning,
+      chain,
+      start: (plan) => keepService(adjustService(plan), { layout, processes, signal }),
+      onAdded(operator) {
+        operators.push(operator)
+        content.push(operator.endpoint)
+      },
+      report,
+      signal,
+    })
 
     return {
       directory: layout.directory,
@@ -150,15 +173,16 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       logDirectory: layout.logDirectory,
       urls: {
         chain: chain.rpcUrl,
-        creator: originOf(ports.creator),
-        discovery: originOf(ports.discovery),
-        content: ports.content.map(originOf),
+        creator: originOf(ports.creator, hostOf(creatorName)),
+        discovery: originOf(ports.discovery, hostOf(discoveryName)),
+        content,
         database: backends.databaseUrl,
         redis: backends.redisUrl,
       },
       operators,
       processes,
       chain,
+      ...growing,
       stop,
     }
   } catch (error) {
@@ -177,29 +201,17 @@ export async function resetLocalNetwork(directory: string): Promise<void> {
   for (const name of layout.stateful) await rm(name, { recursive: true, force: true })
 }
 
-async function startServices(options: {
-  plans: ServicePlan[]
-  layout: Layout
-  processes: Processes
-  signal: AbortSignal
-}): Promise<void> {
-  const { plans, layout, processes, signal } = options
-  for (const plan of plans) await writeEnvironmentFile(layout.environmentFile(plan.name), plan.variables)
-  await allStarted(
-    plans.map((plan) => {
-      const launch = () =>
-        startService({
-          name: plan.name,
-          entry: plan.entry,
-          environmentFile: layout.environmentFile(plan.name),
-          port: plan.port,
-          logFile: layout.log(plan.name),
-          cwd: layout.directory,
-          signal,
-        })
-      return processes.start(plan.name, launch, layers.service)
-    }),
-  )
+/** Starts a service and keeps it up. */
+async function keepService(
+  plan: ServicePlan,
+  context: { layout: Layout; processes: Processes; signal: AbortSignal },
+): Promise<void> {
+  const { layout, processes, signal } = context
+  const environmentFile = layout.environmentFile(plan.name)
+  await writeEnvironmentFile(environmentFile, plan.variables)
+  const launch = () =>
+    startService({ ...plan, environmentFile, logFile: layout.log(plan.name), cwd: layout.directory, signal })
+  await processes.start(plan.name, launch, layers.service)
 }
 
 function describeEvent(event: ProcessEvent, layout: Layout): string {

@@ -48,6 +48,17 @@ export async function establishOperators(options: {
   return changes.includes(true)
 }
 
+/** Asks for the exit of an operator, which is its own controller. */
+export async function requestExit(options: {
+  network: NetworkFile
+  operator: Wallet
+  signal: AbortSignal
+}): Promise<void> {
+  options.signal.throwIfAborted()
+  const { operatorRegistry } = options.network.contracts
+  await send(new Contract(operatorRegistry, operatorRegistryAbi, options.operator), 'requestExit')
+}
+
 /** Gives ether for fees to an account that has little. */
 export async function fundFees(address: string, amountWei: bigint, treasury: Signer): Promise<void> {
   const balance = (await treasury.provider?.getBalance(address)) ?? 0n

@@ -66,19 +66,7 @@ export async function choosePorts(options: {
   const last = fitting(await remembered(file), contentServices)
   const wanted = last ?? preferred
   if (last !== undefined) await waitUntilFree(Object.values(last).flat(), options.patienceMs ?? 0)
-  const chosen = new Set<number>()
-
-  async function choose(port: number, hasMetrics: boolean): Promise<number> {
-    for (let candidate = port; candidate <= highestPort; candidate += stride) {
-      const needed = hasMetrics ? [candidate, candidate + metricsOffset] : [candidate]
-      if (needed.some((each) => chosen.has(each))) continue
-      if (!(await areFree(needed))) continue
-      for (const each of needed) chosen.add(each)
-      return candidate
-    }
-    throw new PortTakenError(port, 'the local network')
-  }
-
+  const choose = portChooser([])
   const ports: Ports = {
     creator: await choose(wanted.creator, true),
     discovery: await choose(wanted.discovery, true),
@@ -93,6 +81,30 @@ export async function choosePorts(options: {
   await writeFile(`${file}.draft`, `${JSON.stringify(ports, null, 2)}\n`)
   await rename(`${file}.draft`, file)
   return ports
+}
+
+/** Ports for one more content service, beside those that are in use. */
+export async function chooseContentPorts(used: Ports): Promise<{ http: number; libp2p: number }> {
+  const choose = portChooser([...Object.values(used).flat()])
+  return {
+    http: await choose(Math.max(used.creator, ...used.content) + 1, true),
+    libp2p: await choose(Math.max(used.creatorLibp2p, ...used.contentLibp2p) + 1, false),
+  }
+}
+
+/** Finds free ports, and gives none away twice. */
+function portChooser(used: readonly number[]) {
+  const chosen = new Set(used)
+  return async (port: number, hasMetrics: boolean): Promise<number> => {
+    for (let candidate = port; candidate <= highestPort; candidate += stride) {
+      const needed = hasMetrics ? [candidate, candidate + metricsOffset] : [candidate]
+      if (needed.some((each) => chosen.has(each))) continue
+      if (!(await areFree(needed))) continue
+      for (const each of needed) chosen.add(each)
+      return candidate
+    }
+    throw new PortTakenError(port, 'the local network')
+  }
 }
 
 /** Throws PortTakenError when something listens on the port of loopback already. */

@@ -5,6 +5,7 @@ import { processStart } from '../setup/process-identity.ts'
 import { eventually } from '../testing/eventually.ts'
 import { freePort } from '../testing/free-port.ts'
 import { makeTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
+import { thisMachine } from './host.ts'
 import { tailOfLog } from './log-file.ts'
 import { type ProcessEvent, type Processes, superviseProcesses } from './processes.ts'
 import { startService } from './service.ts'
@@ -38,6 +39,7 @@ async function tiny(name: string, environment: Record<string, string> = {}) {
       name,
       entry: path.join(import.meta.dirname, 'fixtures/tiny-service.ts'),
       environmentFile,
+      host: thisMachine,
       port,
       logFile,
       cwd: folder.path,

@@ -1,3 +1,4 @@
+import { type Host, originOf } from './host.ts'
 import { type LogFile, openLogFile } from './log-file.ts'
 import { startOwnedProcess } from './owned-process.ts'
 import { requireFreePort } from './ports.ts'
@@ -13,7 +14,8 @@ export type ServiceOptions = {
   entry: string
   /** Its configuration: what an operator would give to `node --env-file`. */
   environmentFile: string
-  /** Its own port, on loopback; `/ready` is asked there. */
+  host: Host
+  /** Its own port on its host; `/ready` is asked there. */
   port: number
   logFile: string
   /** Where it is started; its configuration names absolute paths only. */
@@ -26,12 +28,15 @@ export type ServiceOptions = {
  * yes. Throws NotReadyError with its last log lines, or PortTakenError.
  */
 export async function startService(options: ServiceOptions): Promise<Running> {
-  const { name, entry, environmentFile, port, cwd, signal } = options
+  const { name, entry, environmentFile, host, port, cwd, signal } = options
   const log: LogFile = openLogFile(options.logFile)
   await requireFreePort(port, name)
   const child = await startOwnedProcess({
-    command: process.execPath,
-    args: ['--disable-warning=ExperimentalWarning', `--env-file=${environmentFile}`, entry],
+    ...host.within(process.execPath, [
+      '--disable-warning=ExperimentalWarning',
+      `--env-file=${environmentFile}`,
+      entry,
+    ]),
     cwd,
     log,
   })
@@ -42,7 +47,7 @@ export async function startService(options: ServiceOptions): Promise<Running> {
     deadlineMs: readyWithinMs,
     signal,
     async isReady(probe) {
-      const response = await fetch(`http://127.0.0.1:${port}/ready`, { signal: probe })
+      const response = await fetch(`${originOf(port, host)}/ready`, { signal: probe })
       const body = await response.text()
       // Which dependency is missing is what a reader of the error wants to know.
       if (!response.ok) throw new Error(`/ready answered ${response.status}: ${body.slice(0, 500)}`)

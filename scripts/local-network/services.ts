@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { findProgram } from '../setup/index.ts'
+import { type Host, type HostOf, originOf } from './host.ts'
 import type { Layout } from './layout.ts'
 import { metricsOffset, type Ports } from './ports.ts'
 import type { Variables } from './service-environments.ts'
@@ -15,6 +16,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** One service and how an operator would run it. */
 export type ServicePlan = {
   name: string
+  host: Host
   port: number
   /** The file that is given to `node`. */
   entry: string
@@ -23,67 +25,46 @@ export type ServicePlan = {
 
 export type Backends = { rpcUrl: string; databaseUrl: string; redisUrl: string }
 
-/** The origin by which the services of a local network reach each other. */
-export function originOf(port: number): string {
-  return `http://127.0.0.1:${port}`
-}
-
 export const creatorName = 'creator-node'
 export const discoveryName = 'discovery-provider'
 export function contentName(index: number): string {
   return `content-service-${index + 1}`
 }
 
-/** The services of a local network with their whole configuration. */
-export function planServices(options: {
+/** What the services of a network are planned from. */
+export type Planning = {
   layout: Layout
   ports: Ports
   backends: Backends
+  hostOf: HostOf
   /** The address of each operator, by the name of its service. */
   operatorAddress(name: string): string
-}): ServicePlan[] {
-  const { layout, ports, backends, operatorAddress } = options
+}
 
-  function server(name: string, port: number): Variables {
-    return {
-      HOST: '127.0.0.1',
-      PORT: port,
-      METRICS_PORT: port + metricsOffset,
-      PUBLIC_URL: originOf(port),
-      DATA_DIR: layout.dataDirectory(name),
-      RPC_URL: backends.rpcUrl,
-      NETWORK_FILE: layout.networkFile,
-      LOG_LEVEL: 'info',
-      // Every node of this network lives on loopback, where nodes do not otherwise fetch from.
-      ALLOW_PRIVATE_ADDRESSES: true,
-    }
-  }
-
-  function node(name: string, port: number, libp2pPort: number): Variables {
-    return {
-      ...server(name, port),
-      OPERATOR_ADDRESS: operatorAddress(name),
-      HOT_KEY_FILE: layout.keyFile(name, 'hot'),
-      LIBP2P_PORT: libp2pPort,
-    }
-  }
-
+/** The services of a local network with their whole configuration. */
+export function planServices(planning: Planning): ServicePlan[] {
+  const { layout, ports, backends, hostOf } = planning
   return [
     {
       name: discoveryName,
+      host: hostOf(discoveryName),
       port: ports.discovery,
       entry: `${root}discovery-provider/main.ts`,
-      variables: { ...server(discoveryName, ports.discovery), DATABASE_URL: backends.databaseUrl },
+      variables: {
+        ...serverVariables(discoveryName, ports.discovery, planning),
+        DATABASE_URL: backends.databaseUrl,
+      },
     },
     {
       name: creatorName,
+      host: hostOf(creatorName),
       port: ports.creator,
       entry: `${root}creator-node/main.ts`,
       variables: {
-        ...node(creatorName, ports.creator, ports.creatorLibp2p),
+        ...nodeVariables(creatorName, ports.creator, ports.creatorLibp2p, planning),
         REDIS_URL: backends.redisUrl,
         RELAYER_KEY_FILE: layout.keyFile(creatorName, 'relayer'),
-        DISCOVERY_URLS: originOf(ports.discovery),
+        DISCOVERY_URLS: originOf(ports.discovery, hostOf(discoveryName)),
         PUBLISHERS: 'open',
         DAILY_BYTES: dailyBytes,
         DAILY_BYTES_PER_KEY: dailyBytesPerKey,
@@ -91,14 +72,48 @@ export function planServices(options: {
         FFPROBE_PATH: findProgram('ffprobe') ?? 'ffprobe',
       },
     },
-    ...ports.content.map((port, index) => ({
-      name: contentName(index),
-      port,
-      entry: `${root}content-service/main.ts`,
-      variables: {
-        ...node(contentName(index), port, ports.contentLibp2p[index] ?? 0),
-        CAPACITY_BYTES: localCapacityBytes,
-      },
-    })),
+    ...ports.content.map((_, index) => planContentService(index, planning)),
   ]
+}
+
+/** One of the content services, the first being number 0. */
+export function planContentService(index: number, planning: Planning): ServicePlan {
+  const { ports, hostOf } = planning
+  const name = contentName(index)
+  const port = ports.content[index] ?? 0
+  return {
+    name,
+    host: hostOf(name),
+    port,
+    entry: `${root}content-service/main.ts`,
+    variables: {
+      ...nodeVariables(name, port, ports.contentLibp2p[index] ?? 0, planning),
+      CAPACITY_BYTES: localCapacityBytes,
+    },
+  }
+}
+
+function serverVariables(name: string, port: number, { layout, backends, hostOf }: Planning): Variables {
+  const host = hostOf(name)
+  return {
+    HOST: host.address,
+    PORT: port,
+    METRICS_PORT: port + metricsOffset,
+    PUBLIC_URL: originOf(port, host),
+    DATA_DIR: layout.dataDirectory(name),
+    RPC_URL: backends.rpcUrl,
+    NETWORK_FILE: layout.networkFile,
+    LOG_LEVEL: 'info',
+    // Every node of this network lives in a private network, where nodes do not otherwise fetch from.
+    ALLOW_PRIVATE_ADDRESSES: true,
+  }
+}
+
+function nodeVariables(name: string, port: number, libp2pPort: number, planning: Planning): Variables {
+  return {
+    ...serverVariables(name, port, planning),
+    OPERATOR_ADDRESS: planning.operatorAddress(name),
+    HOT_KEY_FILE: planning.layout.keyFile(name, 'hot'),
+    LIBP2P_PORT: libp2pPort,
+  }
 }

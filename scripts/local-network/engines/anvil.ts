@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { SetupError } from '../../setup/setup-error.ts'
+import { originOf, thisMachine } from '../host.ts'
 import { openLogFile } from '../log-file.ts'
 import { startOwnedProcess } from '../owned-process.ts'
 import { pause } from '../pause.ts'
@@ -27,14 +28,14 @@ export type Anvil = Engine & {
 }
 
 /**
- * Starts a chain on loopback that mines only when it is told to (see `createMiner`): anvil's own mining by
+ * Starts a chain that mines only when it is told to (see `createMiner`): anvil's own mining by
  * transaction stalls under load. It continues from the state in `directory`; a damaged file gives way to
  * the copy before it, which `report` tells. Finality is two blocks behind the head.
  *
  * @throws NotReadyError, SetupError, ChainStateError
  */
 export async function startAnvil(options: EngineOptions & { report?(line: string): void }): Promise<Anvil> {
-  const { directory, port, signal } = options
+  const { directory, port, host = thisMachine, signal } = options
   await mkdir(directory, { recursive: true })
   const log = openLogFile(options.logFile ?? path.join(directory, 'anvil.log'))
   const report = options.report ?? ((line) => log.append(`${line}\n`))
@@ -42,18 +43,17 @@ export async function startAnvil(options: EngineOptions & { report?(line: string
   const load = await state.choose()
   await requireFreePort(port, 'the chain')
   const child = await startOwnedProcess({
-    command: anvilBinary(),
-    args: [
-      ...['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(localChainId)],
+    ...host.within(anvilBinary(), [
+      ...['--host', host.address, '--port', String(port), '--chain-id', String(localChainId)],
       ...['--no-mining', '--slots-in-an-epoch', '1', '--prune-history', String(keptStates), '--quiet'],
       ...(load === undefined ? [] : ['--load-state', load]),
-    ],
+    ]),
     cwd: directory,
     // It keeps a cache under its home, which is not ours to fill.
     env: { HOME: directory },
     log,
   })
-  const url = `http://127.0.0.1:${port}`
+  const url = originOf(port, host)
   await untilReady({
     name: 'The chain',
     child,

@@ -1,3 +1,4 @@
+import type { Host } from '../host.ts'
 import type { Exit } from '../owned-process.ts'
 
 /** What every engine is once it answers. */
@@ -16,6 +17,8 @@ export type EngineOptions = {
   /** Where its data lives; made when it does not exist. */
   directory: string
   port: number
+  /** Where it runs. @default this machine */
+  host?: Host
   /** Its log file. @default `<directory>/<engine>.log` */
   logFile?: string
   signal: AbortSignal

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { Redis } from 'ioredis'
 import { findProgram, redisServer } from '../../setup/programs.ts'
 import { SetupError } from '../../setup/setup-error.ts'
+import { thisMachine } from '../host.ts'
 import { openLogFile } from '../log-file.ts'
 import { startOwnedProcess } from '../owned-process.ts'
 import { requireFreePort } from '../ports.ts'
@@ -13,12 +14,12 @@ import { readOrMakePassword } from './secret-file.ts'
 const readyWithinMs = 15_000
 
 /**
- * Starts a Redis of our own on loopback, with a password, without persistence: it holds queues and rate
+ * Starts a Redis of our own, with a password, without persistence: it holds queues and rate
  * limits only, and every service rebuilds them from its own database. Throws SetupError when
  * redis-server is not on the PATH, NotReadyError when it does not come up.
  */
 export async function startRedis(options: EngineOptions): Promise<Engine> {
-  const { directory, port, signal } = options
+  const { directory, port, host = thisMachine, signal } = options
   const command = findProgram(redisServer.command)
   if (command === undefined) {
     throw new SetupError(`redis-server was not found. Install it, for example: apt-get install redis-server`)
@@ -26,12 +27,14 @@ export async function startRedis(options: EngineOptions): Promise<Engine> {
   await mkdir(directory, { recursive: true })
   const { password } = await readOrMakePassword(path.join(directory, 'password'))
   const configFile = path.join(directory, 'redis.conf')
-  await writeFile(configFile, configuration(port, directory, password), { mode: 0o600 })
+  await writeFile(configFile, configuration({ address: host.address, port, directory, password }), {
+    mode: 0o600,
+  })
 
   const log = openLogFile(options.logFile ?? path.join(directory, 'redis.log'))
   await requireFreePort(port, 'Redis')
-  const child = await startOwnedProcess({ command, args: [configFile], cwd: directory, log })
-  const url = `redis://:${password}@127.0.0.1:${port}`
+  const child = await startOwnedProcess({ ...host.within(command, [configFile]), cwd: directory, log })
+  const url = `redis://:${password}@${host.address}:${port}`
   await untilReady({
     name: 'Redis',
     child,
@@ -53,9 +56,15 @@ export async function startRedis(options: EngineOptions): Promise<Engine> {
   }
 }
 
-function configuration(port: number, directory: string, password: string): string {
+function configuration(options: {
+  address: string
+  port: number
+  directory: string
+  password: string
+}): string {
+  const { address, port, directory, password } = options
   const lines = [
-    'bind 127.0.0.1',
+    `bind ${address}`,
     'protected-mode yes',
     `port ${port}`,
     `requirepass ${password}`,
