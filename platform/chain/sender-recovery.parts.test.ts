@@ -52,6 +52,18 @@ describe('a sender recovers', () => {
     })
   })
 
+  describe('when the node forgets a transaction that was not mined', () => {
+    test('gives it to the node again, in the same form, without waiting for the time of a raised fee', async () => {
+      const { sender } = bench.open({ resendAfterMs: 600_000 })
+      bench.write(sender, 1)
+      await bench.reaches(sender, 'write-1', 'sent')
+      const before = await bench.pool()
+      await anvil.rpc.call('anvil_dropAllTransactions', [])
+      expect(await bench.pool()).toEqual({})
+      await eventually(async () => expect(await bench.pool()).toEqual(before), 8_000)
+    })
+  })
+
   describe('when it is started again', () => {
     test('goes on with what was queued, sent or mined, and sends nothing twice', async () => {
       const first = bench.open()

@@ -8,6 +8,8 @@ import { type Rpc, RpcError } from './rpc.ts'
 
 /** Rows looked at in one round. */
 const roundLimit = 200
+/** What was sent so long ago, and is not mined, is looked for at the node: it may have forgotten it. */
+const lookAfterMs = 2_000
 
 /** What a round works with; see `SenderOptions`. */
 export type SendingRoundOptions = {
@@ -98,7 +100,15 @@ export function createSendingRound(options: SendingRoundOptions): () => Promise<
     else if (last !== undefined && row.sentAt === null) await broadcast(row, last)
     else if (last !== undefined && now() - (row.sentAt ?? 0) >= resendAfterMs) {
       await sendAgain(row, last, finalBlock)
+    } else if (last !== undefined && now() - (row.sentAt ?? 0) >= lookAfterMs) {
+      // A reorganisation before it was seen mined, or a node that was started anew, leaves it nowhere. The time of its
+      // first sending stays, so that a node which drops it for its low fee gets it with a higher one.
+      if (!(await isKnown(last.hash))) await broadcast(row, last, row.sentAt ?? now())
     }
+  }
+
+  async function isKnown(hash: string): Promise<boolean> {
+    return (await rpc.call('eth_getTransactionByHash', [hash])) !== null
   }
 
   async function sendAgain(row: OutboxRow, last: SignedForm, finalBlock: number): Promise<void> {
@@ -163,7 +173,7 @@ export function createSendingRound(options: SendingRoundOptions): () => Promise<
     return (bigintField(gas, 'gas estimate') * 5n) / 4n
   }
 
-  async function broadcast(row: OutboxRow, form: SignedForm): Promise<void> {
+  async function broadcast(row: OutboxRow, form: SignedForm, sentAt = now()): Promise<void> {
     try {
       await rpc.call('eth_sendRawTransaction', [form.raw])
     } catch (error) {
@@ -178,7 +188,7 @@ export function createSendingRound(options: SendingRoundOptions): () => Promise<
         return
       }
     }
-    outbox.recordBroadcast(row.id, now())
+    outbox.recordBroadcast(row.id, sentAt)
     changed(row.id)
   }
 
