@@ -1,8 +1,10 @@
 export {
   blocksOf,
   decodeManifest,
+  decodeOriginalList,
   decodeRendition,
   encodeManifest,
+  encodeOriginalList,
   encodeRendition,
   type LoadedRendition,
   type LoadedTrack,
@@ -14,3 +16,4 @@ export {
   renditionName,
   type Segment,
 } from './manifest.ts'
+export { type LoadedOriginal, type Original, type OriginalList, originalFilename } from './original.ts'

@@ -8,6 +8,7 @@ import {
   parseCid,
   rawLinkSchema,
 } from '../cids/index.ts'
+import { type LoadedOriginal, type OriginalList, originalListSchema, originalSchema } from './original.ts'
 
 /** Seconds in a segment are counted in ticks of the rendition's timescale, so that no duration is rounded. */
 const positive = z.int().positive()
@@ -43,6 +44,7 @@ const manifestSchema = z.strictObject({
       truePeakMilliDbtp: z.int(),
     })
     .optional(),
+  original: originalSchema.optional(),
 })
 
 const renditionSchema = z.strictObject({
@@ -77,6 +79,8 @@ export type LoadedTrack = {
   readonly byteLength: number
   readonly manifest: Manifest
   readonly renditions: readonly LoadedRendition[]
+  /** Where the manifest has the file itself. */
+  readonly original?: LoadedOriginal
 }
 
 /** A block that is no manifest (or rendition) of ours. */
@@ -104,9 +108,19 @@ export function decodeRendition(bytes: Uint8Array): Rendition {
   return parse(renditionSchema, decodeDagJson(bytes), 'rendition')
 }
 
-/** Reads a manifest and its renditions through `get`, which must return verified bytes.
- * @throws ManifestError when a block is not of ours, a rendition's length strays from the track's or a block has
- * two lengths, and what `get` throws */
+/** @throws ManifestError */
+export function encodeOriginalList(list: OriginalList): Uint8Array {
+  return encode(originalListSchema, list, 'list of an original')
+}
+
+/** @throws ManifestError, CidError */
+export function decodeOriginalList(bytes: Uint8Array): OriginalList {
+  return parse(originalListSchema, decodeDagJson(bytes), 'list of an original')
+}
+
+/** Reads a manifest, its renditions and the list of its original through `get`, which must return verified bytes.
+ * @throws ManifestError when a block is not of ours, a rendition's length strays from the track's, an original's
+ * blocks are not as long as it, or a block has two lengths, and what `get` throws */
 export async function loadTrack(
   cid: string,
   get: (cid: string) => Promise<Uint8Array>,
@@ -128,9 +142,27 @@ export async function loadTrack(
       return { ...rendition, cid: link['/'], byteLength: block.length }
     }),
   )
-  const track = { cid, byteLength: bytes.length, manifest, renditions }
+  const original = await loadOriginal(manifest, get)
+  const track = { cid, byteLength: bytes.length, manifest, renditions, ...(original ? { original } : {}) }
   checkLengths(track)
   return track
+}
+
+async function loadOriginal(
+  { original }: Manifest,
+  get: (cid: string) => Promise<Uint8Array>,
+): Promise<LoadedOriginal | undefined> {
+  if (original === undefined) return undefined
+  const cid = original.list['/']
+  const bytes = await get(cid)
+  const list = decodeOriginalList(bytes)
+  const total = list.blocks.reduce((sum, [byteLength]) => sum + byteLength, 0)
+  if (total !== original.byteLength) {
+    throw new ManifestError(
+      `the blocks of the original have ${total} bytes, the manifest says ${original.byteLength}`,
+    )
+  }
+  return { ...list, cid, byteLength: bytes.length }
 }
 
 function checkLengths(track: LoadedTrack): void {
@@ -142,7 +174,7 @@ function checkLengths(track: LoadedTrack): void {
 }
 
 /** Every block of a track once, with its length: manifest, renditions in order, each with init and segments,
- * then waveform and covers. This order is the order of the storage root. */
+ * then waveform and covers, then the list of the original with its blocks. This order is the order of the storage root. */
 export function blocksOf(track: LoadedTrack): { cid: string; byteLength: number }[] {
   const seen = new Set<string>()
   return linksWithLengths(track).flatMap(([link, byteLength]) => {
@@ -153,7 +185,7 @@ export function blocksOf(track: LoadedTrack): { cid: string; byteLength: number 
 }
 
 function linksWithLengths(track: LoadedTrack): [Link, number][] {
-  const { manifest } = track
+  const { manifest, original } = track
   return [
     [{ '/': track.cid }, track.byteLength],
     ...track.renditions.flatMap((rendition): [Link, number][] => [
@@ -163,6 +195,8 @@ function linksWithLengths(track: LoadedTrack): [Link, number][] {
     ]),
     ...(manifest.waveform ? [[manifest.waveform.data, manifest.waveform.byteLength] as [Link, number]] : []),
     ...(manifest.cover ?? []).map((picture): [Link, number] => [picture.image, picture.byteLength]),
+    ...(original ? [[{ '/': original.cid }, original.byteLength] as [Link, number]] : []),
+    ...(original?.blocks ?? []).map(([byteLength, link]): [Link, number] => [link, byteLength]),
   ]
 }
 

@@ -19,11 +19,16 @@ export {
   userSchema,
 } from './discovery.ts'
 export {
+  inviteRedemptionSchema,
   type NodeStatus,
   nodeStatusSchema,
   type Replica,
+  type Transaction,
+  transactionSchema,
   type UploadAnswer,
   type UploadMetadata,
+  type UploadTerms,
   uploadAnswerSchema,
   uploadMetadataSchema,
+  uploadTermsSchema,
 } from './nodes.ts'
