@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { cpuMs } from './cpu-ms.ts'
+
+/** What a server did under load. */
+export type Load = {
+  readonly requestsPerSecond: number
+  readonly cpuUsPerRequest: number
+  readonly p99Ms: number
+}
+
+const script = fileURLToPath(new URL('wrk.lua', import.meta.url))
+const connections = 64
+/** The longest that wrk may take beyond the time it measures. */
+const patienceMs = 20_000
+
+/**
+ * Asks a server for the paths of a file, one after the other, over keep-alive connections, as fast as it answers.
+ * @throws when an answer fails or is not of `bytes` bytes, since a server that answers less is no faster
+ */
+export async function putUnderLoad(options: {
+  origin: string
+  /** Whose time counts. */
+  pid: number
+  /** A file with one path per line. */
+  paths: string
+  /** Of each body. */
+  bytes: number
+  seconds: number
+  signal: AbortSignal
+}): Promise<Load> {
+  const { origin, pid, paths, seconds, signal } = options
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, origin, '--', paths]
+  const before = await cpuMs(pid)
+  const { stdout } = await promisify(execFile)('wrk', args, {
+    signal,
+    timeout: seconds * 1000 + patienceMs,
+  })
+  const cpu = (await cpuMs(pid)) - before
+  const seen = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<
+    'requests' | 'durationUs' | 'bytes' | 'failed' | 'p99Us',
+    number
+  >
+  if (seen.failed > 0 || seen.bytes < seen.requests * options.bytes) {
+    throw new Error(`${origin} failed under load: ${stdout}`)
+  }
+  return {
+    requestsPerSecond: seen.requests / (seen.durationUs / 1e6),
+    cpuUsPerRequest: (cpu * 1000) / seen.requests,
+    p99Ms: seen.p99Us / 1000,
+  }
+}

@@ -1,0 +1,111 @@
+import { readFile } from 'node:fs/promises'
+import { parseAddress, subjectOf } from '@hexachord/protocol/names'
+import { signGrant } from '@hexachord/protocol/offers'
+import { type UploadAnswer, uploadAnswerSchema } from '@hexachord/protocol/rest'
+import { createToken } from '@hexachord/protocol/tokens'
+import { Wallet } from 'ethers'
+import type { CreatorProcess } from './creator-process.ts'
+
+/** When what an upload was waited for had happened, in ms from its last byte. */
+export type UploadTimes = {
+  /** A segment of the first rendition that is made. */
+  readonly firstSegmentMs: number
+  /** A manifest that plays, of the first rendition. */
+  readonly playableMs: number
+  /** The manifest of the whole track. */
+  readonly manifestMs: number
+  readonly upload: UploadAnswer
+}
+
+const tus = { 'Tus-Resumable': '1.0.0' }
+const timeoutMs = 1_800_000
+
+/** Sends a file by a new key, its last byte apart, and watches until there is a manifest.
+ * @throws an error when the node refuses it or fails */
+export async function uploadFile(
+  { origin, domain }: Pick<CreatorProcess, 'origin' | 'domain'>,
+  file: string,
+  outer: AbortSignal,
+): Promise<UploadTimes> {
+  const signal = AbortSignal.any([outer, AbortSignal.timeout(timeoutMs)])
+  const bytes = await readFile(file)
+  const author = new Wallet(Wallet.createRandom().privateKey)
+  const authorization = await createToken(author, domain, {
+    audience: origin,
+    expiresAt: Date.now() + 600_000,
+  })
+  const grant = await signGrant(author, domain, {
+    subject: subjectOf(parseAddress(author.address), 1n),
+    ...{ audience: origin, byteLimit: 4_000_000_000, expiresAt: Date.now() + 3_600_000 },
+  })
+  const metadata = { filename: 'bench', grant: JSON.stringify(grant) }
+  const created = await fetch(`${origin}/uploads`, {
+    method: 'POST',
+    headers: {
+      ...{ ...tus, authorization, 'Upload-Length': String(bytes.length) },
+      'Upload-Metadata': Object.entries(metadata)
+        .map(([name, value]) => `${name} ${Buffer.from(value).toString('base64')}`)
+        .join(','),
+    },
+    signal,
+  })
+  const url = created.headers.get('location')
+  if (url === null) throw new Error(`the node answers ${created.status}: ${await created.text()}`)
+  const send = async (from: number, to: number) => {
+    const response = await fetch(url, {
+      method: 'PATCH',
+      headers: {
+        ...{ ...tus, authorization, 'Upload-Offset': String(from) },
+        'Content-Type': 'application/offset+octet-stream',
+      },
+      body: bytes.subarray(from, to),
+      signal,
+    })
+    if (!response.ok) throw new Error(`the node answers ${response.status}: ${await response.text()}`)
+  }
+  await send(0, bytes.length - 1)
+  const startMs = performance.now()
+  const [times] = await Promise.all([watch(url, startMs, signal), send(bytes.length - 1, bytes.length)])
+  return times
+}
+
+async function watch(url: string, startMs: number, signal: AbortSignal): Promise<UploadTimes> {
+  let version = -1
+  let firstSegmentMs: number | undefined
+  let playableMs: number | undefined
+  for (;;) {
+    const upload = await nextState(url, version, signal)
+    const afterMs = performance.now() - startMs
+    version = upload.version
+    if (upload.renditions.some(({ segments }) => segments > 0)) firstSegmentMs ??= afterMs
+    if (upload.playable !== null) playableMs ??= afterMs
+    if (upload.state === 'failed') throw new Error(`the upload has failed: ${upload.reason}`)
+    if (upload.track === null) continue
+    return {
+      ...{ manifestMs: afterMs, upload },
+      firstSegmentMs: firstSegmentMs ?? afterMs,
+      playableMs: playableMs ?? afterMs,
+    }
+  }
+}
+
+/** The first event after a version. One connection for each, since on a longer one events are held back until an eye
+ * could see them. */
+async function nextState(url: string, after: number, signal: AbortSignal): Promise<UploadAnswer> {
+  const enough = new AbortController()
+  try {
+    const response = await fetch(`${url}/events`, {
+      headers: { 'last-event-id': String(after) },
+      signal: AbortSignal.any([signal, enough.signal]),
+    })
+    let text = ''
+    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += chunk
+      const [, data] = /^data: (.*)$\n\n/m.exec(text) ?? []
+      if (data !== undefined) return uploadAnswerSchema.parse(JSON.parse(data))
+    }
+    throw new Error(`the node ended the events of ${url}: ${text}`)
+  } finally {
+    enough.abort()
+  }
+}
