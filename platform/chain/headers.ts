@@ -32,6 +32,35 @@ export async function readHeaders(rpc: Rpc, numbers: readonly number[]): Promise
   return answers.map((answer, index) => headerOf(answer, numbers[index] ?? -1))
 }
 
+/** Headers that are asked for in one request, and requests that are under way while earlier ones are used. */
+const headersAtOnce = 50
+const requestsAhead = 4
+
+/**
+ * The headers of a range, both ends included, in order.
+ * @throws MalformedAnswer, RpcError, RpcUnavailable
+ */
+export async function* eachHeader(
+  rpc: Rpc,
+  range: { readonly fromBlock: number; readonly toBlock: number },
+): AsyncGenerator<Header, void, undefined> {
+  const ahead: Promise<Header[]>[] = []
+  let next = range.fromBlock
+  for (;;) {
+    while (ahead.length < requestsAhead && next <= range.toBlock) {
+      const count = Math.min(headersAtOnce, range.toBlock - next + 1)
+      const asked = readHeaders(rpc, Array.from({ length: count }, (_, index) => next + index))
+      // It is awaited in its turn; until then its failure must not count as unhandled.
+      asked.catch(() => undefined)
+      ahead.push(asked)
+      next += count
+    }
+    const headers = await ahead.shift()
+    if (headers === undefined) return
+    yield* headers
+  }
+}
+
 /** All receipts of these very blocks, as the node gives them: an error where it has dropped them.
  * @throws MalformedAnswer, RpcError, RpcUnavailable */
 export async function readReceipts(rpc: Rpc, blockHashes: readonly string[]): Promise<unknown[][]> {

@@ -2,7 +2,7 @@ export { type ChainReader, createChainReader } from './chain-reader.ts'
 export { type Block, type ChainLog, MalformedAnswer } from './chain-values.ts'
 export type { KnownBlock } from './fetch-range.ts'
 export { type ChainEvent, type FollowOptions, followChain } from './follow-chain.ts'
-export { type Header, readHeaders, readReceipts } from './headers.ts'
+export { eachHeader, type Header, readHeaders, readReceipts } from './headers.ts'
 export { ReorgTooDeep } from './known-blocks.ts'
 export {
   OutboxConflict,

@@ -46,6 +46,18 @@ export const catalogueMigrations: readonly Migration[] = [
       CREATE INDEX catalogue_action_by_hash ON catalogue_action (hash);
     `,
   },
+  {
+    name: 'catalogue-2-state-hashes',
+    // State hashes of old blocks can only be had by reading the chain once more.
+    sql: `
+      CREATE TABLE catalogue_state_hash (block INTEGER PRIMARY KEY, state_hash TEXT NOT NULL) STRICT;
+      DELETE FROM catalogue_progress;
+      DELETE FROM catalogue_block;
+      DELETE FROM catalogue_state;
+      DELETE FROM catalogue_operator_log;
+      DELETE FROM catalogue_action;
+    `,
+  },
 ]
 
 /** The database holds the index of another network. */
@@ -81,6 +93,8 @@ export type CatalogueStore = {
   /** Up to `limit` entries behind a key, in the order of the keys. */
   page(after: string, limit: number): { key: string; value: Json }[]
   action(hash: Hash): RecordedAction | undefined
+  /** After a block that is indexed. */
+  stateHashAt(block: number): Hash
   /** Adds a range in one transaction. */
   append(range: StoredRange): void
   /** Takes back every block above one, in one transaction. @returns keys whose values are others now */
@@ -175,6 +189,12 @@ export function openCatalogueStore(
     }
   }
 
+  function addStateHashes({ blocks }: RangeResult): void {
+    for (const { number, stateHash } of blocks) {
+      database.run('INSERT INTO catalogue_state_hash (block, state_hash) VALUES (?, ?)', number, stateHash)
+    }
+  }
+
   return {
     progress() {
       const row = database.get<{ indexed: number; finalized: number }>(
@@ -210,6 +230,13 @@ export function openCatalogueStore(
       const place = { block: row.block, timestamp: row.timestamp, logIndex: row.log_index }
       return { hash, subject, kind, signer, place, verdict, ...(reason === null ? {} : { reason }) }
     },
+    stateHashAt(block) {
+      const row = database.get<{ state_hash: Hash }>(
+        'SELECT state_hash FROM catalogue_state_hash WHERE block <= ? ORDER BY block DESC LIMIT 1',
+        block,
+      )
+      return row?.state_hash ?? genesisStateHash
+    },
     append(range) {
       database.transaction(() => {
         for (const [key, json] of range.result.state) setValue(key, json)
@@ -222,6 +249,7 @@ export function openCatalogueStore(
           )
         }
         addActions(range.result)
+        addStateHashes(range.result)
         addBlocks(range)
         database.run(
           'UPDATE catalogue_progress SET indexed = ?, finalized = max(finalized, ?)',
@@ -245,6 +273,7 @@ export function openCatalogueStore(
         }
         database.run('DELETE FROM catalogue_block WHERE number > ?', block)
         database.run('DELETE FROM catalogue_action WHERE block > ?', block)
+        database.run('DELETE FROM catalogue_state_hash WHERE block > ?', block)
         database.run('DELETE FROM catalogue_operator_log WHERE block > ?', block)
         database.run('UPDATE catalogue_progress SET indexed = min(indexed, ?)', block)
         return [...keys]

@@ -17,6 +17,8 @@ export type Catalogue = {
   finalized(): number
   /** Of the last block with logs; equal on every node that has indexed the same chain. */
   stateHash(): Hash
+  /** The same after a block that is indexed, however long ago. */
+  stateHashAt(block: number): Hash
   /** Resolves once the block that is the head at the time of the call is indexed. @throws what the chain's node gives, or the signal's reason */
   caughtUp(signal: AbortSignal): Promise<void>
 

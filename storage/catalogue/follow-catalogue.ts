@@ -97,6 +97,7 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     behind: () => (head === undefined ? Number.POSITIVE_INFINITY : head - progress.indexed),
     finalized: () => progress.finalized,
     stateHash: () => progress.stateHash,
+    stateHashAt: store.stateHashAt,
     async caughtUp(waiting) {
       const { number } = await reader.head()
       head = Math.max(head ?? 0, number)
