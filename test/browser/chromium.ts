@@ -1,4 +1,6 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 
 /** So that it touches nothing beyond the pages of the test, and plays sound without a hand on a mouse. */
@@ -21,11 +23,16 @@ export async function launchChromium(): Promise<Browser> {
   } catch (cause) {
     throw new Error(`there is no Chromium at ${executablePath}: sudo apt-get install chromium`, { cause })
   }
-  return chromium.launch({
+  // Its sound library would leave a folder behind on a machine where it never ran.
+  const soundFolder = mkdtempSync(join(tmpdir(), 'chromium-sound-'))
+  const browser = await chromium.launch({
     executablePath,
     headless: true,
     args: flags,
+    env: { ...process.env, PULSE_RUNTIME_PATH: soundFolder },
     // Chromium does not start its sandbox for root.
     chromiumSandbox: process.getuid?.() !== 0,
   })
+  browser.on('disconnected', () => rmSync(soundFolder, { recursive: true, force: true }))
+  return browser
 }
