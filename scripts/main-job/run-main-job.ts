@@ -8,7 +8,7 @@ import type { Holder, Track, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
 import type { Account } from '@hexachord/sdk/keys'
 import { publishTrack } from '@hexachord/sdk/publishing'
-import { forgetUpload, type Progress, type UploadMemory, uploadTrack } from '@hexachord/sdk/uploading'
+import { forgetUpload, type UploadMemory, type UploadProgress, uploadTrack } from '@hexachord/sdk/uploading'
 import { publishedBefore, rememberPublished } from './published.ts'
 
 /** Durations in ms, each from its own step's start; 0 for a step that an earlier start has done. */
@@ -139,7 +139,10 @@ async function publishFile({
   }
 }
 
-function stepOf(progress: Progress): JobStep {
+function stepOf(progress: UploadProgress): JobStep {
+  if (progress.step === 'moving') {
+    return { step: 'upload', detail: `goes on at ${progress.node}: ${progress.reason}` }
+  }
   if (progress.step === 'sending') {
     const { sentBytes: done, totalBytes: total } = progress
     return { step: 'upload', detail: `to ${progress.node}`, done, total }

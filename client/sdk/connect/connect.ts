@@ -2,6 +2,7 @@ import { type DiscoveryStatus, discoveryStatusSchema } from '@hexachord/protocol
 import { type Domain, domainOf } from '@hexachord/protocol/signing'
 import type * as z from 'zod'
 import { ApiError, type Http, readJson } from './http.ts'
+import { listCreators } from './list-creators.ts'
 import { isPassing } from './retry.ts'
 
 /** Blocks by which a provider may trail the best one before it is left aside. */
@@ -10,8 +11,9 @@ const toleratedLagBlocks = 20
 export type ConnectOptions = {
   /** Origins of discovery providers; one is enough, two or more are checked against each other. */
   readonly discovery: readonly string[]
-  /** Origins of creator nodes: where to upload, and the last resort for playing. */
-  readonly creators?: readonly string[]
+  /** Origins of creator nodes: where to upload, and the last resort for playing; others are not used. `find` takes
+   * those on the chain. @default none */
+  readonly creators?: readonly string[] | 'find'
   /** Origins of public IPFS gateways, asked after everybody else. @default none */
   readonly gateways?: readonly string[]
   /** Refuse any other network than this one (chain id and Catalog). */
@@ -78,15 +80,20 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     )
     throw new NoProvider(`no discovery provider can be used: ${reasons.join('; ') || 'none was given'}`)
   }
-  return {
+  const connection = {
     domain: domainOf({ chainId: best.status.chainId, contracts: { catalog: best.status.catalog } }),
     providers,
     dropped,
-    creators: originsOf(options.creators ?? []),
     gateways: originsOf(options.gateways ?? []),
     http,
     now: options.now ?? Date.now,
-    discover: (path, schema, init = {}) => discover(http, order, path, schema, init),
+    discover: <T>(path: string, schema: z.ZodType<T>, init: { signal?: AbortSignal } = {}) =>
+      discover(http, order, path, schema, init),
+  }
+  const { creators = [], signal } = options
+  return {
+    ...connection,
+    creators: creators === 'find' ? await listCreators(connection, { signal }) : originsOf(creators),
   }
 }
 

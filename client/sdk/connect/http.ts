@@ -10,7 +10,7 @@ export type Http = typeof globalThis.fetch
 
 /** An answer that is not the one asked for. `status` is 0 when there was none at all. */
 export class ApiError extends Error {
-  override readonly name = 'ApiError'
+  override readonly name: string = 'ApiError'
   readonly status: number
   readonly url: string
   /** Type of the problem details, such as `urn:hexachord:problem:budget-spent`. */

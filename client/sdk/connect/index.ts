@@ -15,4 +15,5 @@ export {
   readProblem,
   reasonOf,
 } from './http.ts'
+export { listCreators } from './list-creators.ts'
 export { defaultPatienceMs, isPassing, type Patience, patiently, pause } from './retry.ts'

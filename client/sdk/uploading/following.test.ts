@@ -24,8 +24,7 @@ describe('following an upload', () => {
     const sent = Promise.withResolvers<string>()
     const first = await creators.start({ disk, onReceived: (id) => sent.resolve(id) })
     const upload = uploadTrack(connectionTo({ creators: [first.origin] }), account, sourceFile, {
-      onProgress: (step) =>
-        step.step === 'node' && states.push(`${step.upload.version} ${step.upload.state}`),
+      onProgress: (step) => 'upload' in step && states.push(`${step.upload.version} ${step.upload.state}`),
     })
     const id = await sent.promise
     first.change(id, { state: 'processing' })

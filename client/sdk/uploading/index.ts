@@ -1,4 +1,16 @@
+export { browserMemory } from './browser-memory.ts'
+export { cancelLeftUploads, cancelUpload } from './cancel-upload.ts'
 export { followUpload } from './follow-upload.ts'
-export { forgetUpload, type SavedUpload, type UploadMemory } from './memory.ts'
+export { forgetUpload, memoryKey, type SavedUpload, savedUploadSchema, type UploadMemory } from './memory.ts'
+export {
+  type CopyProgress,
+  type NodeProgress,
+  nodeProgress,
+  type Progress,
+  type PublishProgress,
+  type RenditionProgress,
+  type UploadProgress,
+} from './progress.ts'
+export { type CreatorNode, rankCreators } from './rank-creators.ts'
 export { sourceOf, type UploadSource } from './source.ts'
-export { type Progress, UploadFailed, type UploadTrackOptions, uploadTrack } from './upload-track.ts'
+export { UploadFailed, type UploadTrackOptions, uploadTrack } from './upload-track.ts'

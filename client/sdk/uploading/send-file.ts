@@ -1,11 +1,10 @@
 import { ApiError, type Connection, isPassing, patiently } from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
-import { tokenFor } from '../writing/index.ts'
+import { freshToken } from '../writing/index.ts'
+import { createUpload } from './create-upload.ts'
 import type { UploadSource } from './source.ts'
 import { tusAttempt } from './tus-attempt.ts'
 
-/** A token is signed anew when it has been used this long. */
-const tokenFreshMs = 20 * 60_000
 /** A node that has nothing of ours yet is given up soon: there may be others. */
 const creationPatienceMs = 5_000
 
@@ -30,31 +29,39 @@ export type SendOptions = {
 export async function sendFile(
   connection: Connection,
   account: Account,
-  source: UploadSource,
+  { content }: Pick<UploadSource, 'content'>,
   options: SendOptions,
 ): Promise<string> {
-  const token = freshToken(connection, account, options.node)
+  const { node, metadata, signal } = options
+  const token = freshToken(connection, account, node)
   let url = options.resumeAt
   let acknowledged = 0
-  const attempt = (moved: () => void) =>
-    tusAttempt(source.content, {
-      target: url ? { url } : { endpoint: `${options.node}/uploads` },
-      metadata: options.metadata,
-      signal: options.signal,
+  const attempt = async (moved: () => void): Promise<string> => {
+    if (url === undefined) {
+      const authorization = await token.header()
+      const created = await createUpload(connection, node, {
+        ...{ authorization, metadata, signal },
+        byteLength: content.size,
+      })
+      url = created.url
+      acknowledged = 0
+      moved()
+      await options.onUrl(url)
+      if (created.complete) return url
+    }
+    await tusAttempt(content, {
+      url,
+      signal,
       authorization: token.header,
       onProgress: options.onProgress,
-      onUrl: async (given) => {
-        if (given === url) return
-        url = given
-        moved()
-        await options.onUrl(given)
-      },
       onAcknowledged: (bytes) => {
         if (bytes > acknowledged) moved()
         acknowledged = bytes
       },
     })
-  const attemptOrRenew = async (moved: () => void) => {
+    return url
+  }
+  const attemptOrRenew = async (moved: () => void): Promise<string> => {
     try {
       return await attempt(moved)
     } catch (error) {
@@ -66,31 +73,10 @@ export async function sendFile(
     }
   }
   return patiently(attemptOrRenew, {
-    signal: options.signal,
+    signal,
     patienceMs: () => (url ? options.patienceMs : Math.min(creationPatienceMs, options.patienceMs)),
     // 409: an answer was lost, and the node has more than we thought. The next attempt asks how much.
     passes: (error) =>
       isPassing(error) || (error instanceof ApiError && error.status === 409 && url !== undefined),
   })
-}
-
-/** One token for many requests; a new one in time before it expires. */
-function freshToken(connection: Connection, account: Account, node: string) {
-  let token: { readonly header: string; readonly at: number } | undefined
-  let uses = 0
-  return {
-    header: async (): Promise<string> => {
-      if (token === undefined || connection.now() - token.at > tokenFreshMs) {
-        token = { header: await tokenFor(connection, account, node), at: connection.now() }
-        uses = 0
-      }
-      uses += 1
-      return token.header
-    },
-    /** Whether the node has been shown it before: if not, a refusal is no matter of age. */
-    isUsed: () => uses > 1,
-    drop: () => {
-      token = undefined
-    },
-  }
 }

@@ -7,27 +7,22 @@ const chunkBytes = 4 << 20
 const stallMs = 60_000
 
 export type TusAttemptOptions = {
-  /** An upload that exists already, or where to create one. */
-  readonly target: { readonly url: string } | { readonly endpoint: string }
-  readonly metadata: Record<string, string>
+  /** Of an upload that exists. */
+  readonly url: string
   readonly signal: AbortSignal | undefined
   /** Value of the header, asked for before each request. */
   readonly authorization: () => Promise<string>
   readonly onProgress: (sentBytes: number) => void
-  readonly onUrl: (url: string) => Promise<void>
   /** The node says that it has so many bytes. */
   readonly onAcknowledged: (bytes: number) => void
 }
 
 /** Sends what a node lacks of a file, and ends at the first error: when to try again is not known here.
- * @returns the upload's URL
  * @throws ApiError for anything about the node; the signal's reason; what the given functions and reading throw */
-export function tusAttempt(content: Blob, options: TusAttemptOptions): Promise<string> {
-  const { signal } = options
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const url = 'url' in options.target ? options.target.url : options.target.endpoint
+export function tusAttempt(content: Blob, options: TusAttemptOptions): Promise<void> {
+  const { signal, url } = options
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
   let isOver = false
-  let saving = Promise.resolve()
   let stalled: ReturnType<typeof setTimeout> | undefined
   const stop = (error: unknown) => {
     if (isOver) return
@@ -56,15 +51,14 @@ export function tusAttempt(content: Blob, options: TusAttemptOptions): Promise<s
     }
   }
   const upload: Upload = new Upload(content, {
-    // With an endpoint beside the URL, tus would begin anew at any refusal, such as that of a node that restarts.
-    ...('url' in options.target ? { uploadUrl: url } : { endpoint: url }),
+    // Without an endpoint: tus would begin anew at any refusal, such as that of a node that restarts.
+    uploadUrl: url,
     uploadSize: content.size,
     chunkSize: chunkBytes,
     retryDelays: null,
     storeFingerprintForResuming: false,
     fingerprint: async () => '',
     fileReader: { openFile: async () => slicesOf(content, ours) },
-    metadata: options.metadata,
     onBeforeRequest: async (request) => {
       request.setHeader('Authorization', await ours(options.authorization))
       if (isOver) throw new Error('the upload was stopped')
@@ -79,14 +73,9 @@ export function tusAttempt(content: Blob, options: TusAttemptOptions): Promise<s
       moved()
       options.onProgress(sentBytes)
     },
-    onUploadUrlAvailable: () => {
-      if (upload.url) saving = options.onUrl(upload.url).catch(stop)
-    },
     onSuccess: () => {
-      saving.then(() => {
-        end()
-        resolve(upload.url ?? url)
-      }, reject)
+      end()
+      resolve()
     },
     onError: (error) => {
       end()

@@ -1,34 +1,26 @@
-import {
-  actionLifeSeconds,
-  type KindName,
-  openAction,
-  type SignedAction,
-  signAction,
-} from '@hexachord/protocol/actions'
-import type { Json } from '@hexachord/protocol/canonical'
-import { authorOf, type Hash, hashSchema, type Subject } from '@hexachord/protocol/names'
-import { type ActionStatus, actionStatusSchema } from '@hexachord/protocol/rest'
-import { hexlify } from 'ethers'
-import * as z from 'zod'
-import {
-  ApiError,
-  type Connection,
-  isPassing,
-  noAnswer,
-  patiently,
-  pause,
-  readJson,
-} from '../connect/index.ts'
+import { openAction, type SignedAction } from '@hexachord/protocol/actions'
+import type { Hash } from '@hexachord/protocol/names'
+import type { ActionStatus } from '@hexachord/protocol/rest'
+import { type Connection, noAnswer, pause } from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
-import { tokenFor } from './tokens.ts'
+import { knownStatus } from './action-status.ts'
+import { type Payer, payForAction } from './pay-for-action.ts'
+import { NotRelayed, relayAction } from './relay-action.ts'
+import { type NewAction, signNewAction } from './sign-action.ts'
 
 /** Between two questions about an action that waits: the chain makes a block each second or slower. */
 const pollMs = 300
-/** How long all creator nodes may be away, such as for a restart of the only one. */
-const relayPatienceMs = 60_000
-const relayAnswerSchema = z.object({ hash: hashSchema })
+/** An action of which nobody has heard for so long is sent again: its relay may be gone for good. */
+const unknownMs = 20_000
+const appliedWithinMs = 120_000
+/** Ethereum makes blocks final after a quarter of an hour. */
+const finalWithinMs = 45 * 60_000
 
-type Options = { readonly signal?: AbortSignal }
+type Options = {
+  readonly signal?: AbortSignal | undefined
+  /** Pays when no creator node does. */
+  readonly payer?: Payer | undefined
+}
 
 export type ActionOutcome = { readonly hash: Hash; readonly status: ActionStatus }
 
@@ -45,136 +37,99 @@ export class ActionRejected extends Error {
 
 /** Signs an action and hands it to a creator node, which pays for the chain. Nothing has happened until
  * {@link waitForAction} says so.
- * @param content with `prev`: the hash of the subject's last accepted action, or null
  * @returns the action's hash: its name from now on
- * @throws ActionError, ApiError */
+ * @throws ActionError, NotRelayed, ApiError */
 export async function writeAction(
   connection: Connection,
   account: Account,
-  action: { kind: KindName; subject: Subject; content: Json },
+  action: NewAction,
   options: Options = {},
 ): Promise<Hash> {
-  const { hash: _, ...signed } = await signAction(account.signer, connection.domain, {
-    ...action,
-    author: authorOf(action.subject),
-    nonce: BigInt(hexlify(crypto.getRandomValues(new Uint8Array(32)))),
-    deadline: Math.floor(connection.now() / 1000) + actionLifeSeconds,
-  })
-  return relayAction(connection, account, signed, options)
+  const { signed } = await signNewAction(connection, account, action)
+  return sendAction(connection, account, signed, options)
 }
 
-/** Hands a signed action to the first creator node that takes it; where all are away, again for a minute. The
- * same action may be handed over any number of times, to any number of nodes: it happens once.
- * @param patienceMs how long all nodes may be away; default one minute
- * @returns the action's hash
- * @throws ApiError of the last node, ActionError when the action is malformed */
-export async function relayAction(
+/** Hands a signed action to a creator node or, where none takes it, to the payer. */
+async function sendAction(
   connection: Connection,
   account: Account,
   signed: SignedAction,
-  { signal, patienceMs = relayPatienceMs }: Options & { patienceMs?: number } = {},
+  { signal, payer }: Options,
 ): Promise<Hash> {
-  const { hash } = openAction(signed, connection.domain)
-  const round = async (): Promise<Hash> => {
-    let last = new ApiError('no creator node is known: give one to relay the action', {
-      status: 400,
-      url: '',
-    })
-    let passing: ApiError | undefined
-    for (const node of connection.creators) {
-      try {
-        return await relayTo(connection, account, node, { hash, signed, signal })
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error
-        // A node that did not answer may have taken it, and now its nonce is used.
-        if (error.status === 409 && (await knownStatus(connection, hash, signal))) return hash
-        // What one node says of the action, the others would say too.
-        if ([400, 409, 422].includes(error.status)) throw error
-        if (isPassing(error)) passing = error
-        last = error
-      }
-    }
-    throw passing ?? last
+  try {
+    return await relayAction(connection, account, signed, { signal })
+  } catch (error) {
+    if (!payer || !(error instanceof NotRelayed)) throw error
+    return payForAction(connection, signed, payer)
   }
-  return patiently(round, { signal, patienceMs: () => patienceMs })
 }
 
-async function relayTo(
+export type WaitOptions = {
+  readonly signal?: AbortSignal | undefined
+  /** `applied`: it can be found. `final`: besides, no reorganisation of the chain can take it back; one that drops it
+   * before is waited out. @default 'applied' */
+  readonly until?: 'applied' | 'final' | undefined
+  /** @default two minutes, or 45 minutes until it is final */
+  readonly timeoutMs?: number | undefined
+  readonly onStatus?: ((status: ActionStatus) => void) | undefined
+  /** Called when nobody has heard of the action for a while. */
+  readonly resend?: (() => Promise<unknown>) | undefined
+}
+
+/** Sends a signed action and waits until the network has judged it. Sent again where it was lost. The same action may
+ * be settled any number of times, also after a restart of the client: it happens once.
+ * @throws ActionRejected, NotRelayed, ApiError, and the signal's reason */
+export async function settleAction(
   connection: Connection,
   account: Account,
-  node: string,
-  { hash, signed, signal }: { hash: Hash; signed: SignedAction; signal: AbortSignal | undefined },
-): Promise<Hash> {
-  const url = `${node}/actions`
-  const answer = await readJson(connection.http, url, relayAnswerSchema, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      authorization: await tokenFor(connection, account, node),
-    },
-    body: JSON.stringify(signed),
-    ...(signal ? { signal } : {}),
-  })
-  if (answer.hash !== hash) throw noAnswer(url, `it took another action than the one it was given, ${hash}`)
-  return hash
+  signed: SignedAction,
+  options: Options &
+    Omit<WaitOptions, 'resend'> & { readonly onSent?: ((hash: Hash) => void) | undefined } = {},
+): Promise<ActionOutcome> {
+  const { hash } = openAction(signed, connection.domain)
+  const send = () => sendAction(connection, account, signed, options)
+  await send()
+  options.onSent?.(hash)
+  return waitForAction(connection, hash, { ...options, resend: send })
 }
 
 /** Waits until discovery has judged an action: what was written can be read from then on.
- * @param timeoutMs default two minutes
  * @throws ActionRejected, ApiError when it takes too long, and the signal's reason */
 export async function waitForAction(
   connection: Connection,
   hash: Hash,
   {
     signal,
-    timeoutMs = 120_000,
+    until = 'applied',
+    timeoutMs = until === 'final' ? finalWithinMs : appliedWithinMs,
     onStatus,
-  }: Options & { timeoutMs?: number; onStatus?: (status: ActionStatus) => void } = {},
+    resend,
+  }: WaitOptions = {},
 ): Promise<ActionOutcome> {
   const timeout = AbortSignal.timeout(timeoutMs)
   const either = signal ? AbortSignal.any([signal, timeout]) : timeout
+  let heardAt = performance.now()
   try {
     for (;;) {
-      const status = (await knownStatus(connection, hash, either)) ?? { hash, status: 'pending' }
+      const known = await knownStatus(connection, hash, either)
+      if (known) heardAt = performance.now()
+      const status = known ?? { hash, status: 'pending' }
       onStatus?.(status)
-      if (status.status === 'applied') return { hash, status }
+      if (status.status === 'applied' && (until === 'applied' || status.final)) return { hash, status }
       if (status.status === 'rejected') throw new ActionRejected(status)
+      if (resend && performance.now() - heardAt > unknownMs) {
+        await resend()
+        heardAt = performance.now()
+      }
       await pause(pollMs, either)
     }
   } catch (error) {
-    if (!timeout.aborted || signal?.aborted) throw error
-    throw noAnswer('', `action ${hash} is not indexed after ${timeoutMs / 1000} s; it may still come`, error)
-  }
-}
-
-/** Discovery first: only what it has applied can be read. A relay knows of what is not on the chain yet. */
-async function knownStatus(
-  connection: Connection,
-  hash: Hash,
-  signal: AbortSignal | undefined,
-): Promise<ActionStatus | undefined> {
-  const init = signal ? { signal } : {}
-  const judged = await unlessAway(() => connection.discover(`/v1/actions/${hash}`, actionStatusSchema, init))
-  if (judged) return judged
-  const relays = await Promise.all(
-    connection.creators.map((node) =>
-      unlessAway(() => readJson(connection.http, `${node}/actions/${hash}`, actionStatusSchema, init)),
-    ),
-  )
-  const said = (...names: ActionStatus['status'][]) =>
-    relays.find((status) => status && names.includes(status.status))
-  const mined = said('mined', 'applied')
-  if (mined) return { ...mined, status: 'mined' }
-  // One relay's refusal means nothing while another one still tries.
-  return said('pending') ?? said('rejected')
-}
-
-/** Neither a 404 nor a node that is away for now ends the waiting. */
-async function unlessAway<T>(ask: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (isPassing(error) || (error instanceof ApiError && error.status === 404)) return undefined
-    throw error
+    if (!timeout.aborted || signal?.aborted || error instanceof ActionRejected) throw error
+    const wanted = until === 'final' ? 'final' : 'indexed'
+    throw noAnswer(
+      '',
+      `action ${hash} is not ${wanted} after ${timeoutMs / 1000} s; it may still come`,
+      error,
+    )
   }
 }

@@ -1,2 +1,12 @@
-export { type ActionOutcome, ActionRejected, relayAction, waitForAction, writeAction } from './actions.ts'
-export { tokenFor } from './tokens.ts'
+export {
+  type ActionOutcome,
+  ActionRejected,
+  settleAction,
+  type WaitOptions,
+  waitForAction,
+  writeAction,
+} from './actions.ts'
+export { type Payer, payForAction } from './pay-for-action.ts'
+export { NotRelayed, relayAction } from './relay-action.ts'
+export { type NewAction, signNewAction } from './sign-action.ts'
+export { type FreshToken, freshToken, tokenFor } from './tokens.ts'

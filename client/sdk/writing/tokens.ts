@@ -3,6 +3,8 @@ import type { Connection } from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
 
 const lifeMs = 30 * 60_000
+/** A token is signed anew when it has been used this long. */
+const freshMs = 20 * 60_000
 
 /** `Authorization` header for one node; sign a new one for each longer piece of work.
  * @param node origin */
@@ -11,4 +13,31 @@ export async function tokenFor(connection: Connection, account: Account, node: s
     audience: node,
     expiresAt: connection.now() + lifeMs,
   })
+}
+
+export type FreshToken = {
+  readonly header: () => Promise<string>
+  /** Whether the node has been shown it before: if not, a refusal is no matter of age. */
+  readonly isUsed: () => boolean
+  readonly drop: () => void
+}
+
+/** One token for many requests to one node; a new one in time before it expires. */
+export function freshToken(connection: Connection, account: Account, node: string): FreshToken {
+  let token: { readonly header: string; readonly at: number } | undefined
+  let uses = 0
+  return {
+    header: async () => {
+      if (token === undefined || connection.now() - token.at > freshMs) {
+        token = { header: await tokenFor(connection, account, node), at: connection.now() }
+        uses = 0
+      }
+      uses += 1
+      return token.header
+    },
+    isUsed: () => uses > 1,
+    drop: () => {
+      token = undefined
+    },
+  }
 }

@@ -43,7 +43,7 @@ const app = {
     const upload = await uploadTrack(connection, account, sourceOf(new File([bytes], name)), {
       onProgress: (progress) => {
         if (progress.step === 'sending') sent.push(progress.sentBytes)
-        else states.add(progress.upload.state)
+        else if (progress.step !== 'moving') states.add(progress.upload.state)
       },
     })
     const { id } = await publishTrack(connection, account, upload, { ...details, rightsHeld: true })

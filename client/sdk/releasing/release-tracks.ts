@@ -1,0 +1,167 @@
+import type { Subject } from '@hexachord/protocol/names'
+import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
+import pLimit from 'p-limit'
+import { ApiError, type Connection } from '../connect/index.ts'
+import { findTrack } from '../finding/index.ts'
+import type { Account } from '../keys/index.ts'
+import { type PublishOptions, publishTrack, type TrackDetails } from '../publishing/index.ts'
+import {
+  memoryKey,
+  type Progress,
+  type SavedUpload,
+  type UploadSource,
+  type UploadTrackOptions,
+  uploadTrack,
+} from '../uploading/index.ts'
+
+/** Files that are sent, and actions that are waited for, at a time. */
+const defaultParallel = 3
+
+export type ReleaseFile = {
+  readonly source: UploadSource
+  /** What is said of the track, once its node has looked into the file. Asked for one after the other. */
+  readonly details: (upload: UploadAnswer) => TrackDetails | Promise<TrackDetails>
+  /** Of a track that is replaced. @default a fresh one */
+  readonly subject?: Subject | undefined
+}
+
+/** How one file of a release stands in the end. */
+export type ReleasedFile =
+  /** `before`: it was published by an earlier attempt, and nothing was done for it now. */
+  | {
+      readonly state: 'published'
+      readonly track: Track
+      readonly upload?: UploadAnswer
+      readonly before: boolean
+      readonly place: number | undefined
+    }
+  /** It waits at its node until all others are ready too. */
+  | { readonly state: 'ready'; readonly upload: UploadAnswer }
+  | { readonly state: 'failed'; readonly step: 'uploading' | 'publishing'; readonly error: unknown }
+
+export type ReleaseOptions = Omit<UploadTrackOptions, 'subject' | 'onProgress'> &
+  Omit<PublishOptions, 'onProgress' | 'signal'> & {
+    /** Files that are sent at a time. @default 3 */
+    readonly parallel?: number | undefined
+    /** Publishes nothing before every file is ready. @default false: each as it is ready */
+    readonly together?: boolean | undefined
+    readonly onProgress?: ((file: number, progress: Progress) => void) | undefined
+  }
+
+type Ready = { readonly state: 'ready'; readonly upload: UploadAnswer }
+
+/** Makes tracks of files: each is sent, made, held by other operators and published, several at a time. With a memory,
+ * the same call after any interruption does only what is still to do, and nothing twice: a file that was published stays
+ * published. What goes wrong with one file stands in its place of the answer and stops no other.
+ * @returns one for each file, in their order
+ * @throws only the signal's reason, and what is no fault of the network: a memory that fails, a user who says no */
+export async function releaseTracks(
+  connection: Connection,
+  account: Account,
+  files: readonly ReleaseFile[],
+  options: ReleaseOptions = {},
+): Promise<ReleasedFile[]> {
+  const { parallel = defaultParallel, together = false } = options
+  const sending = pLimit(parallel)
+  const publishing = pLimit(parallel)
+  const asking = pLimit(1)
+  const release = (index: number): Release => ({
+    ...{ connection, account, options, asking, index },
+    file: files[index] as ReleaseFile,
+  })
+  const publish = (index: number, ready: ReleasedFile) =>
+    ready.state === 'ready' ? publishing(() => publishReady(release(index), ready)) : ready
+  const uploaded = await settleAll(
+    files.map(async (_, index) => {
+      const ready = await sending(() => prepare(release(index)))
+      return together ? ready : publish(index, ready)
+    }),
+  )
+  if (!together || uploaded.some(({ state }) => state === 'failed')) return uploaded
+  return settleAll(uploaded.map((ready, index) => publish(index, ready)))
+}
+
+type Release = {
+  readonly connection: Connection
+  readonly account: Account
+  readonly options: ReleaseOptions
+  readonly asking: ReturnType<typeof pLimit>
+  readonly file: ReleaseFile
+  readonly index: number
+}
+
+/** Waits for all, so that nothing goes on in the background when one throws. */
+async function settleAll<T>(works: readonly (T | Promise<T>)[]): Promise<T[]> {
+  await Promise.allSettled(works)
+  return Promise.all(works)
+}
+
+async function prepare(release: Release): Promise<ReleasedFile> {
+  const { connection, account, file, options, index } = release
+  const { source } = file
+  try {
+    const published = await publishedBefore(release)
+    if (published) return published
+    const { memory, signal, patienceMs, keepOriginal, invite, onProgress } = options
+    const upload = await uploadTrack(connection, account, source, {
+      ...{ memory, signal, patienceMs, keepOriginal, invite, subject: file.subject },
+      onProgress: (progress) => onProgress?.(index, progress),
+    })
+    return { state: 'ready', upload }
+  } catch (error) {
+    if (options.signal?.aborted) throw error
+    return { state: 'failed', step: 'uploading', error }
+  }
+}
+
+/** What an earlier attempt has published, if it is still there; what was deleted since is forgotten. */
+async function publishedBefore({
+  connection,
+  account,
+  file: { source, subject },
+  options: { memory, signal },
+}: Release): Promise<ReleasedFile | undefined> {
+  const key = memoryKey(account, source)
+  const saved = await memory?.load(key)
+  if (!saved?.published || (subject !== undefined && subject !== saved.subject)) return undefined
+  try {
+    const track = await findTrack(connection, saved.subject, signal ? { signal } : {})
+    return { state: 'published', track, before: true, place: saved.place }
+  } catch (error) {
+    if (!(error instanceof ApiError && [404, 410].includes(error.status))) throw error
+    await memory?.forget(key)
+    return undefined
+  }
+}
+
+async function publishReady(release: Release, { upload }: Ready): Promise<ReleasedFile> {
+  const { connection, account, file, options, asking, index } = release
+  const { memory, signal, onProgress } = options
+  const key = memoryKey(account, file.source)
+  const place = placeOf(upload)
+  const details = await asking(() => file.details(upload))
+  const saved = await memory?.load(key)
+  const note = async (changes: Partial<SavedUpload>) => {
+    const now = await memory?.load(key)
+    if (now) await memory?.save(key, { ...now, place, ...changes })
+  }
+  try {
+    const { payer, until, timeoutMs, onSent, onStatus } = options
+    const track = await publishTrack(connection, account, upload, details, {
+      ...{ signal, payer, until, timeoutMs, onSent, onStatus },
+      signed: saved?.subject === upload.subject ? saved.signed : undefined,
+      onSigned: (signed) => note({ signed }),
+      onProgress: (progress) => onProgress?.(index, progress),
+    })
+    await note({ signed: undefined, published: true })
+    return { state: 'published', track, upload, before: false, place }
+  } catch (error) {
+    if (signal?.aborted) throw error
+    return { state: 'failed', step: 'publishing', error }
+  }
+}
+
+/** By disc, then by number. */
+function placeOf({ tags }: UploadAnswer): number | undefined {
+  return tags?.number === undefined ? undefined : (tags.disc ?? 1) * 10_000 + tags.number
+}
