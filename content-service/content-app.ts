@@ -1,12 +1,12 @@
-import { createApp, finishApp, type HealthCheck, healthRoutes } from '@hexachord/platform/http'
+import type { RequestListener } from 'node:http'
+import { createApp, finishApp, type HealthCheck, healthRoutes, quickFirst } from '@hexachord/platform/http'
 import type { Logger, Metrics } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
 import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
-import { gatewayRoutes } from '@hexachord/storage/gateway'
+import { createGateway } from '@hexachord/storage/gateway'
 import { hlsRoutes } from '@hexachord/storage/hls'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { receiptRoutes } from '@hexachord/storage/tracks'
-import type { Express } from 'express'
 import { type HoldingStore, otherHolders } from './duty/index.ts'
 import { type OfferChanges, type OfferStore, offerRoutes, type Room } from './offers/index.ts'
 import type { Puller } from './pulling/index.ts'
@@ -44,7 +44,7 @@ export type ContentAppOptions = {
 
 /** What a content service answers. Blocks are served if they are here, and never fetched for whoever asks: nodes that
  * ask each other on somebody's behalf go round in circles. */
-export function createContentApp(options: ContentAppOptions): Express {
+export function createContentApp(options: ContentAppOptions): RequestListener {
   const { catalogue, reads, receipts, holdings, publicUrl, self, logger, metrics } = options
 
   function holdersOf(manifest: string): string[] {
@@ -53,7 +53,7 @@ export function createContentApp(options: ContentAppOptions): Express {
     return track === undefined ? [] : otherHolders(track, catalogue, self).map(({ endpoint }) => endpoint)
   }
 
-  const app = createApp({ logger, metrics, service: serviceName })
+  const app = createApp({ logger, metrics, service: serviceName, routine: ['/ipfs/'] })
   app.use(healthRoutes({ checks: options.checks, status: options.status }))
   app.use(
     offerRoutes({
@@ -66,8 +66,9 @@ export function createContentApp(options: ContentAppOptions): Express {
       onTaken: (lease) => options.puller.start(lease),
     }),
   )
-  app.use(gatewayRoutes({ ipfs: reads, cacheBytes: options.cacheBytes }))
+  const gateway = createGateway({ ipfs: reads, cacheBytes: options.cacheBytes })
+  app.use(gateway.routes)
   app.use(receiptRoutes({ receiptsOf: (manifest) => receipts.ofManifest(manifest) }))
   app.use(hlsRoutes({ ipfs: reads, publicUrl, holdersOf }))
-  return finishApp(app)
+  return quickFirst(gateway.quick, finishApp(app))
 }

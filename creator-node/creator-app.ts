@@ -1,13 +1,13 @@
+import type { RequestListener } from 'node:http'
 import type { ChainReader, Sender } from '@hexachord/platform/chain'
-import { createApp, finishApp, type HealthCheck, healthRoutes } from '@hexachord/platform/http'
+import { createApp, finishApp, type HealthCheck, healthRoutes, quickFirst } from '@hexachord/platform/http'
 import type { Logger, Metrics } from '@hexachord/platform/process'
 import type { Catalogue } from '@hexachord/storage/catalogue'
-import { gatewayRoutes } from '@hexachord/storage/gateway'
+import { createGateway } from '@hexachord/storage/gateway'
 import { hlsRoutes } from '@hexachord/storage/hls'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { requireOperator } from '@hexachord/storage/peers'
 import { receiptRoutes } from '@hexachord/storage/tracks'
-import type { Express } from 'express'
 import { type Budgets, createIdentify, type Publishers } from './admission/index.ts'
 import { blockListRoutes } from './offering/index.ts'
 import { actionRoutes } from './publishing/index.ts'
@@ -52,7 +52,7 @@ export type CreatorAppOptions = {
 }
 
 /** What a creator node answers. */
-export function createCreatorApp(options: CreatorAppOptions): Express {
+export function createCreatorApp(options: CreatorAppOptions): RequestListener {
   const { catalogue, ipfs, uploads, publicUrl, now, signal, changes } = options
   const { domain } = catalogue.rules
   const identify = createIdentify({ domain, audience: publicUrl, now })
@@ -66,7 +66,12 @@ export function createCreatorApp(options: CreatorAppOptions): Express {
       .flatMap(({ operator, state }) => (state === 'held' ? (operators.get(operator)?.endpoint ?? []) : []))
   }
 
-  const app = createApp({ logger: options.logger, metrics: options.metrics, service: serviceName })
+  const app = createApp({
+    logger: options.logger,
+    metrics: options.metrics,
+    service: serviceName,
+    routine: ['/ipfs/'],
+  })
   app.use(healthRoutes({ checks: options.checks, status: options.status }))
   app.use(
     blockListRoutes({
@@ -86,8 +91,10 @@ export function createCreatorApp(options: CreatorAppOptions): Express {
   app.use(actionRoutes({ ...options, identify }))
   app.use(receiptRoutes({ receiptsOf: (manifest) => receiptsOf(uploads, manifest) }))
   app.use(hlsRoutes({ ipfs, publicUrl, holdersOf }))
-  app.use(gatewayRoutes({ ipfs, cacheBytes: options.cacheBytes, fetchMissing: options.fetchMissing }))
-  return finishApp(app)
+  const { cacheBytes, fetchMissing } = options
+  const gateway = createGateway({ ipfs, cacheBytes, fetchMissing })
+  app.use(gateway.routes)
+  return quickFirst(gateway.quick, finishApp(app))
 }
 
 /** One receipt per operator and subject; the same recording may have been uploaded more than once. */

@@ -34,6 +34,8 @@ export type BlockSources = {
 
 /** Disk reads at one time: each holds up to 1 MiB, and the thread pool does four of them anyway. */
 const readConcurrency = 32
+/** Further reads that may wait: a disk that cannot keep up does not catch up with more. */
+const readQueueLimit = 1_024
 
 /** Blocks asked for elsewhere at one time, and how many more may wait for their turn. */
 const fetchConcurrency = 16
@@ -50,7 +52,8 @@ export function createBlockReader(sources: BlockSources): BlockReader {
     maxSize: Math.max(1, sources.cacheBytes),
     sizeCalculation: (bytes) => bytes.length + entryOverheadBytes,
   })
-  const reads = shared((cid) => ipfs.get(cid), pLimit(readConcurrency))
+  const limitReads = pLimit(readConcurrency)
+  const reads = shared((cid) => ipfs.get(cid), limitReads)
   const limitFetches = pLimit(fetchConcurrency)
   const fetches = shared(fetchVerified, limitFetches)
 
@@ -70,6 +73,7 @@ export function createBlockReader(sources: BlockSources): BlockReader {
   async function read(cid: string, options: ReadOptions): Promise<Uint8Array> {
     const known = cache.get(cid)
     if (known !== undefined) return known
+    if (limitReads.pendingCount >= readQueueLimit) throw busy('too many blocks are being read already')
     try {
       // `IpfsNode.get` hashes what it reads, so that nothing unchecked is kept.
       const bytes = await reads(cid)
@@ -82,7 +86,8 @@ export function createBlockReader(sources: BlockSources): BlockReader {
     // Somebody else may have got it while the disk was looked at.
     const meanwhile = cache.get(cid)
     if (meanwhile !== undefined) return meanwhile
-    if (limitFetches.pendingCount >= fetchQueueLimit) throw busy(cid)
+    if (limitFetches.pendingCount >= fetchQueueLimit)
+      throw busy(`block ${cid} is not here, and too many others are being fetched already`)
     return fetches(cid)
   }
 
@@ -141,7 +146,6 @@ function failed(cid: string, cause: unknown): Problem {
   return new Problem({ status: 502, detail, headers: { 'Retry-After': retryAfterSeconds }, cause })
 }
 
-function busy(cid: string): Problem {
-  const detail = `block ${cid} is not here, and too many others are being fetched already`
+function busy(detail: string): Problem {
   return new Problem({ status: 503, detail, headers: { 'Retry-After': retryAfterSeconds } })
 }

@@ -8,14 +8,18 @@ import { CID } from 'multiformats/cid'
 /** What of a DAG goes into a CAR: the block itself, the file that it is, or all below it. */
 export type DagScope = 'block' | 'entity' | 'all'
 
-export type CarRequest = { readonly scope: DagScope }
+export type CarRequest = {
+  readonly scope: DagScope
+  /** First and last byte that are wanted of an entity, both included; negative ones count from its end. */
+  readonly bytes: { readonly from: number; readonly to: number } | undefined
+}
 
 /** The one form in which CARs are made here, as the content type has to say (IPIP-412). */
 export const carContentType = 'application/vnd.ipld.car; version=1; order=dfs; dups=n'
 
 /**
- * Reads what a client wants of a CAR from the URL and from the CAR type in Accept. `entity-bytes` is checked and
- * then changes nothing: an entity here is one block, and a block comes whole. Duplicates never come, whatever is asked.
+ * Reads what a client wants of a CAR from the URL and from the CAR type in Accept. `entity-bytes` takes nothing out:
+ * an entity here is one block, and a block comes whole. Duplicates never come, whatever is asked.
  * @throws Problem 400
  */
 export function readCarRequest(query: URLSearchParams, accepted: ReadonlyMap<string, string>): CarRequest {
@@ -25,26 +29,38 @@ export function readCarRequest(query: URLSearchParams, accepted: ReadonlyMap<str
   if (order !== 'dfs' && order !== 'unk') throw badParameter('car-order', order, 'dfs or unk')
   const duplicates = query.get('car-dups') ?? accepted.get('dups') ?? 'n'
   if (duplicates !== 'y' && duplicates !== 'n') throw badParameter('car-dups', duplicates, 'y or n')
-  const bytes = query.get('entity-bytes')
-  if (bytes !== null && !/^-?\d{1,15}:(\*|-?\d{1,15})$/.test(bytes)) {
-    throw badParameter('entity-bytes', bytes, 'from:to, such as 0:1023 or 0:*')
-  }
-  const scope = query.get('dag-scope') ?? (bytes === null ? 'all' : 'entity')
+  const bytes = readEntityBytes(query.get('entity-bytes'))
+  const scope = query.get('dag-scope') ?? (bytes === undefined ? 'all' : 'entity')
   if (scope !== 'block' && scope !== 'entity' && scope !== 'all') {
     throw badParameter('dag-scope', scope, 'block, entity or all')
   }
-  return { scope }
+  return { scope, bytes }
+}
+
+function readEntityBytes(text: string | null): CarRequest['bytes'] {
+  if (text === null) return undefined
+  const [, from, to] = /^(-?\d{1,15}):(\*|-?\d{1,15})$/.exec(text) ?? []
+  if (from === undefined) throw badParameter('entity-bytes', text, 'from:to, such as 0:1023 or 0:*')
+  return { from: Number(from), to: to === '*' ? -1 : Number(to) }
+}
+
+/** Checks that an entity which is `size` bytes long has some of the bytes that are wanted. @throws Problem 400 */
+export function requireBytesWithin({ bytes }: CarRequest, size: number): void {
+  if (bytes === undefined || size === 0) return
+  const place = (offset: number) => (offset < 0 ? size + offset : offset)
+  if (place(bytes.from) < size && place(bytes.to) >= 0) return
+  throw badParameter('entity-bytes', `${bytes.from}:${bytes.to}`, `within the ${size} bytes that there are`)
 }
 
 /** Weak, since another gateway may order the same blocks in another way; different for different selections. */
-export function carEtag(blocks: readonly string[], { scope }: CarRequest): string {
+export function carEtag(blocks: readonly string[], { scope, bytes }: CarRequest): string {
   const target = blocks.at(-1) ?? ''
-  if (blocks.length === 1 && scope === 'all') return `W/"${target}.car"`
+  if (blocks.length === 1 && scope === 'all' && bytes === undefined) return `W/"${target}.car"`
   const selection = createHash('sha256')
-    .update([scope, ...blocks].join('\n'))
+    .update([bytes?.from, bytes?.to, ...blocks].join('\n'))
     .digest('hex')
     .slice(0, 12)
-  return `W/"${target}.car.${selection}"`
+  return `W/"${target}.car.${scope}.${selection}"`
 }
 
 /**

@@ -6,8 +6,8 @@ export type Format = 'raw' | 'car' | 'dag-json' | 'json' | 'file'
 
 export type ChosenFormat = {
   readonly format: Format
-  /** Whether only the Accept header said so, so that caches need to be told the URL which says it, too. */
-  readonly byAccept: boolean
+  /** Whether the URL alone would not have said so, or Accept says another, so that caches are told the one that does. */
+  readonly tellLocation: boolean
 }
 
 const mediaTypes: Readonly<Record<string, Format>> = {
@@ -42,8 +42,11 @@ const names: Readonly<Record<string, Format>> = {
  */
 export function chooseFormat(query: URLSearchParams, accept: string | undefined, codec: Codec): ChosenFormat {
   const asked = query.get('format')
-  if (asked !== null) return { format: formatOfName(asked, codec), byAccept: false }
-  if (accept === undefined || accept === '') return { format: 'file', byAccept: false }
+  if (asked !== null) {
+    const format = formatOfName(asked, codec)
+    return { format, tellLocation: namesAnother(accept, format) }
+  }
+  if (accept === undefined || accept === '') return { format: 'file', tellLocation: false }
   const candidates = acceptedTypes(accept)
     .map(({ type, q }) => ({ format: formatOfMediaType(type, codec), q }))
     .filter((candidate) => candidate.format !== null)
@@ -51,7 +54,15 @@ export function chooseFormat(query: URLSearchParams, accept: string | undefined,
   const best = candidates.filter(({ q }) => q === most)
   const chosen = best.find(({ format }) => format !== 'file') ?? best[0]
   if (chosen?.format == null) throw notAcceptable(accept, codec)
-  return { format: chosen.format, byAccept: chosen.format !== 'file' }
+  return { format: chosen.format, tellLocation: chosen.format !== 'file' }
+}
+
+/** Whether Accept lists a format of gateways, and not this one. */
+function namesAnother(accept: string | undefined, format: Format): boolean {
+  const named = acceptedTypes(accept ?? '').flatMap(({ type }) =>
+    Object.hasOwn(mediaTypes, type) ? [mediaTypes[type]] : [],
+  )
+  return named.length > 0 && !named.includes(format)
 }
 
 /** Parameters of the CAR type that a client named in Accept, such as `version` and `dups`. */

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { Problem } from '@hexachord/platform/http'
 import type { Request } from 'express'
 import { isOnlyIfCached } from './conditions.ts'
 import { type RequestedBlock, readCid } from './requested-block.ts'
@@ -20,8 +21,9 @@ export type GatewayRequest = {
 
 export type GatewayParameters = { cid: string; path?: string[] }
 
-/** @throws Problem 400 for a malformed CID */
+/** @throws Problem 400 for a malformed CID, and for a page that would make a block the script of its worker */
 export function readGatewayRequest(request: Request<GatewayParameters>): GatewayRequest {
+  if (request.headers['service-worker'] === 'script') throw noWorkers()
   const [urlPath = '', search = ''] = request.originalUrl.split('?', 2)
   return {
     block: readCid(request.params.cid),
@@ -32,4 +34,14 @@ export function readGatewayRequest(request: Request<GatewayParameters>): Gateway
     onlyIfCached: isOnlyIfCached(request.headers),
     urlPath,
   }
+}
+
+/** The worker would rule over all of this origin, whoever's block it was. */
+function noWorkers(): Problem {
+  return new Problem({
+    status: 400,
+    slug: 'no-service-workers',
+    title: 'No service workers',
+    detail: 'blocks are data here, and no service worker can be registered from them',
+  })
 }

@@ -18,13 +18,16 @@ export type Selection = {
 
 export type Headers = Readonly<Record<string, string | number>>
 
-/** What a browser's scripts of any origin may send and read. */
+/**
+ * What a browser's scripts of any origin may send and read. Of the exposed headers two are never sent here; programs
+ * look for their names to tell a gateway.
+ */
 export const corsHeaders: Headers = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS',
   'Access-Control-Allow-Headers': 'Authorization, Content-Type, Range, User-Agent, X-Requested-With',
   'Access-Control-Expose-Headers':
-    'Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After, X-Ipfs-Path, X-Ipfs-Roots, X-Request-Id',
+    'Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After, X-Ipfs-Path, X-Ipfs-Roots, X-Request-Id, X-Chunked-Output, X-Stream-Output',
 }
 
 /** 48 weeks, as gateways have it: a CID never means anything else. */
@@ -43,7 +46,7 @@ export function cachingHeaders(selection: Selection): Headers {
     ETag: etagOf(selection),
     'Cache-Control': cacheControl,
     ...(asked.query.has('format') ? {} : { Vary: 'Accept' }),
-    ...(chosen.byAccept ? { 'Content-Location': namedFormat(asked, chosen.format) } : {}),
+    ...(chosen.tellLocation ? { 'Content-Location': namedFormat(asked, chosen.format) } : {}),
   }
 }
 
@@ -68,7 +71,7 @@ function contentTypeOfSelection({ asked, codec, chosen }: Selection): string {
     car: carContentType,
     'dag-json': 'application/vnd.ipld.dag-json',
     json: 'application/json',
-    file: codec === 'dag-json' ? 'application/json' : contentTypeOf(asked.query.get('filename')),
+    file: codec === 'dag-json' ? 'application/vnd.ipld.dag-json' : contentTypeOf(asked.query.get('filename')),
   }
   return types[chosen.format]
 }

@@ -1,1 +1,1 @@
-export { type GatewayOptions, gatewayRoutes } from './routes.ts'
+export { createGateway, type Gateway, type GatewayOptions } from './routes.ts'

@@ -66,7 +66,7 @@ describe('a block given as a file', () => {
 
   test('a dag-json block is JSON', async () => {
     const answer = await gateway.get(`/ipfs/${inner}`)
-    expect(answer.headers.get('content-type')).toBe('application/json')
+    expect(answer.headers.get('content-type')).toBe('application/vnd.ipld.dag-json')
     expect(answer.headers.get('content-disposition')).toBe(`inline; filename="${inner}.json"`)
     expect(await answer.json()).toEqual({ 'a b': linkTo(leaf), list: [7, linkTo(leaf)] })
   })

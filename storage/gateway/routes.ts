@@ -1,14 +1,15 @@
 import { pipeline } from 'node:stream/promises'
-import { Problem } from '@hexachord/platform/http'
+import { Problem, type QuickRoute } from '@hexachord/platform/http'
 import { type Response, Router } from 'express'
 import { BlockNotFound, type IpfsNode } from '../ipfs/index.ts'
 import { type BlockReader, createBlockReader } from './block-reader.ts'
-import { carHeader, carPieces, readCarRequest } from './car.ts'
+import { carHeader, carPieces, readCarRequest, requireBytesWithin } from './car.ts'
 import { isUnchanged, requestedRange } from './conditions.ts'
 import { carParameters, chooseFormat } from './formats.ts'
 import { type GatewayParameters, type GatewayRequest, readGatewayRequest } from './gateway-request.ts'
 import { cachingHeaders, contentHeaders, corsHeaders, etagOf, type Selection } from './headers.ts'
 import { resolvePath } from './path-resolution.ts'
+import { createQuickAnswers, type QuickAnswers } from './quick-answers.ts'
 import { readCid } from './requested-block.ts'
 
 export type GatewayOptions = {
@@ -29,27 +30,35 @@ export type GatewayOptions = {
 
 const defaultFetchTimeoutMs = 30_000
 const methods = 'GET, HEAD, OPTIONS'
+const path = '/ipfs/:cid{/*path}'
+
+export type Gateway = {
+  readonly routes: Router
+  /** What of the routes' answers is ready in memory; for `quickFirst` before the app that has the routes. */
+  readonly quick: QuickRoute
+}
 
 /**
  * `/ipfs/:cid` and `/ipfs/:cid/…`: the IPFS trustless and path gateway rules for raw and dag-json blocks
  * (https://specs.ipfs.tech/http-gateways/). Blocks are served from memory; streams and hashes stay off the hot path.
  */
-export function gatewayRoutes(options: GatewayOptions): Router {
+export function createGateway(options: GatewayOptions): Gateway {
   const reader = createBlockReader({
     ipfs: options.ipfs,
     cacheBytes: options.cacheBytes,
     fetchMissing: options.fetchMissing,
     fetchTimeoutMs: options.fetchTimeoutMs ?? defaultFetchTimeoutMs,
   })
+  const isDenied = options.isDenied ?? (() => false)
+  const quick = createQuickAnswers({ route: path, hot: reader.hot, isDenied })
   const refuseDenied = (cid: string) => {
-    if (options.isDenied?.(cid) === true) throw denied(cid)
+    if (isDenied(cid)) throw denied(cid)
   }
   const router = Router()
-  const path = '/ipfs/:cid{/*path}'
   router.get<string, GatewayParameters>(path, async (request, response) => {
     const asked = readGatewayRequest(request)
     try {
-      await answer(asked, response, guardedReader(reader, asked, refuseDenied))
+      await answer(asked, response, guardedReader(reader, asked, refuseDenied), quick)
     } catch (error) {
       if (error instanceof BlockNotFound) throw notHere(asked, error)
       throw error
@@ -62,7 +71,7 @@ export function gatewayRoutes(options: GatewayOptions): Router {
     const detail = `${request.method} is not possible here; blocks can only be read`
     throw new Problem({ status: 405, detail, headers: { Allow: methods } })
   })
-  return router
+  return { routes: router, quick }
 }
 
 /** Blocks as this one request may see them. */
@@ -93,7 +102,12 @@ function guardedReader(
   }
 }
 
-async function answer(asked: GatewayRequest, response: Response, reader: RequestReader): Promise<void> {
+async function answer(
+  asked: GatewayRequest,
+  response: Response,
+  reader: RequestReader,
+  quick: QuickAnswers,
+): Promise<void> {
   const selection = await select(asked, reader)
   // Whoever asks only for what is here is told so before anything else; for others the name alone decides.
   if (asked.onlyIfCached) await reader.size(selection.target)
@@ -101,7 +115,7 @@ async function answer(asked: GatewayRequest, response: Response, reader: Request
     response.writeHead(304, cachingHeaders(selection)).end()
     return
   }
-  if (selection.car === undefined) await answerBlock(selection, response, reader)
+  if (selection.car === undefined) await answerBlock(selection, response, reader, quick)
   else await answerCar(selection, response, reader)
 }
 
@@ -119,7 +133,12 @@ async function select(asked: GatewayRequest, reader: RequestReader): Promise<Sel
   return { asked, blocks, target, codec, chosen, car }
 }
 
-async function answerBlock(selection: Selection, response: Response, reader: RequestReader): Promise<void> {
+async function answerBlock(
+  selection: Selection,
+  response: Response,
+  reader: RequestReader,
+  quick: QuickAnswers,
+): Promise<void> {
   const { asked, target } = selection
   const headers = contentHeaders(selection)
   if (asked.isHead) {
@@ -130,7 +149,11 @@ async function answerBlock(selection: Selection, response: Response, reader: Req
   const range = requestedRange(asked.headers, bytes.length, etagOf(selection))
   if (range === 'unsatisfiable') throw outside(target, bytes.length)
   if (range === 'whole') {
-    response.writeHead(200, { ...headers, 'Content-Length': bytes.length }).end(bytes)
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+    response.setHeader('Content-Length', bytes.length)
+    // The blocks of a path would each have to be asked about again.
+    if (asked.segments.length === 0) quick.remember(response.req, response, target)
+    response.end(bytes)
     return
   }
   const part = bytes.subarray(range.start, range.end + 1)
@@ -145,7 +168,8 @@ async function answerCar(selection: Selection, response: Response, reader: Reque
   if (car === undefined) throw new TypeError('a CAR is answered only where one was chosen')
   const headers = contentHeaders(selection)
   // What is asked for has to be here; what it links to may turn out not to be, and then the answer breaks off.
-  await reader.size(target)
+  const size = await reader.size(target)
+  if (selection.codec === 'raw') requireBytesWithin(car, size)
   if (asked.isHead) {
     response.writeHead(200, headers).end()
     return
