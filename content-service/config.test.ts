@@ -30,16 +30,16 @@ describe('the configuration of a content service', () => {
       metricsPort: 5620,
       publicUrl: 'https://node.example',
       operator: `0x${'ab'.repeat(20)}`,
-      libp2pListen: ['/ip4/127.0.0.1/tcp/4001'],
-      libp2pAnnounce: [],
+      ipfs: { backend: 'embedded', listen: ['/ip4/127.0.0.1/tcp/4001'], announce: [] },
       capacityBytes: 2 * 1024 ** 4,
       allowPrivateAddresses: false,
     })
   })
 
   test('listens for peers where it listens for everybody else', () => {
-    expect(readConfig({ ...environment, HOST: '::' }).libp2pListen).toEqual(['/ip6/::/tcp/4001'])
-    expect(readConfig({ ...environment, HOST: '0.0.0.0' }).libp2pListen).toEqual(['/ip4/0.0.0.0/tcp/4001'])
+    const listens = (HOST: string) => readConfig({ ...environment, HOST }).ipfs
+    expect(listens('::')).toMatchObject({ listen: ['/ip6/::/tcp/4001'] })
+    expect(listens('0.0.0.0')).toMatchObject({ listen: ['/ip4/0.0.0.0/tcp/4001'] })
   })
 
   test('names every mistake at once', () => {

@@ -12,6 +12,8 @@ const schema = z.object({
   CACHE_BYTES: byteSize.optional(),
   /** How fast stored blocks are read again to see whether they are still what they were. */
   SCRUB_BYTES_PER_SECOND: byteSize.optional(),
+  /** How fast tracks are taken over from operators that hold enough copies, after this one has joined or grown. */
+  REBALANCE_BYTES_PER_SECOND: byteSize.optional(),
 })
 
 /** Enough for the database to grow and for an operator to notice. */
@@ -29,5 +31,6 @@ export function readConfig(env: Environment) {
     diskFloorBytes: config.FREE_DISK_BYTES ?? defaultFreeDiskBytes,
     cacheBytes: config.CACHE_BYTES ?? defaultCacheBytes,
     scrubBytesPerSecond: config.SCRUB_BYTES_PER_SECOND,
+    rebalanceBytesPerSecond: config.REBALANCE_BYTES_PER_SECOND,
   }
 }

@@ -2,13 +2,17 @@ import type { RequestListener } from 'node:http'
 import { createApp, finishApp, type HealthCheck, healthRoutes, quickFirst } from '@hexachord/platform/http'
 import type { Logger, Metrics } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
+import type { HeldTrack } from '@hexachord/protocol/receipts'
+import type { Signer } from '@hexachord/protocol/signing'
 import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
 import { createGateway } from '@hexachord/storage/gateway'
 import { hlsRoutes } from '@hexachord/storage/hls'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
-import { receiptRoutes } from '@hexachord/storage/tracks'
+import { receiptRoutes, replicationNow } from '@hexachord/storage/tracks'
+import { holdingRoutes, type OwnListings } from './copies/index.ts'
 import { type HoldingStore, otherHolders } from './duty/index.ts'
 import { type OfferChanges, type OfferStore, offerRoutes, type Room } from './offers/index.ts'
+import { proofRoutes } from './proofs/index.ts'
 import type { Puller } from './pulling/index.ts'
 import type { ReceiptStore } from './receipts/index.ts'
 import { serviceName } from './service-name.ts'
@@ -24,6 +28,11 @@ export type ContentAppOptions = {
   cacheBytes: number
   catalogue: Catalogue
   reads: Pick<IpfsNode, 'get' | 'size'>
+  /** Signs proofs of what is held. */
+  hotSigner: Signer
+  listings: OwnListings
+  /** Whether a track is on its way here at this moment. */
+  isBringing: (track: HeldTrack) => boolean
   offers: OfferStore
   changes: OfferChanges
   receipts: ReceiptStore
@@ -66,9 +75,16 @@ export function createContentApp(options: ContentAppOptions): RequestListener {
       onTaken: (lease) => options.puller.start(lease),
     }),
   )
+  app.use(holdingRoutes({ ...options, audience: publicUrl }))
+  app.use(proofRoutes({ ...options, audience: publicUrl, hotKey: options.hotSigner, ipfs: reads }))
   const gateway = createGateway({ ipfs: reads, cacheBytes: options.cacheBytes })
   app.use(gateway.routes)
-  app.use(receiptRoutes({ receiptsOf: (manifest) => receipts.ofManifest(manifest) }))
+  app.use(
+    receiptRoutes({
+      receiptsOf: (manifest) => receipts.ofManifest(manifest),
+      replication: () => replicationNow(catalogue),
+    }),
+  )
   app.use(hlsRoutes({ ipfs: reads, publicUrl, holdersOf }))
   return quickFirst(gateway.quick, finishApp(app))
 }

@@ -7,13 +7,21 @@ import { createMetrics, readKeyFile, type ServiceContext, serveMetrics } from '@
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { parseAddress } from '@hexachord/protocol/names'
 import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
-import { createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
+import { ipfsMigrations, openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { Wallet } from 'ethers'
 import { readConfig } from './config.ts'
 import { createContentApp } from './content-app.ts'
 import { createContentMetrics, exposeStatus } from './content-metrics.ts'
+import {
+  copyMigrations,
+  createCopyStore,
+  createKnownCopies,
+  createOwnListings,
+  createReconciler,
+  defaultReconcileMs,
+} from './copies/index.ts'
 import {
   createHoldingStore,
   createKeeper,
@@ -25,7 +33,13 @@ import {
 import { createOfferChanges, createOfferStore, createRoom, offerMigrations } from './offers/index.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createPuller } from './pulling/index.ts'
-import { createIssueReceipt, createReceiptStore, receiptMigrations } from './receipts/index.ts'
+import {
+  createIssueReceipt,
+  createReceiptStore,
+  createRenewReceipt,
+  createSignAgain,
+  receiptMigrations,
+} from './receipts/index.ts'
 import {
   createScrubber,
   createScrubStore,
@@ -43,7 +57,7 @@ import { contentStatus } from './status.ts'
  */
 export async function startContentService(
   { lifecycle, env, logger }: ServiceContext,
-  pacing: { times?: KeeperTimes; scrub?: ScrubPace; pollMs?: number } = {},
+  pacing: { times?: KeeperTimes; scrub?: ScrubPace; pollMs?: number; reconcileMs?: number } = {},
 ) {
   const config = readConfig(env)
   const network = await readNetworkFile(config.networkFile)
@@ -69,6 +83,7 @@ export async function startContentService(
       ...offerMigrations,
       ...receiptMigrations,
       ...holdingMigrations,
+      ...copyMigrations,
       ...scrubMigrations,
     ],
   })
@@ -94,14 +109,9 @@ export async function startContentService(
   const peers = peerAddresses({ catalogue, fetch, self, allowPrivateAddresses, logger })
   lifecycle.onClose('peers', peers.close)
 
-  const ipfs = await createEmbeddedIpfs({
-    directory,
-    database,
-    listen: config.libp2pListen,
-    announce: config.libp2pAnnounce,
-    allowPeer: peers.allowPeer,
-    peers: peers.peers,
-    logger,
+  const ipfs = await openIpfs(config.ipfs, {
+    ...{ directory, database, logger, signal: lifecycle.signal },
+    ...{ allowPeer: peers.allowPeer, peers: peers.peers },
   })
   lifecycle.onClose('ipfs', () => ipfs.close())
 
@@ -111,7 +121,15 @@ export async function startContentService(
   const scrubs = createScrubStore(database)
   const { capacityBytes, diskFloorBytes } = config
   const room = createRoom({ directory, capacityBytes, diskFloorBytes, ipfs, offers })
-  const issueReceipt = createIssueReceipt({ hotKey, domain, operator: self, head: catalogue.indexed, now })
+  const signing = { hotKey, domain, operator: self, head: catalogue.indexed, now }
+  const issueReceipt = createIssueReceipt(signing)
+  const copies = createCopyStore(database)
+  const reconcileMs = pacing.reconcileMs ?? defaultReconcileMs
+  const reconciler = createReconciler({
+    ...{ catalogue, client, copies, self, logger, now, everyMs: reconcileMs },
+    onCopies: (subjects) => keeper.reconsider(subjects),
+    onAway: () => keeper.reconsiderAll(),
+  })
   const held = {
     database,
     catalogue,
@@ -122,6 +140,8 @@ export async function startContentService(
     holdings,
     room,
     issueReceipt,
+    client,
+    copiesOf: createKnownCopies({ catalogue, copies, reconciler, self, settleMs: 2 * reconcileMs }),
     self,
     now,
     logger,
@@ -131,19 +151,29 @@ export async function startContentService(
   const keeper = createKeeper({
     ...held,
     ...(pacing.times === undefined ? {} : { times: pacing.times }),
+    rebalanceBytesPerSecond: config.rebalanceBytesPerSecond,
     onRepair: counted.repairEnded,
     signal: lifecycle.signal,
   })
   lifecycle.onClose('keeper', keeper.close)
+  lifecycle.onClose('reconciler', reconciler.close)
   const damageFoundBy =
     (finder: 'scrub' | 'reader') =>
     ({ subject }: Holding) => {
       counted.trackDamaged(finder)
       keeper.recheck(subject)
     }
+  const hotAddress = parseAddress(hotKey.address)
+  const renewReceipt = createRenewReceipt({
+    ...{ receipts, signAgain: createSignAgain(signing), domain, hotKey: hotAddress, now },
+    isHeld: (subject, manifest) => holdings.get(subject, manifest)?.state === 'held',
+  })
   const scrubber = createScrubber({
     ...held,
     store: scrubs,
+    async onWhole({ subject, manifest }) {
+      if (await renewReceipt(subject, manifest)) logger.info({ subject, manifest }, 'receipt renewed')
+    },
     onDamage: damageFoundBy('scrub'),
     pace: {
       ...pacing.scrub,
@@ -157,7 +187,6 @@ export async function startContentService(
   const leaseGraceMs = pacing.times?.leaseGraceMs ?? defaultLeaseGraceMs
   const puller = createPuller({
     ...held,
-    client,
     changes,
     leaseGraceMs,
     onEnded: counted.offerEnded,
@@ -165,7 +194,6 @@ export async function startContentService(
   })
   lifecycle.onClose('puller', puller.close)
 
-  const hotAddress = parseAddress(hotKey.address)
   const { publicUrl } = config
   const status = () =>
     contentStatus({
@@ -174,14 +202,20 @@ export async function startContentService(
       hotKey: hotAddress,
       publicUrl,
       capacityBytes,
-      ...{ catalogue, ipfs, holdings, offers, room, scrubs },
+      ...{ catalogue, ipfs, holdings, offers, room, scrubs, reconciler },
     })
   exposeStatus(metrics, status)
   const app = createContentApp({
     ...{ self, hotKey: hotAddress, publicUrl, capacityBytes, cacheBytes: config.cacheBytes },
     ...{ catalogue, reads, offers, changes, receipts, holdings, room, puller, metrics, logger, now, status },
-    checks: nodeReadiness({ directory, database, reader, catalogue }),
-    onRefused: counted.offerRefused,
+    checks: nodeReadiness({ directory, database, reader, catalogue, ipfs }),
+    onRefused(reason) {
+      counted.offerRefused(reason)
+      if (reason === 'no-room') keeper.press()
+    },
+    hotSigner: hotKey,
+    listings: createOwnListings({ holdings, catalogue, now, listingMs: pacing.reconcileMs }),
+    isBringing: keeper.isBringing,
     signal: lifecycle.signal,
   })
   const server = await listen(app, { host: config.host, port: config.port })

@@ -1,7 +1,9 @@
 import type { Address } from '@hexachord/protocol/names'
 import type { Catalogue } from '@hexachord/storage/catalogue'
-import type { EmbeddedIpfs } from '@hexachord/storage/ipfs'
+import type { ConnectedIpfs } from '@hexachord/storage/ipfs'
 import { type FollowingStatus, nodeStatus } from '@hexachord/storage/node'
+import { type Replication, replicationNow } from '@hexachord/storage/tracks'
+import type { Reconciler } from './copies/index.ts'
 import type { HoldingStore } from './duty/index.ts'
 import type { OfferStore, Room } from './offers/index.ts'
 import type { ScrubReport, ScrubStore } from './scrubbing/index.ts'
@@ -16,8 +18,14 @@ export type ContentStatus = FollowingStatus & {
   readonly duty: number
   readonly held: number
   readonly missing: number
-  /** Deleted or replaced, kept for a while yet. */
+  /** Deleted or replaced, or extra and about to go; kept for a while yet. */
   readonly releasing: number
+  /** Held or about to go though placement asks others for it: until these have proved that they hold it. */
+  readonly extra: number
+  /** Copies that a track has in this network now, and why these are fewer than it should have. */
+  readonly replication: Replication
+  /** Other operators with capacity, and how many of them have answered lately. */
+  readonly peers: { readonly known: number; readonly answering: number }
   /** Offers that are being pulled, those held until they are published, and their bytes. */
   readonly leases: { readonly pulling: number; readonly held: number; readonly bytes: number }
   /** The last look at every stored block, or the one under way. */
@@ -31,11 +39,12 @@ export type StatusParts = {
   publicUrl: string
   capacityBytes: number
   catalogue: Catalogue
-  ipfs: EmbeddedIpfs
+  ipfs: ConnectedIpfs
   holdings: HoldingStore
   offers: OfferStore
   room: Room
   scrubs: ScrubStore
+  reconciler: Pick<Reconciler, 'counts'>
 }
 
 export async function contentStatus(parts: StatusParts): Promise<ContentStatus> {
@@ -55,6 +64,9 @@ export async function contentStatus(parts: StatusParts): Promise<ContentStatus> 
     held,
     missing,
     releasing: holdings.count('releasing'),
+    extra: holdings.countExtra(),
+    replication: replicationNow(parts.catalogue),
+    peers: parts.reconciler.counts(),
     leases: {
       pulling: offers.count('pulling'),
       held: offers.count('held'),

@@ -21,14 +21,14 @@ export function otherHolders(
   })
 }
 
-/** Everybody else who may have a copy for other reasons, such as the node where it was made. */
+/** Everybody else who may have a copy for other reasons, such as the node where it was made, or one that leaves. */
 export function lastResorts(
   holders: readonly Operator[],
   catalogue: Pick<Catalogue, 'operators'>,
   self: Address,
 ): Operator[] {
   return [...catalogue.operators().values()].filter(
-    ({ operator, active }) =>
-      active && operator !== self && !holders.some((holder) => holder.operator === operator),
+    ({ operator, active, exiting }) =>
+      (active || exiting) && operator !== self && !holders.some((holder) => holder.operator === operator),
   )
 }

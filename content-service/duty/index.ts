@@ -1,3 +1,9 @@
 export { otherHolders } from './holders.ts'
-export { createHoldingStore, type Holding, type HoldingStore, holdingMigrations } from './holding-store.ts'
-export { createKeeper, defaultLeaseGraceMs, type Keeper, type KeeperTimes } from './keeper.ts'
+export {
+  createHoldingStore,
+  type Holding,
+  type HoldingStore,
+  holdingMigrations,
+} from './holding-store.ts'
+export { createKeeper, type Keeper } from './keeper.ts'
+export { defaultLeaseGraceMs, type KeeperTimes } from './keeper-times.ts'

@@ -2,64 +2,54 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MalformedAnswer, RpcError, RpcUnavailable } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
 import type { Subject } from '@hexachord/protocol/names'
-import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
+import type { HeldTrack } from '@hexachord/protocol/receipts'
+import { type Catalogue, type LiveTrack, liveTrack } from '@hexachord/storage/catalogue'
+import type { NodeClient } from '@hexachord/storage/peers'
 import pRetry from 'p-retry'
 import type { OfferStore } from '../offers/index.ts'
-import { dutyOf, retryDelayMs } from './duty-of.ts'
 import type { Holding } from './holding-store.ts'
+import { hourMs, type KeeperTimes, keeperTimes } from './keeper-times.ts'
 import { letGoOfLeases, letGoOfOrphans, letGoOfTracks } from './let-go.ts'
 import { planDuty } from './plan-duty.ts'
-import { type RepairDependencies, repair } from './repair.ts'
+import type { RepairDependencies } from './repair.ts'
+import { createRepairs, defaultRebalanceBytesPerSecond } from './repairs.ts'
+import { createShedding } from './shedding.ts'
+import { type Standing, standingOf } from './standing.ts'
 
 /** Keeps what the chain says this node has to hold: brings what is missing, lets go what is over. */
 export type Keeper = {
   /** Looks at a subject again, now, such as when something about its blocks has changed here. */
   recheck(subject: Subject): void
+  /** Looks again, soon, at subjects of which others have more or fewer copies. */
+  reconsider(subjects: readonly Subject[]): void
+  /** Looks again at everything, soon: others have left or come back. */
+  reconsiderAll(): void
+  /** There is not enough room: lets go first what may go. */
+  press(): void
+  /** Whether a track is on its way here at this moment. */
+  isBringing(track: HeldTrack): boolean
   close(): Promise<void>
 }
 
-export type KeeperTimes = {
-  /** How long content is kept after it was deleted or replaced. @default 24 h */
-  readonly releaseGraceMs?: number
-  /** How long a track that only its rank assigns to this node is left to offers. @default 60 s */
-  readonly patienceMs?: number
-  /** How long a lease outlives its offer, for a publish action that is on its way. @default 15 min */
-  readonly leaseGraceMs?: number
-  /** How long blocks that are being brought here are safe from collection. @default 1 h */
-  readonly repairLeaseMs?: number
-  /** Between collections of blocks that nothing keeps. @default 10 min */
-  readonly collectEveryMs?: number
-  /** How old a block must be to be collected. @default 1 h */
-  readonly collectGraceMs?: number
-}
-
-const hourMs = 3_600_000
-export const defaultLeaseGraceMs = 15 * 60_000
-const defaultTimes: Required<KeeperTimes> = {
-  releaseGraceMs: 24 * hourMs,
-  patienceMs: 60_000,
-  leaseGraceMs: defaultLeaseGraceMs,
-  repairLeaseMs: hourMs,
-  collectEveryMs: 10 * 60_000,
-  collectGraceMs: hourMs,
-}
-
-/** Tracks brought here at one time; offers that somebody waits for come first. */
-const repairsAtOnce = 2
 /** Shortest and longest sleep: many changes at once are one round, and no clock that jumps stops everything. */
 const shortestSleepMs = 20
 const longestSleepMs = 5_000
 /** Subjects looked at between two turns for everything else this process does. */
 const subjectsPerTurn = 100
+/** Above this, single subjects are no longer counted: everything is looked at. */
+const dirtyLimit = 10_000
 /** Ended offers are told about for so long. */
 const offerMemoryMs = 7 * 24 * hourMs
 
 export function createKeeper(
   options: Omit<RepairDependencies, 'leaseMs'> & {
     catalogue: Catalogue
+    client: NodeClient
     offers: OfferStore
     logger: Logger
     times?: KeeperTimes
+    /** Bytes per second taken over from others that have enough copies. @default 8 MiB */
+    rebalanceBytesPerSecond?: number | undefined
     /** Called after each try to bring a track here. */
     onRepair: (outcome: 'brought' | 'failed') => void
     /** Ends it, as `close` does, when the process it is part of begins to close. */
@@ -68,29 +58,72 @@ export function createKeeper(
     random?: () => number
   },
 ): Keeper {
-  const { catalogue, ipfs, database, holdings, offers, self, now, logger } = options
-  const times = { ...defaultTimes, ...options.times }
+  const { catalogue, ipfs, database, holdings, offers, receipts, self, now, logger } = options
+  const times = keeperTimes(options.times)
   const random = options.random ?? Math.random
   const closing = new AbortController()
   const signal = AbortSignal.any([options.signal, closing.signal])
   const dirty = new Set<Subject>()
   let everything = true
-  const repairing = new Map<string, Promise<void>>()
+  let everythingAt = 0
   let collectAt = now() + times.collectEveryMs
   let wake = Promise.withResolvers<void>()
+  const wakeUp = () => wake.resolve()
+
+  const repairs = createRepairs({
+    ...options,
+    ...{ standingOf: standingOfHolding, random, signal, leaseMs: times.repairLeaseMs, onEnded: wakeUp },
+    rebalanceBytesPerSecond: options.rebalanceBytesPerSecond ?? defaultRebalanceBytesPerSecond,
+    onNoRoom: press,
+  })
+  const shedding = createShedding({
+    ...options,
+    ...times,
+    ...{ domain: catalogue.rules.domain, random, signal, onEnded: wakeUp },
+    onPressed() {
+      collectAt = now()
+    },
+  })
+
+  function press(): void {
+    shedding.press()
+    wakeUp()
+  }
+
+  function standing(track: LiveTrack): Standing {
+    const active = catalogue.operators().get(self)?.active === true
+    return standingOf(track, catalogue.ranks(track.subject), { self, active })
+  }
+
+  function standingOfHolding({ subject, manifest }: Holding): Standing | undefined {
+    const track = liveTrack(subject, catalogue.subject(subject))
+    return track?.manifest === manifest ? standing(track) : undefined
+  }
 
   async function plan(subject: Subject): Promise<void> {
     const track = liveTrack(subject, catalogue.subject(subject))
-    const duty = track && dutyOf(track, catalogue.ranks(subject), self)
     const known = holdings.ofSubject(subject)
-    if (duty === undefined && known.length === 0) return
-    const pinned = track !== undefined && (await ipfs.isPinned(track.manifest, { signal }))
-    const { releaseGraceMs, patienceMs } = times
-    const changes = planDuty({ track, duty, pinned, holdings: known, now: now(), releaseGraceMs, patienceMs })
+    const role: Standing = track === undefined ? { kind: 'none', copies: 0, turn: 0 } : standing(track)
+    if (role.kind === 'none' && known.length === 0) return
+    const changes = planDuty({
+      ...{ track, standing: role, holdings: known, times, now: now(), random: random() },
+      live: track === undefined ? 0 : options.copiesOf(track).live.length,
+      wasLetGo: track !== undefined && holdings.wasHandedOver(subject, track.manifest),
+      pinned: track !== undefined && (await isHere(track)),
+      releaseGraceMs: times.releaseGraceMs,
+    })
+    const isLeased = track !== undefined && offers.keeps(track.manifest)
+    if (changes.length === 0 && !isLeased) return
     database.transaction(() => {
       for (const holding of changes) holdings.put(holding)
+      holdings.forgetHandedOver(subject, track?.manifest)
       if (track !== undefined) offers.publish(subject, track.manifest)
     })
+  }
+
+  /** Without a receipt nobody can count the copy: then it is looked at as a whole, and signed for. */
+  async function isHere({ subject, manifest }: LiveTrack): Promise<boolean> {
+    return receipts.get(subject, manifest) !== undefined && (await ipfs.isPinned(manifest, { signal }))
   }
 
   async function planDirty(): Promise<void> {
@@ -99,50 +132,19 @@ export function createKeeper(
       signal.throwIfAborted()
       await plan(subject)
       looked += 1
-      if (looked % subjectsPerTurn === 0) await nextTurn()
+      if (looked % subjectsPerTurn !== 0) return
+      repairs.start()
+      await nextTurn()
     }
-    if (everything) {
+    if (everything && everythingAt <= now()) {
       everything = false
       for (const { subject } of catalogue.tracks()) await look(subject)
       for (const subject of holdings.subjects()) await look(subject)
+      everythingAt = now() + times.everythingEveryMs
     }
     for (const subject of dirty) {
       dirty.delete(subject)
       await look(subject)
-    }
-  }
-
-  async function tryRepair(holding: Holding): Promise<void> {
-    const { subject, manifest } = holding
-    try {
-      await repair(holding, { ...options, leaseMs: times.repairLeaseMs }, signal)
-      offers.publish(subject, manifest)
-      options.onRepair('brought')
-      logger.info({ subject, manifest }, 'track brought here')
-    } catch (err) {
-      if (signal.aborted) return
-      options.onRepair('failed')
-      const current = holdings.get(subject, manifest)
-      if (current?.state !== 'missing') return
-      const attempts = current.attempts + 1
-      const delayMs = retryDelayMs(attempts, random())
-      const reason = err instanceof Error ? err.message : String(err)
-      holdings.put({ ...current, attempts, reason, dueAt: now() + delayMs })
-      logger.warn({ err, subject, manifest, attempts, delayMs }, 'track cannot be brought here yet')
-    }
-  }
-
-  function startRepairs(): void {
-    const free = repairsAtOnce - repairing.size
-    if (free <= 0) return
-    for (const holding of holdings.due('missing', now(), repairsAtOnce * 2)) {
-      const name = `${holding.subject} ${holding.manifest}`
-      if (repairing.has(name) || repairing.size >= repairsAtOnce) continue
-      const task = tryRepair(holding).finally(() => {
-        repairing.delete(name)
-        wake.resolve()
-      })
-      repairing.set(name, task)
     }
   }
 
@@ -156,15 +158,16 @@ export function createKeeper(
 
   async function sleep(): Promise<void> {
     const dueAt = [
-      // What is under way is due, too; when it ends, that wakes this up.
-      repairing.size > 0 ? undefined : holdings.nextDueAt('missing'),
-      holdings.nextDueAt('releasing'),
+      repairs.nextAt(),
+      shedding.nextAt(),
+      holdings.nextReleasingAt(),
       leaseEndsAt(),
       collectAt,
+      everything ? everythingAt : undefined,
     ]
     const soonest = Math.min(...dueAt.filter((at) => at !== undefined))
     const ms = Math.min(Math.max(soonest - now(), shortestSleepMs), longestSleepMs)
-    const timer = setTimeout(() => wake.resolve(), ms)
+    const timer = setTimeout(wakeUp, ms)
     await wake.promise
     clearTimeout(timer)
     wake = Promise.withResolvers()
@@ -191,15 +194,25 @@ export function createKeeper(
       await letGoOfLeases(options, now() - times.leaseGraceMs)
       await letGoOfTracks(options, now())
       await collect()
-      startRepairs()
+      repairs.start()
+      shedding.start()
       await sleep()
     }
   }
 
-  const unsubscribe = catalogue.onChange(({ subjects, operators }) => {
+  function addDirty(subjects: readonly Subject[]): void {
     for (const subject of subjects) dirty.add(subject)
-    if (operators) everything = true
-    wake.resolve()
+    if (dirty.size > dirtyLimit) {
+      dirty.clear()
+      everything = true
+    }
+    wakeUp()
+  }
+
+  const unsubscribe = catalogue.onChange(({ subjects, operators, ranks }) => {
+    // Of what changes with operators alone, only this node's own standing counts here.
+    if (ranks || operators) everything = true
+    addDirty(subjects)
   })
   const running = run().catch((error: unknown) => {
     if (!signal.aborted) throw error
@@ -210,15 +223,21 @@ export function createKeeper(
       for (const holding of holdings.ofSubject(subject)) {
         if (holding.state === 'missing') holdings.put({ ...holding, dueAt: now() })
       }
-      dirty.add(subject)
-      wake.resolve()
+      addDirty([subject])
     },
+    reconsider: addDirty,
+    reconsiderAll() {
+      everything = true
+      wakeUp()
+    },
+    press,
+    isBringing: repairs.isBringing,
     async close() {
       unsubscribe()
       closing.abort(new DOMException('the node is closing', 'AbortError'))
-      wake.resolve()
+      wakeUp()
       await running
-      await Promise.all(repairing.values())
+      await Promise.all([repairs.ended(), shedding.ended()])
     },
   }
 }

@@ -22,7 +22,7 @@ const batchSize = 50
  * under another name. Each is unpinned before it is forgotten: a crash in between is made good by the next start. */
 export async function letGoOfTracks(stores: Stores, at: number): Promise<void> {
   const { database, ipfs, holdings, offers, receipts } = stores
-  for (const { subject, manifest } of holdings.due('releasing', at, batchSize)) {
+  for (const { subject, manifest } of holdings.dueReleasing(at, batchSize)) {
     const keptElsewhere = holdings
       .ofManifest(manifest)
       .some((other) => other.subject !== subject && (other.state !== 'releasing' || other.dueAt > at))

@@ -19,6 +19,7 @@ import {
 import { createHoldingStore, type Holding, type HoldingStore, holdingMigrations } from './holding-store.ts'
 import { letGoOfOrphans, letGoOfTracks } from './let-go.ts'
 import { NoRoom, type RepairDependencies, repair } from './repair.ts'
+import { urgencies } from './standing.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 const self: Address = `0x${'01'.repeat(20)}`
@@ -57,6 +58,8 @@ const missing = (): Holding => ({
   manifest: track.manifest,
   byteLength: track.byteLength,
   state: 'missing',
+  extra: false,
+  urgency: urgencies.soon,
   dueAt: 0,
   attempts: 3,
   reason: 'nobody had it',
@@ -83,6 +86,7 @@ function dependencies(change: Partial<RepairDependencies> = {}): RepairDependenc
       head: () => 7,
       now: Date.now,
     }),
+    copiesOf: () => ({ holders: [], live: [] }),
     self,
     leaseMs: 60_000,
     now: Date.now,

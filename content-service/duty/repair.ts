@@ -6,6 +6,7 @@ import { type Catalogue, type LiveTrack, liveTrack } from '@hexachord/storage/ca
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { peerIdFromHex } from '@hexachord/storage/peers'
 import { bitswapSource, gatewaySource, inspectTrack, pullTrack } from '@hexachord/storage/tracks'
+import type { KnownCopies } from '../copies/index.ts'
 import type { OfferStore, Room } from '../offers/index.ts'
 import type { IssueReceipt, ReceiptStore } from '../receipts/index.ts'
 import { lastResorts, otherHolders } from './holders.ts'
@@ -21,6 +22,8 @@ export type RepairDependencies = {
   offers: Pick<OfferStore, 'keeps'>
   receipts: ReceiptStore
   issueReceipt: IssueReceipt
+  /** Who else holds a track, as far as known. */
+  copiesOf: (track: LiveTrack) => KnownCopies
   /** This node's operator. */
   self: Address
   /** How long what is brought here is safe from collection; if it takes longer, the next try goes on. */
@@ -69,7 +72,9 @@ export async function repair(
     if (current === undefined) return false
     receipts.put(receipt)
     // It may also have been deleted or replaced; then it is let go when its time comes.
-    if (current.state === 'missing') holdings.put({ ...current, state: 'held', attempts: 0, reason: null })
+    if (current.state === 'missing') {
+      holdings.put({ ...current, state: 'held', dueAt: now(), attempts: 0, reason: null })
+    }
     return true
   })
   // Let go while it was on its way here, when there was no pin yet to take away.
@@ -84,8 +89,10 @@ export function isKept(
   return holdings.ofManifest(manifest).length > 0 || offers.keeps(manifest)
 }
 
-function sourcesOf(track: LiveTrack, { catalogue, ipfs, self }: RepairDependencies): Source[] {
-  const holders = otherHolders(track, catalogue, self)
+function sourcesOf(track: LiveTrack, { catalogue, ipfs, self, copiesOf }: RepairDependencies): Source[] {
+  const operators = catalogue.operators()
+  const known = copiesOf(track).live.flatMap((name) => operators.get(name) ?? [])
+  const holders = [...new Set([...known, ...otherHolders(track, catalogue, self)])]
   const others = lastResorts(holders, catalogue, self).slice(0, lastResortsAsked)
   const peers = holders.flatMap(({ peerId }) => peerIdFromHex(peerId) ?? [])
   return [

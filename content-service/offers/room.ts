@@ -7,6 +7,8 @@ export type Room = {
   /** Bytes that may be promised: within the capacity, less what is stored and what offers may yet bring, and never
    * below the free disk that is left alone. Negative when it is overdrawn. */
   freeBytes(): Promise<number>
+  /** Whether the disk has less free space than is to be left alone, whoever took it. */
+  isBelowFloor(): Promise<boolean>
 }
 
 export function createRoom(options: {
@@ -18,11 +20,17 @@ export function createRoom(options: {
   offers: Pick<OfferStore, 'outstandingBytes'>
 }): Room {
   const { directory, capacityBytes, diskFloorBytes, ipfs, offers } = options
+
+  async function aboveFloorBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(directory)
+    return bavail * bsize - diskFloorBytes
+  }
+
   return {
     async freeBytes() {
-      const [{ bavail, bsize }, { bytes }] = await Promise.all([statfs(directory), ipfs.usage()])
-      const outstanding = offers.outstandingBytes()
-      return Math.min(capacityBytes - bytes, bavail * bsize - diskFloorBytes) - outstanding
+      const [aboveFloor, { bytes }] = await Promise.all([aboveFloorBytes(), ipfs.usage()])
+      return Math.min(capacityBytes - bytes, aboveFloor) - offers.outstandingBytes()
     },
+    isBelowFloor: async () => (await aboveFloorBytes()) < 0,
   }
 }

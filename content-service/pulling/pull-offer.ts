@@ -19,7 +19,7 @@ import {
 } from '@hexachord/storage/tracks'
 import type { LimitFunction } from 'p-limit'
 import pRetry from 'p-retry'
-import type { HashedBlock, Lease, OfferStore } from '../offers/index.ts'
+import type { HashedBlock, Lease, OfferStore, Room } from '../offers/index.ts'
 import type { IssueReceipt, ReceiptStore } from '../receipts/index.ts'
 import { pullBlocks } from './pull-blocks.ts'
 import { PullRefused } from './pull-refused.ts'
@@ -34,6 +34,7 @@ export type PullDependencies = {
   offers: OfferStore
   receipts: ReceiptStore
   issueReceipt: IssueReceipt
+  room: Pick<Room, 'isBelowFloor'>
   /** This node's operator. */
   self: Address
   /** Bounds the blocks on their way of all pulls together. */
@@ -89,6 +90,7 @@ export async function pullOffer(
     const manifest = lease.manifest ?? (await followList(lease, dependencies, blocks))
     await blocks.done()
     progress.write()
+    await checkFloor(dependencies.room)
     const held = await inspect(ipfs, manifest, (cid) => roots.get(cid), signal)
     if (held.byteLength > lease.byteLimit) throw overLimit(held.byteLength, lease)
     await ipfs.pin(manifest, { signal })
@@ -106,7 +108,7 @@ export async function pullOffer(
 /** Reads the growing list to its end and starts what it names. @returns the manifest */
 async function followList(
   lease: Lease,
-  { client, ipfs, leaseGraceMs, offers }: PullDependencies,
+  { client, ipfs, leaseGraceMs, offers, room }: PullDependencies,
   blocks: ReturnType<typeof pullBlocks>,
 ): Promise<string> {
   const { signal } = blocks
@@ -120,6 +122,7 @@ async function followList(
     if (list.state === 'failed') throw new PullRefused('the source has given the track up')
     const fresh = list.items.filter(({ cid }) => !known.has(cid))
     for (const { cid } of fresh) known.add(cid)
+    if (fresh.length > 0) await checkFloor(room)
     listedBytes += fresh.reduce((sum, { byteLength }) => sum + byteLength, 0)
     if (listedBytes > lease.byteLimit) throw overLimit(listedBytes, lease)
     if (known.size > maximumBlocks) throw new PullRefused(`the list names more than ${maximumBlocks} blocks`)
@@ -134,6 +137,14 @@ async function followList(
     for (const block of fresh) blocks.start(block)
     if (manifest !== null) return manifest
     if (list.items.length === 0) await delay(idlePauseMs, undefined, { signal })
+  }
+}
+
+/** What others write onto the disk was not known when the offer was taken.
+ * @throws PullRefused */
+async function checkFloor(room: Pick<Room, 'isBelowFloor'>): Promise<void> {
+  if (await room.isBelowFloor()) {
+    throw new PullRefused('the disk here has less free space than its operator leaves for everything else')
   }
 }
 

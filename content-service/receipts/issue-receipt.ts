@@ -6,7 +6,10 @@ import type { InspectedTrack } from '@hexachord/storage/tracks'
 /** Signs that this node holds a track. To be called only when every block is synced and the manifest is pinned. */
 export type IssueReceipt = (subject: Subject, held: InspectedTrack) => Promise<Receipt>
 
-export function createIssueReceipt(options: {
+/** Signs what a receipt says once more, as of now. */
+export type SignAgain = (receipt: Receipt) => Promise<Receipt>
+
+type SigningOptions = {
   hotKey: Signer
   domain: Domain
   operator: Address
@@ -14,16 +17,25 @@ export function createIssueReceipt(options: {
   head: () => number
   /** ms since 1970. */
   now: () => number
-}): IssueReceipt {
-  const { hotKey, domain, operator, head, now } = options
+}
+
+export function createIssueReceipt(options: SigningOptions): IssueReceipt {
+  const signAgain = createSignAgain(options)
   return (subject, { track, storageRoot, leafCount, byteLength }) =>
+    signAgain({ subject, manifest: track.cid, storageRoot, leafCount, byteLength })
+}
+
+/** @see SignAgain */
+export function createSignAgain({ hotKey, domain, operator, head, now }: SigningOptions) {
+  return ({
+    subject,
+    manifest,
+    storageRoot,
+    leafCount,
+    byteLength,
+  }: Pick<Receipt, 'subject' | 'manifest' | 'storageRoot' | 'leafCount' | 'byteLength'>): Promise<Receipt> =>
     signReceipt(hotKey, domain, {
-      operator,
-      subject,
-      manifest: track.cid,
-      storageRoot,
-      leafCount,
-      byteLength,
+      ...{ operator, subject, manifest, storageRoot, leafCount, byteLength },
       blockNumber: Math.max(0, head()),
       validUntil: Math.floor(now() / 1000) + receiptSeconds,
     })

@@ -30,18 +30,20 @@ const defaultPace: Required<ScrubPace> = {
  * Hashes every block of every track held. A corrupt block is moved aside by the IPFS node; its track, like one of
  * which a block is gone, becomes missing, so that the keeper brings the block here again from somebody else.
  * @param options.onDamage called with each holding that turned out incomplete
+ * @param options.onWhole called with each holding of which every block is what it should be
  */
 export function createScrubber(options: {
   ipfs: Pick<IpfsNode, 'get' | 'verify'>
   holdings: HoldingStore
   store: ScrubStore
   onDamage: (holding: Holding) => void
+  onWhole: (holding: Holding) => Promise<void>
   logger: Logger
   /** ms since 1970. */
   now: () => number
   pace?: ScrubPace
 }): Scrubber {
-  const { ipfs, holdings, store, onDamage, logger, now } = options
+  const { ipfs, holdings, store, onDamage, onWhole, logger, now } = options
   const pace = { ...defaultPace, ...options.pace }
   const closing = new AbortController()
   const { signal } = closing
@@ -92,7 +94,10 @@ export function createScrubber(options: {
     }
     report.corrupt += bad.corrupt
     report.missing += bad.missing
-    if (bad.corrupt + bad.missing === 0) return
+    if (bad.corrupt + bad.missing === 0) {
+      await onWhole(holding)
+      return
+    }
     logger.error({ subject, manifest, ...bad }, 'blocks of a held track are damaged')
     if (holdings.damaged(holding, now())) onDamage(holding)
   }

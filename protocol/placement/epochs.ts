@@ -1,10 +1,10 @@
 import type { Subject } from '../names/index.ts'
 import type { Operator, OperatorSet } from '../operators/index.ts'
 import { fullCopies } from '../receipts/index.ts'
-import { rankOperators } from './rank-operators.ts'
+import { rankOperators, weightOf } from './rank-operators.ts'
 
 /** Ranks from which a receipt is accepted: three duties and three to walk down to when some refuse. */
-const acceptedRanks = 6
+export const acceptedRanks = 6
 
 /** Per network; see `contracts/networks`. */
 export type PlacementRules = {
@@ -22,9 +22,13 @@ export function epochOf(
   return { epoch, block: epoch * epochBlocks }
 }
 
-/** Copies that a track shall have: three, or as many as there are controllers with weight. */
-export function replicationOf(subject: Subject, operators: OperatorSet, bytesPerToken: bigint): number {
-  return Math.min(fullCopies, rankOperators(subject, operators, bytesPerToken).length)
+/** Copies that every track can have: three, or as many as there are controllers with weight. */
+export function copiesPossible(operators: OperatorSet, bytesPerToken: bigint): number {
+  const controllers = new Set<string>()
+  for (const operator of operators.values()) {
+    if (weightOf(operator, bytesPerToken) > 0n) controllers.add(operator.controller)
+  }
+  return Math.min(fullCopies, controllers.size)
 }
 
 /** Operators whose receipts count for a track in an action of a block: the first six ranks of the current

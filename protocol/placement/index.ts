@@ -1,2 +1,8 @@
-export { acceptedOperators, epochOf, type PlacementRules, replicationOf } from './epochs.ts'
+export {
+  acceptedOperators,
+  acceptedRanks,
+  copiesPossible,
+  epochOf,
+  type PlacementRules,
+} from './epochs.ts'
 export { rankOperators, weightOf } from './rank-operators.ts'

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { type Address, type Subject, subjectOf } from '../names/index.ts'
 import type { Operator, OperatorSet } from '../operators/index.ts'
-import { acceptedOperators, epochOf, rankOperators, replicationOf, weightOf } from './index.ts'
+import { acceptedOperators, copiesPossible, epochOf, rankOperators, weightOf } from './index.ts'
 
 const bytesPerToken = 10n ** 9n
 const token = 10n ** 18n
@@ -132,7 +132,7 @@ describe('placement', () => {
       expect(ranked.length).toBe(2)
       expect(new Set(ranked.map((one) => one.controller)).size).toBe(2)
     }
-    expect(replicationOf(tracks(1)[0] as Subject, operators, bytesPerToken)).toBe(2)
+    expect(copiesPossible(operators, bytesPerToken)).toBe(2)
   })
 })
 

@@ -1,5 +1,24 @@
 export { type CountedCopy, type CountedOperator, countCopies } from './count-copies.ts'
 export {
+  bucketDigest,
+  bucketOf,
+  compareHeld,
+  type HeldTrack,
+  type HoldingAnswer,
+  type HoldingBucket,
+  type HoldingDigests,
+  heldTrackSchema,
+  holdingAnswerSchema,
+  holdingBucketSchema,
+  holdingBuckets,
+  holdingDigestsSchema,
+  holdingQuestionSchema,
+  holdingRoot,
+  holdingsPerPage,
+  holdingsPerQuestion,
+  lineOf,
+} from './holdings.ts'
+export {
   maximumProofBlocks,
   type Proof,
   type ProofRequest,

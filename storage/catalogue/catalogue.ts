@@ -30,6 +30,8 @@ export type Catalogue = {
   /** Operators in the order in which the current epoch wants them to hold the subject; the first `copies` of them
    * have the duty. */
   ranks(subject: Subject): Ranks
+  /** Whom placement counts in the current epoch; the same object for as long as nothing changes in it. */
+  ranking(): OperatorSet
   /** Operators whose receipts an action would be accepted with, if it were in the next block. */
   accepted(subject: Subject): Ranks
   /** Grows with every epoch of placement. */
@@ -87,6 +89,8 @@ export type CatalogueChange = {
   readonly actions: readonly Hash[]
   /** Whether operators changed, or their ranks because an epoch began with others. */
   readonly operators: boolean
+  /** Whether the ranks of some subject may be others now: seldom, at the beginning of an epoch. */
+  readonly ranks: boolean
   /** Whether blocks were taken back. */
   readonly reorganised: boolean
 }

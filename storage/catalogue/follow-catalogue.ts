@@ -8,7 +8,15 @@ import type { Subject } from '@hexachord/protocol/names'
 import type { OperatorSet } from '@hexachord/protocol/operators'
 import { acceptedOperators, epochOf, rankOperators } from '@hexachord/protocol/placement'
 import { fullCopies } from '@hexachord/protocol/receipts'
-import { type Catalogue, type CatalogueChange, type LiveTrack, liveTrack, subjectOfKey } from './catalogue.ts'
+import { LRUCache } from 'lru-cache'
+import {
+  type Catalogue,
+  type CatalogueChange,
+  type LiveTrack,
+  liveTrack,
+  type Ranks,
+  subjectOfKey,
+} from './catalogue.ts'
 import { type CatalogueStore, openCatalogueStore } from './catalogue-store.ts'
 import { createOperatorHistory, type OperatorHistory } from './operator-history.ts'
 
@@ -23,6 +31,10 @@ export type FollowCatalogueOptions = {
   /** Between looks at the head, in ms. @default 1 s */
   readonly pollMs?: number | undefined
 }
+
+/** Subjects whose ranks are remembered: to rank twenty operators takes a quarter of a millisecond, to look again at
+ * everything that a node holds shall not. */
+const rankedSubjects = 32_768
 
 /** Entries of the index read at one time. */
 const pageSize = 500
@@ -51,10 +63,27 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
   const epoch = () => epochOf(Math.max(0, progress.indexed), rules.placement)
   /** The same object for as long as nothing changes in it. */
   const ranking = () => history.at(epoch().block)
+  const ranked = new LRUCache<Subject, Ranks>({ max: rankedSubjects })
+  let rankedSet: OperatorSet | undefined
 
-  function advance(change: CatalogueChange, rankingBefore: OperatorSet) {
+  function ranksOf(subject: Subject): Ranks {
+    const set = ranking()
+    if (set !== rankedSet) {
+      ranked.clear()
+      rankedSet = set
+    }
+    const known = ranked.get(subject)
+    if (known !== undefined) return known
+    const operators = rankOperators(subject, set, rules.placement.bytesPerToken)
+    const ranks = { operators, copies: Math.min(fullCopies, operators.length) }
+    ranked.set(subject, ranks)
+    return ranks
+  }
+
+  function advance(change: Omit<CatalogueChange, 'ranks'>, rankingBefore: OperatorSet) {
     progress = store.progress()
-    const seen = { ...change, operators: change.operators || ranking() !== rankingBefore }
+    const ranks = ranking() !== rankingBefore
+    const seen = { ...change, ranks, operators: change.operators || ranks }
     step.resolve()
     step = Promise.withResolvers()
     const silent = seen.subjects.length === 0 && seen.actions.length === 0 && !seen.operators
@@ -120,10 +149,8 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     operatorByHotKey(hotKey) {
       return [...history.at(progress.indexed).values()].find((operator) => operator.hotKey === hotKey)
     },
-    ranks(subject) {
-      const operators = rankOperators(subject, ranking(), rules.placement.bytesPerToken)
-      return { operators, copies: Math.min(fullCopies, operators.length) }
-    },
+    ranks: ranksOf,
+    ranking,
     accepted: (subject) => acceptedOperators(subject, progress.indexed + 1, rules.placement, history.at),
     epoch: () => epoch().epoch,
     identity: (author, atMs) => identityOf({ get: store.value }, author, atMs),
@@ -147,7 +174,7 @@ async function addRange(
   history: OperatorHistory,
   rules: CatalogueRules,
   event: Extract<ChainEvent, { type: 'range' }>,
-): Promise<CatalogueChange> {
+): Promise<Omit<CatalogueChange, 'ranks'>> {
   const timestamps = new Map(event.blocks.map(({ number, timestamp }) => [number, timestamp]))
   const result = await applyRange({
     rules,
@@ -174,7 +201,11 @@ async function addRange(
   }
 }
 
-function takeBack(store: CatalogueStore, history: OperatorHistory, toBlock: number): CatalogueChange {
+function takeBack(
+  store: CatalogueStore,
+  history: OperatorHistory,
+  toBlock: number,
+): Omit<CatalogueChange, 'ranks'> {
   const subjects = subjectsOf(store.undoTo(toBlock))
   return { subjects, actions: [], operators: history.undoTo(toBlock), reorganised: true }
 }

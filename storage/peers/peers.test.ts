@@ -170,7 +170,7 @@ describe('the addresses of peers', () => {
 
   const announce = () => {
     for (const listener of listeners) {
-      listener({ subjects: [], actions: [], operators: true, reorganised: false })
+      listener({ subjects: [], actions: [], operators: true, ranks: false, reorganised: false })
     }
   }
 

@@ -8,20 +8,23 @@ import type { Catalogue } from '../catalogue/index.ts'
 /** Lets only requests through that an active operator's hot key has signed for this node, method and path; who it is
  * stands in `operatorOf(response)` from then on. Others get 401 (no token, or none that holds) or 403 (a key of no
  * active operator).
- * @param options.audience origin of this node */
+ * @param options.audience origin of this node
+ * @param options.leaving whether an operator that has asked to leave may come, too: it still has copies to hand over */
 export function requireOperator(options: {
   domain: Domain
   audience: string
   catalogue: Pick<Catalogue, 'operatorByHotKey'>
   /** ms since 1970. */
   now: () => number
+  /** @default false */
+  leaving?: boolean
 }): RequestHandler {
-  const { domain, audience, catalogue, now } = options
+  const { domain, audience, catalogue, now, leaving = false } = options
   return (request, response, next) => {
     const { method, originalUrl: path } = request
     const hotKey = hotKeyOf(request.get('authorization'), { domain, audience, method, path, now: now() })
     const operator = catalogue.operatorByHotKey(hotKey)
-    if (operator === undefined || !operator.active) {
+    if (operator === undefined || !(operator.active || (leaving && operator.exiting))) {
       throw new Problem({
         status: 403,
         slug: 'not-an-operator',

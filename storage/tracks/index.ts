@@ -9,3 +9,4 @@ export {
 } from './inspect-track.ts'
 export { getOrRetrieve, type PulledBlock, pullTrack, TrackTooLarge } from './pull-track.ts'
 export { receiptRoutes } from './receipt-routes.ts'
+export { type Replication, replicationNow } from './replication.ts'

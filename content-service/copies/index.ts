@@ -1,0 +1,7 @@
+export { limitPerOperator } from './allowance.ts'
+export { askState, PeerFailed } from './ask-peer.ts'
+export { type CopyStore, copyMigrations, createCopyStore } from './copy-store.ts'
+export { holdingRoutes } from './holding-routes.ts'
+export { createKnownCopies, type KnownCopies } from './known-copies.ts'
+export { createOwnListings, isCandidate, type OwnListings } from './own-listing.ts'
+export { createReconciler, defaultReconcileMs, type Reconciler } from './reconciler.ts'
