@@ -24,9 +24,14 @@ describe('the configuration', () => {
   test('needs only what nobody else can know', () => {
     expect(readConfig(whole)).toMatchObject({
       ...{ port: 4600, metricsPort: 5600, publishers: 'open', ffmpegPath: 'ffmpeg' },
-      ...{ libp2pListen: ['/ip4/127.0.0.1/tcp/4601'], discoveryUrls: [] },
-      maximumUploadBytes: 3 * 1024 ** 3,
+      ipfs: { backend: 'embedded', listen: ['/ip4/127.0.0.1/tcp/4601'], announce: [] },
+      discoveryUrls: [],
+      limits: { maximumBytes: 3 * 1024 ** 3, maximumOpen: 1_000, maximumOpenPerAccount: 100 },
     })
+  })
+
+  test('knows publishers that are invited', () => {
+    expect(readConfig({ ...whole, PUBLISHERS: 'invite' }).publishers).toBe('invite')
   })
 
   test('knows a list of publishers, in any spelling of their addresses', () => {

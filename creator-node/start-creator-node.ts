@@ -7,7 +7,7 @@ import { createMetrics, readKeyFile, type ServiceContext, serveMetrics } from '@
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { parseAddress } from '@hexachord/protocol/names'
 import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
-import { createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
+import { ipfsMigrations, openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { Wallet } from 'ethers'
@@ -88,9 +88,8 @@ export async function startCreatorNode(
   const client = createNodeClient({ hotKey, domain, fetch, now })
   const peers = peerAddresses({ catalogue, fetch, self, allowPrivateAddresses, logger })
   lifecycle.onClose('peers', peers.close)
-  const ipfs = await createEmbeddedIpfs({
-    ...{ directory, database, logger },
-    ...{ listen: config.libp2pListen, announce: config.libp2pAnnounce },
+  const ipfs = await openIpfs(config.ipfs, {
+    ...{ directory, database, logger, signal },
     ...{ allowPeer: peers.allowPeer, peers: peers.peers },
   })
   lifecycle.onClose('ipfs', () => ipfs.close())
@@ -148,7 +147,7 @@ export async function startCreatorNode(
     ...{ ...parts, ...receiving, reader, changes, metrics, signal },
     ...{ publishers: config.publishers, maximumUploadBytes: config.maximumUploadBytes },
     ...{ cacheBytes: config.cacheBytes, fetchMissing: lastResort({ catalogue, fetch }) },
-    checks: { ...nodeReadiness({ directory, database, reader, catalogue }), redis: () => jobs.ping() },
+    checks: { ...nodeReadiness({ directory, database, reader, catalogue, ipfs }), redis: () => jobs.ping() },
     status: () => creatorStatus(parts),
   })
   const server = await listen(app, { host: config.host, port: config.port })

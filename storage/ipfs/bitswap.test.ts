@@ -7,13 +7,13 @@ import { cidOf, maximumBlockBytes } from '@hexachord/protocol/cids'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { putSample, sampleBytes } from './compliance/subject.ts'
 import { eventually } from './fixtures/eventually.ts'
-import { createEmbeddedIpfs, type EmbeddedIpfs, type EmbeddedIpfsOptions } from './index.ts'
+import { type ConnectedIpfs, createEmbeddedIpfs, type EmbeddedIpfsOptions } from './index.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 
 describe('bitswap between embedded nodes', () => {
   let directory: string
-  let nodes: Map<string, EmbeddedIpfs>
+  let nodes: Map<string, ConnectedIpfs>
   let registered: Set<string>
 
   beforeEach(async () => {
@@ -29,7 +29,7 @@ describe('bitswap between embedded nodes', () => {
   const peers = () =>
     [...nodes.values()].map((node) => ({ peerId: node.peerId, addresses: node.addresses() }))
 
-  async function startNode(name: string, options: Partial<EmbeddedIpfsOptions> = {}): Promise<EmbeddedIpfs> {
+  async function startNode(name: string, options: Partial<EmbeddedIpfsOptions> = {}): Promise<ConnectedIpfs> {
     const node = await createEmbeddedIpfs({
       directory: join(directory, name),
       logger,
@@ -45,7 +45,7 @@ describe('bitswap between embedded nodes', () => {
   async function startMember(
     name: string,
     options: Partial<EmbeddedIpfsOptions> = {},
-  ): Promise<EmbeddedIpfs> {
+  ): Promise<ConnectedIpfs> {
     const node = await startNode(name, options)
     registered.add(node.peerId)
     return node

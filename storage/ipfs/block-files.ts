@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { moveDurably, syncDirectory, writeSynced } from './durable-file.ts'
 import { StorageFull } from './ipfs-node.ts'
+import { openQuarantine } from './quarantine.ts'
 
 /**
  * Blocks as files, each named by its CID under `blocks/<shard>/`. This part knows disks, not hashes: it writes so
@@ -32,17 +33,13 @@ const base32 = 'abcdefghijklmnopqrstuvwxyz234567'
  */
 const shards: readonly string[] = [...base32].flatMap((first) => [...base32].map((second) => first + second))
 
-/** Evidence of failing disks, not an archive. */
-const quarantineLimit = 100
-
 /** Opens the store, making what is not there, and clears what a crash left half-written. */
 export async function openBlockFiles(directory: string): Promise<BlockFiles> {
   const root = join(directory, 'blocks')
   const incoming = join(directory, 'incoming')
-  const quarantined = join(directory, 'quarantine')
   await rm(incoming, { recursive: true, force: true })
   await mkdir(incoming, { recursive: true })
-  await mkdir(quarantined, { recursive: true })
+  const quarantine = await openQuarantine(directory)
   await mkdir(root, { recursive: true })
   await syncDirectory(directory)
 
@@ -88,20 +85,9 @@ export async function openBlockFiles(directory: string): Promise<BlockFiles> {
       await syncDirectory(join(root, shardOf(cid)))
     },
     remove: (cid) => rm(pathOf(cid), { force: true }),
-    async quarantine(cid) {
-      await absentAsNull(rename(pathOf(cid), join(quarantined, `${cid}-${Date.now()}`)))
-      await keepNewest(quarantined, quarantineLimit)
-    },
+    quarantine: (cid) => quarantine.move(cid, pathOf(cid)),
     list: async (shard) => (made.has(shard) ? readdir(join(root, shard)) : []),
   }
-}
-
-async function keepNewest(directory: string, limit: number): Promise<void> {
-  const names = await readdir(directory)
-  if (names.length <= limit) return
-  const timeOf = (name: string) => Number(name.slice(name.lastIndexOf('-') + 1))
-  const oldest = names.sort((a, b) => timeOf(a) - timeOf(b)).slice(0, names.length - limit)
-  for (const name of oldest) await rm(join(directory, name), { force: true })
 }
 
 async function absentAsNull<Result>(work: Promise<Result>): Promise<Result | null> {

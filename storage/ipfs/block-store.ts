@@ -19,8 +19,8 @@ export type BlockStore = {
   put(bytes: Uint8Array, codec: Codec, signal?: AbortSignal): Promise<string>
   putVerified(cid: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
   get(cid: string, signal?: AbortSignal): Promise<Uint8Array>
-  has(cid: string): Promise<boolean>
-  size(cid: string): Promise<number>
+  has(cid: string, signal?: AbortSignal): Promise<boolean>
+  size(cid: string, signal?: AbortSignal): Promise<number>
   verify(cid: string, signal?: AbortSignal): Promise<Verdict>
   blocks(signal?: AbortSignal): AsyncGenerator<StoredBlock & { storedAtMs: number }>
   usage(signal?: AbortSignal): Promise<Usage>
@@ -130,7 +130,7 @@ export function createBlockStore(options: {
 
   return {
     async put(bytes, codec, signal) {
-      checkSize(bytes)
+      checkBlockSize(bytes)
       const cid = await cidOf(bytes, codec)
       signal?.throwIfAborted()
       await store(cid, bytes, signal)
@@ -138,7 +138,7 @@ export function createBlockStore(options: {
     },
     async putVerified(text, bytes, signal) {
       const { cid } = parseCid(text)
-      checkSize(bytes)
+      checkBlockSize(bytes)
       await verifyBlock(cid, bytes)
       signal?.throwIfAborted()
       await store(cid, bytes, signal)
@@ -190,7 +190,8 @@ export function createBlockStore(options: {
   }
 }
 
-function checkSize(bytes: Uint8Array): void {
+/** @throws BlockTooLarge */
+export function checkBlockSize(bytes: Uint8Array): void {
   if (bytes.length > maximumBlockBytes) throw new BlockTooLarge(bytes.length, maximumBlockBytes)
 }
 

@@ -10,7 +10,7 @@ import { openSqlite } from '@hexachord/platform/sqlite'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { putList, putSample, sampleBytes } from './compliance/subject.ts'
 import { ipfsNodeCompliance, type NodeUnderTest } from './compliance.ts'
-import { createEmbeddedIpfs, DirectoryLocked, type EmbeddedIpfs, ipfsMigrations } from './index.ts'
+import { type ConnectedIpfs, createEmbeddedIpfs, DirectoryLocked, ipfsMigrations } from './index.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 
@@ -65,7 +65,7 @@ ipfsNodeCompliance('the embedded backend', embeddedUnderTest)
 
 describe('the embedded backend', () => {
   let directory: string
-  let nodes: EmbeddedIpfs[]
+  let nodes: ConnectedIpfs[]
   let children: ChildProcess[]
 
   beforeEach(async () => {
@@ -81,7 +81,7 @@ describe('the embedded backend', () => {
 
   async function openNode(
     options: Partial<Parameters<typeof createEmbeddedIpfs>[0]> = {},
-  ): Promise<EmbeddedIpfs> {
+  ): Promise<ConnectedIpfs> {
     const node = await createEmbeddedIpfs({ directory, logger, bitswap: false, ...options })
     nodes.push(node)
     return node

@@ -7,8 +7,8 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Bitswap } from './bitswap/index.ts'
 import { openBlockFiles } from './block-files.ts'
 import { type BlockStore, createBlockStore } from './block-store.ts'
+import { type ConnectedIpfs, composeNode } from './compose-node.ts'
 import { lockDirectory } from './directory-lock.ts'
-import { composeEmbeddedNode, type EmbeddedIpfs } from './embedded-node.ts'
 import type { RegisteredPeer } from './ipfs-node.ts'
 import { loadOrCreatePeerKey } from './peer-key.ts'
 import { createPinTable, ipfsMigrations } from './pin-table.ts'
@@ -44,7 +44,7 @@ const defaultPeerTimeoutMs = 12_000
  * registered peers over libp2p.
  * @throws DirectoryLocked when another process has the directory; ListenFailed when the port is taken
  */
-export async function createEmbeddedIpfs(options: EmbeddedIpfsOptions): Promise<EmbeddedIpfs> {
+export async function createEmbeddedIpfs(options: EmbeddedIpfsOptions): Promise<ConnectedIpfs> {
   const { directory, logger } = options
   const now = options.now ?? Date.now
   const undo: (() => void)[] = []
@@ -64,7 +64,9 @@ export async function createEmbeddedIpfs(options: EmbeddedIpfsOptions): Promise<
     const table = createPinTable(database, now)
     const bitswap = options.bitswap === false ? undefined : await loadBitswap(options, privateKey, store)
     const peerId = peerIdFromPrivateKey(privateKey).toString()
-    return composeEmbeddedNode({ peerId, store, table, bitswap, now, release })
+    // Whether its disk takes writes is asked of the whole data directory.
+    const check = async () => {}
+    return composeNode({ peerId, store, table, bitswap, now, check, release })
   } catch (error) {
     await release()
     throw error

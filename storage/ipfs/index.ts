@@ -1,5 +1,6 @@
+export { type Backend, StoreTaken } from './claim-store.ts'
+export type { ConnectedIpfs } from './compose-node.ts'
 export { createEmbeddedIpfs, type EmbeddedIpfsOptions } from './embedded.ts'
-export type { EmbeddedIpfs } from './embedded-node.ts'
 export {
   type AbortOptions,
   BlockNotFound,
@@ -22,4 +23,6 @@ export {
   type Usage,
   type Verdict,
 } from './ipfs-node.ts'
+export { KuboFailed, KuboRefused, KuboUnavailable } from './kubo/rpc-failure.ts'
+export { type IpfsBackend, openIpfs } from './open.ts'
 export { ipfsMigrations } from './pin-table.ts'

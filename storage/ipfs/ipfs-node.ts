@@ -68,6 +68,9 @@ export interface IpfsNode {
   /** Every block this node has, in no particular order. */
   blocks(options?: AbortOptions): AsyncIterable<StoredBlock>
 
+  /** Rejects with what is wrong when the node cannot give or take blocks at present. */
+  check(options?: AbortOptions): Promise<void>
+
   /** How much is stored. The first call after a start counts and may take seconds. */
   usage(options?: AbortOptions): Promise<Usage>
 

@@ -1,6 +1,7 @@
 import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
 import { parseCid } from '@hexachord/protocol/cids'
 import type { PinnedSize } from './ipfs-node.ts'
+import { heldBlocksMigration } from './kubo/held-blocks.ts'
 
 /**
  * Which roots are kept, which blocks each of them names, and which blocks are leased. A block may be named by many
@@ -45,6 +46,7 @@ export const ipfsMigrations: readonly Migration[] = [
       CREATE INDEX ipfs_lease_by_until ON ipfs_lease (until);
     `,
   },
+  heldBlocksMigration,
 ]
 
 export function createPinTable(database: Sqlite, now: () => number): PinTable {

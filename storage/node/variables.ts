@@ -1,7 +1,16 @@
 import { isIPv6 } from 'node:net'
-import { accountAddress, commaList, keyFile, portNumber, serverVariables } from '@hexachord/platform/process'
+import {
+  accountAddress,
+  ConfigError,
+  commaList,
+  keyFile,
+  origin,
+  portNumber,
+  serverVariables,
+} from '@hexachord/platform/process'
 import { parseAddress } from '@hexachord/protocol/names'
 import * as z from 'zod'
+import type { IpfsBackend } from '../ipfs/index.ts'
 
 /** Variables of every node that holds segments; spread into the schema of a service. */
 export const nodeVariables = {
@@ -11,8 +20,15 @@ export const nodeVariables = {
   /** The key with which this node signs; registered as the operator's hot key. */
   HOT_KEY_FILE: keyFile,
   HOT_KEY_FILE_PASSWORD_FILE: keyFile.optional(),
-  LIBP2P_PORT: portNumber,
-  /** Multiaddrs by which other nodes reach it, where these are not HOST and LIBP2P_PORT. */
+  /** What keeps the blocks: this process, or a Kubo beside it. */
+  IPFS_BACKEND: z.enum(['embedded', 'kubo'], 'must be embedded or kubo').default('embedded'),
+  /** The RPC of the Kubo. */
+  IPFS_API_URL: origin.default('http://127.0.0.1:5001'),
+  /** A file with the AuthSecret of an entry in Kubo's API.Authorizations. */
+  IPFS_API_SECRET_FILE: keyFile.optional(),
+  /** Where the embedded backend listens for peers; a Kubo has its own Addresses.Swarm. */
+  LIBP2P_PORT: portNumber.optional(),
+  /** Multiaddrs by which other nodes reach it, where these are not HOST and LIBP2P_PORT, or what Kubo says itself. */
   LIBP2P_ANNOUNCE: commaList(
     z.string().startsWith('/', 'must be multiaddrs such as /ip4/203.0.113.7/tcp/4001'),
   ).optional(),
@@ -35,9 +51,21 @@ export function nodeConfig(config: z.output<typeof schema>) {
     operator: parseAddress(config.OPERATOR_ADDRESS),
     hotKeyFile: config.HOT_KEY_FILE,
     hotKeyPasswordFile: config.HOT_KEY_FILE_PASSWORD_FILE,
-    libp2pListen: [multiaddrOf(config.HOST, config.LIBP2P_PORT)],
-    libp2pAnnounce: config.LIBP2P_ANNOUNCE ?? [],
+    ipfs: backendOf(config),
   }
+}
+
+/** @throws ConfigError */
+function backendOf(config: z.output<typeof schema>): IpfsBackend {
+  const announce = config.LIBP2P_ANNOUNCE ?? []
+  if (config.IPFS_BACKEND === 'kubo') {
+    const { IPFS_API_URL: apiUrl, IPFS_API_SECRET_FILE: apiSecretFile } = config
+    return { backend: 'kubo', apiUrl, apiSecretFile, announce }
+  }
+  if (config.LIBP2P_PORT === undefined) {
+    throw new ConfigError([{ variable: 'LIBP2P_PORT', problem: 'is not set' }])
+  }
+  return { backend: 'embedded', listen: [multiaddrOf(config.HOST, config.LIBP2P_PORT)], announce }
 }
 
 function multiaddrOf(host: string, port: number): string {

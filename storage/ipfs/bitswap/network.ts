@@ -5,8 +5,8 @@ import { identify } from '@libp2p/identify'
 import type { ConnectionGater, PrivateKey } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
+import { isPlainTcp } from './plain-tcp.ts'
 
 /** Blocks asked for at one time, over all peers. */
 export const wantsInFlight = 16
@@ -63,14 +63,4 @@ function onlyRegistered(allowPeer: (peerId: string) => boolean): ConnectionGater
     denyOutboundRelayedConnection: () => true,
     denyInboundRelayedConnection: () => true,
   }
-}
-
-/** `/ip4/…/tcp/…/p2p/…` and the like. What would need a relay, or a lookup of further addresses, is not dialled. */
-function isPlainTcp(address: Multiaddr): boolean {
-  const [host, port, ...rest] = address.getComponents().map(({ name }) => name)
-  return (
-    ['ip4', 'ip6', 'dns4', 'dns6'].includes(host ?? '') &&
-    port === 'tcp' &&
-    (rest.length === 0 || (rest.length === 1 && rest[0] === 'p2p'))
-  )
 }

@@ -13,25 +13,27 @@ import {
 import type { PinTable } from './pin-table.ts'
 import { pinRoot } from './pinning.ts'
 
-export interface EmbeddedIpfs extends IpfsNode {
+export interface ConnectedIpfs extends IpfsNode {
   /** Peer ids with an open connection. */
   connectedPeers(): string[]
 }
 
-export type EmbeddedParts = {
+export type NodeParts = {
   peerId: string
   store: BlockStore
   table: PinTable
   bitswap: Bitswap | undefined
   now: () => number
+  /** Rejects with what keeps the parts from working. */
+  check: (signal: AbortSignal | undefined) => Promise<void>
   /** Lets go of what the parts stand on, once nothing uses them any more. */
   release: () => Promise<void>
 }
 
 const pinPageSize = 256
 
-/** The parts of an embedded node as one `IpfsNode`, with one life. */
-export function composeEmbeddedNode(parts: EmbeddedParts): EmbeddedIpfs {
+/** The parts of a node, of either backend, as one `IpfsNode` with one life. */
+export function composeNode(parts: NodeParts): ConnectedIpfs {
   const { store, table, bitswap, now } = parts
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
@@ -89,8 +91,8 @@ export function composeEmbeddedNode(parts: EmbeddedParts): EmbeddedIpfs {
     put: (bytes, codec, options) => call(options, () => store.put(bytes, codec, options?.signal)),
     putVerified: (cid, bytes, options) => call(options, () => store.putVerified(cid, bytes, options?.signal)),
     get: (cid, options) => call(options, () => store.get(cid, options?.signal)),
-    has: (cid, options) => call(options, () => store.has(cid)),
-    size: (cid, options) => call(options, () => store.size(cid)),
+    has: (cid, options) => call(options, () => store.has(cid, options?.signal)),
+    size: (cid, options) => call(options, () => store.size(cid, options?.signal)),
     fetch: (text, options) => call(options, async () => fetch(parseCid(text).cid, options ?? {})),
     pin: (root, options) =>
       call(options, () => pinRoot(store, table, root, { ...options, signal: untilClosing(options) })),
@@ -114,6 +116,7 @@ export function composeEmbeddedNode(parts: EmbeddedParts): EmbeddedIpfs {
       checkOpen(options)
       for await (const { cid, bytes } of store.blocks(untilClosing(options))) yield { cid, bytes }
     },
+    check: (options) => call(options, () => parts.check(options?.signal)),
     usage: (options) => call(options, () => store.usage(untilClosing(options))),
     close() {
       closed ??= close()

@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ConfigError, type Environment, loadConfig } from '@hexachord/platform/process'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import * as z from 'zod'
+import { nodeConfig, nodeVariables } from './variables.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'hexachord-node-variables-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+const keyFile = join(directory, 'hot.key')
+writeFileSync(keyFile, `0x${'11'.repeat(32)}`, { mode: 0o600 })
+
+const environment = {
+  ...{ PORT: '4620', PUBLIC_URL: 'https://node.example', DATA_DIR: '/srv/hexachord' },
+  ...{ RPC_URL: 'http://127.0.0.1:4640', NETWORK_FILE: '/srv/network.json' },
+  ...{ OPERATOR_ADDRESS: `0x${'ab'.repeat(20)}`, HOT_KEY_FILE: keyFile },
+}
+
+const backendOf = (more: Environment) =>
+  nodeConfig(loadConfig(z.object(nodeVariables), { ...environment, ...more })).ipfs
+
+function mistakesOf(more: Environment): string[] {
+  try {
+    backendOf(more)
+    return []
+  } catch (error) {
+    return (error as ConfigError).mistakes.map(({ variable }) => variable)
+  }
+}
+
+describe('what keeps the blocks of a node', () => {
+  test('is this process, unless another is named', () => {
+    expect(backendOf({ LIBP2P_PORT: '4001' })).toMatchObject({ backend: 'embedded' })
+  })
+
+  test('needs a port of its own when it is this process, and none when it is a Kubo', () => {
+    expect(mistakesOf({})).toEqual(['LIBP2P_PORT'])
+    expect(mistakesOf({ IPFS_BACKEND: 'kubo' })).toEqual([])
+  })
+
+  test('is a Kubo at its usual place, or where it is said to be', () => {
+    expect(backendOf({ IPFS_BACKEND: 'kubo' })).toMatchObject({ apiUrl: 'http://127.0.0.1:5001' })
+    const secret = join(directory, 'secret')
+    writeFileSync(secret, 'bearer:words', { mode: 0o600 })
+    expect(
+      backendOf({
+        ...{ IPFS_BACKEND: 'kubo', IPFS_API_URL: 'https://kubo.example', IPFS_API_SECRET_FILE: secret },
+        LIBP2P_ANNOUNCE: '/dns4/kubo.example/tcp/4001',
+      }),
+    ).toEqual({
+      backend: 'kubo',
+      apiUrl: 'https://kubo.example',
+      apiSecretFile: secret,
+      announce: ['/dns4/kubo.example/tcp/4001'],
+    })
+  })
+
+  test('takes no password in a URL and no secret that others can read', () => {
+    const secret = join(directory, 'shared')
+    writeFileSync(secret, 'bearer:words', { mode: 0o644 })
+    expect(
+      mistakesOf({
+        ...{ IPFS_BACKEND: 'kubo', IPFS_API_URL: 'http://user:word@kubo.example' },
+        IPFS_API_SECRET_FILE: secret,
+      }).sort(),
+    ).toEqual(['IPFS_API_SECRET_FILE', 'IPFS_API_URL'])
+    expect(mistakesOf({ IPFS_BACKEND: 'memory' })).toEqual(['IPFS_BACKEND'])
+  })
+})
