@@ -4,6 +4,7 @@ import type { Logger, Metrics } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
 import type { HeldTrack } from '@hexachord/protocol/receipts'
 import type { Signer } from '@hexachord/protocol/signing'
+import { type ArchiveKeeper, archiveRoutes } from '@hexachord/storage/archives'
 import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
 import { createGateway } from '@hexachord/storage/gateway'
 import { hlsRoutes } from '@hexachord/storage/hls'
@@ -33,6 +34,7 @@ export type ContentAppOptions = {
   listings: OwnListings
   /** Whether a track is on its way here at this moment. */
   isBringing: (track: HeldTrack) => boolean
+  archives: Pick<ArchiveKeeper, 'page'>
   offers: OfferStore
   changes: OfferChanges
   receipts: ReceiptStore
@@ -86,5 +88,6 @@ export function createContentApp(options: ContentAppOptions): RequestListener {
     }),
   )
   app.use(hlsRoutes({ ipfs: reads, publicUrl, holdersOf }))
+  app.use(archiveRoutes(options))
   return quickFirst(gateway.quick, finishApp(app))
 }

@@ -6,6 +6,7 @@ import { createGuardedFetch, listen } from '@hexachord/platform/http'
 import { createMetrics, readKeyFile, type ServiceContext, serveMetrics } from '@hexachord/platform/process'
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { parseAddress } from '@hexachord/protocol/names'
+import { archiveMigrations, keepArchives } from '@hexachord/storage/archives'
 import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
 import { ipfsMigrations, openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
@@ -85,6 +86,7 @@ export async function startContentService(
       ...holdingMigrations,
       ...copyMigrations,
       ...scrubMigrations,
+      ...archiveMigrations,
     ],
   })
   lifecycle.onClose('database', () => database.close())
@@ -114,6 +116,13 @@ export async function startContentService(
     ...{ allowPeer: peers.allowPeer, peers: peers.peers },
   })
   lifecycle.onClose('ipfs', () => ipfs.close())
+
+  const archives = keepArchives({
+    ...{ database, reader, catalogue, network, ipfs, fetch, self, logger },
+    signal: lifecycle.signal,
+    pollMs: pacing.pollMs,
+  })
+  lifecycle.onClose('archives', archives.close)
 
   const offers = createOfferStore(database)
   const receipts = createReceiptStore(database)
@@ -207,7 +216,8 @@ export async function startContentService(
   exposeStatus(metrics, status)
   const app = createContentApp({
     ...{ self, hotKey: hotAddress, publicUrl, capacityBytes, cacheBytes: config.cacheBytes },
-    ...{ catalogue, reads, offers, changes, receipts, holdings, room, puller, metrics, logger, now, status },
+    ...{ catalogue, reads, archives, offers, changes, receipts, holdings, room, puller },
+    ...{ metrics, logger, now, status },
     checks: nodeReadiness({ directory, database, reader, catalogue, ipfs }),
     onRefused(reason) {
       counted.offerRefused(reason)
