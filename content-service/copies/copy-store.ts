@@ -35,7 +35,7 @@ export type CopyStore = {
   holders(subject: Subject, manifest: string): Address[]
   /** What was learnt of an operator, and when the last complete look at it began, in ms since 1970. */
   listing(operator: Address): { root: Hash; learntAt: number } | undefined
-  /** Digest by bucket; one that is not there was never read. */
+  /** Digest by bucket; one that is not there was never read, and is empty as far as known. */
   digests(operator: Address): Map<number, Hash>
   /** Puts one bucket in the place of what was learnt of it. @returns subjects of which the operator has other copies
    * now than before */

@@ -75,8 +75,9 @@ export function createReconciler(options: {
     const { root, buckets } = await askDigests({ client, peer, signal })
     if (copies.listing(peer.operator)?.root !== root) {
       const known = copies.digests(peer.operator)
+      const ofNothing = await bucketDigest([])
       const differing = Array.from({ length: holdingBuckets }, (_, bucket) => bucket).filter(
-        (bucket) => known.get(bucket) !== buckets[bucket],
+        (bucket) => (known.get(bucket) ?? ofNothing) !== buckets[bucket],
       )
       const ofBuckets = pLimit(bucketsAtOnce)
       await Promise.all(differing.map((bucket) => ofBuckets(() => lookInto(peer, bucket))))
