@@ -1,7 +1,7 @@
 import type { Codec } from '@hexachord/protocol/cids'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { blockRoot } from '@hexachord/storage/tracks'
-import type { UploadBlock, UploadRendition, UploadStore } from '../uploads/index.ts'
+import type { Upload, UploadBlock, UploadChange, UploadRendition, UploadStore } from '../uploads/index.ts'
 
 /** Stores the blocks of one upload and writes them onto its list, on which operators wait. */
 export type BlockRecorder = {
@@ -9,8 +9,8 @@ export type BlockRecorder = {
   store(bytes: Uint8Array, codec: Codec): Promise<string>
   /** Notes how far a rendition is. */
   progress(name: string, soFar: Pick<UploadRendition, 'segments' | 'doneMs'>): void
-  /** Writes what is noted now. */
-  flush(): void
+  /** Writes what is noted now, and a change of the upload with it. */
+  flush(change?: (upload: Upload) => UploadChange): void
   close(): void
 }
 
@@ -31,14 +31,21 @@ export function createBlockRecorder(options: {
   let hasBlocks = uploads.blockCount(id) > 0
   let announced = false
 
-  function flush(): void {
+  function flush(change?: (upload: Upload) => UploadChange): void {
     clearTimeout(timer)
     timer = undefined
-    if (blocks.length === 0 && progress.size === 0) return
+    if (blocks.length === 0 && progress.size === 0 && change === undefined) return
     const [written, noted] = [blocks, new Map(progress)]
     blocks = []
     progress.clear()
-    uploads.change(id, (upload) => ({ renditions: withProgress(upload.renditions, noted) }), written)
+    uploads.change(
+      id,
+      (upload) => {
+        const renditions = withProgress(upload.renditions, noted)
+        return { renditions, ...change?.({ ...upload, renditions }) }
+      },
+      written,
+    )
     hasBlocks ||= written.length > 0
     if (hasBlocks && !announced) {
       announced = true
@@ -47,7 +54,7 @@ export function createBlockRecorder(options: {
   }
 
   function soon(): void {
-    timer ??= setTimeout(flush, coalesceMs)
+    timer ??= setTimeout(() => flush(), coalesceMs)
   }
 
   return {
@@ -64,7 +71,7 @@ export function createBlockRecorder(options: {
       else soon()
     },
     flush,
-    close: flush,
+    close: () => flush(),
   }
 }
 

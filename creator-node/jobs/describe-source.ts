@@ -5,15 +5,14 @@ import { currentUpload, type Work } from './work.ts'
 
 /** Reads tags and cover. What is wrong with them is noted for the artist and fails nothing. */
 export async function describeSource(work: Work): Promise<void> {
-  const { id, uploads, input } = work
+  const { input, recorder } = work
   if (currentUpload(work).tags !== undefined) return
   const notes: string[] = []
   const { tags, cover } = await unlessUnusable(notes, { tags: {}, cover: undefined } as TaggedFile, () =>
     readTags(input),
   )
   const pictures = await unlessUnusable(notes, [], () => storeCover(work, cover))
-  work.recorder.flush()
-  uploads.change(id, (upload) => ({
+  recorder.flush((upload) => ({
     tags,
     notes: [...upload.notes, ...notes],
     ...(pictures.length > 0 ? { cover: pictures } : {}),

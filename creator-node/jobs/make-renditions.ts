@@ -10,6 +10,7 @@ import {
   SourceError,
 } from '../transcoding/index.ts'
 import type { MadeRendition, UploadRendition } from '../uploads/index.ts'
+import type { Foreseen } from './foresee-rendition.ts'
 import { checkLength } from './measure-source.ts'
 import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
@@ -22,20 +23,27 @@ export type Task = (signal: AbortSignal) => Promise<void>
 /**
  * The upload's renditions as tasks: those that only copy frames and are over in a moment, and the others. One that is
  * done is not made again.
+ * @param foreseen a rendition that was begun; it is the first of these, or ended
  * @param onMade called after each, one at a time
  */
-export function renditionTasks(
+export async function renditionTasks(
   work: Work,
   source: AudioSource,
+  foreseen: Foreseen,
   onMade: () => Promise<void>,
-): { copies: Task[]; encodings: Task[] } {
+): Promise<{ copies: Task[]; encodings: Task[] }> {
   const { renditions } = currentUpload(work)
   const open = renditions.filter(({ state }) => state !== 'done')
   const nothingPlays = open.length === renditions.length
+  const begun = await foreseen.claim(source, open[0]?.plan)
   const taskOf =
     (rendition: UploadRendition, urgency: number): Task =>
     async (signal) => {
-      await work.slots.run(urgency, signal, () => makeRendition(work, source, rendition, signal))
+      const make = (plan: RenditionPlan) => {
+        if (plan === begun?.plan) return begun.finish(signal)
+        return work.slots.run(urgency, signal, () => render(work, source, plan, signal))
+      }
+      await makeRendition(work, source, rendition.plan, make)
       await onMade()
     }
   const copied = open.filter(({ plan }) => plan.method === 'copy')
@@ -49,21 +57,22 @@ export function renditionTasks(
   }
 }
 
+type Make = (plan: RenditionPlan) => Promise<Rendition>
+
 async function makeRendition(
   work: Work,
   source: AudioSource,
-  { plan }: UploadRendition,
-  signal: AbortSignal,
+  plan: RenditionPlan,
+  make: Make,
 ): Promise<void> {
-  const { uploads, id, recorder, ipfs } = work
+  const { ipfs, recorder } = work
   recorder.progress(plan.name, { segments: 0, doneMs: 0 })
-  const rendition = await renderOrEncode(work, source, plan, signal)
+  const rendition = await madeOrEncoded(work, plan, make)
   const durationMs = durationOf(rendition)
   checkLength(source, durationMs)
   const bytes = encodeRendition(rendition)
   const cid = await recorder.store(bytes, 'dag-json')
-  await ipfs.pin(cid, { signal })
-  recorder.flush()
+  await ipfs.pin(cid)
   const made: MadeRendition = {
     cid,
     byteLength: bytes.length,
@@ -73,7 +82,7 @@ async function makeRendition(
     averageBandwidth: rendition.averageBandwidth,
   }
   const segments = rendition.segments.length
-  uploads.change(id, (upload) => ({
+  recorder.flush((upload) => ({
     renditions: upload.renditions.map((other) =>
       other.plan.name === plan.name ? { ...other, state: 'done', doneMs: durationMs, segments, made } : other,
     ),
@@ -82,20 +91,27 @@ async function makeRendition(
 }
 
 /** Copies frames where that is planned, and encodes them when they turn out not to allow it. */
-async function renderOrEncode(
-  work: Work,
-  source: AudioSource,
-  plan: RenditionPlan,
-  signal: AbortSignal,
-): Promise<Rendition> {
+async function madeOrEncoded(work: Work, plan: RenditionPlan, make: Make): Promise<Rendition> {
   try {
-    return await render(work, source, plan, signal)
+    return await make(plan)
   } catch (error) {
     const incapable =
       error instanceof ProgramFailed || error instanceof ProgramLimit || error instanceof Fmp4Error
     if (!incapable || plan.otherwise === undefined) throw error
     work.logger.info({ err: error, upload: work.id, rendition: plan.name }, 'source cannot be copied')
-    return render(work, source, plan.otherwise, signal)
+    return make(plan.otherwise)
+  }
+}
+
+/** Operators take no more than the author has consented to. @throws SourceError */
+function checkGrant(work: Work): void {
+  const { renditions, grant } = currentUpload(work)
+  const bytes = renditions.reduce((sum, { made }) => sum + (made?.totalBytes ?? 0), 0)
+  if (bytes > grant.byteLimit) {
+    throw new SourceError(
+      'tooLarge',
+      `the track has ${bytes} bytes already; the author's grant allows ${grant.byteLimit}: sign a larger one`,
+    )
   }
 }
 
@@ -116,18 +132,6 @@ function render(
     store: (bytes) => work.recorder.store(bytes, 'raw'),
     onProgress: (soFar) => work.recorder.progress(plan.name, soFar),
   })
-}
-
-/** Operators take no more than the author has consented to. @throws SourceError */
-function checkGrant(work: Work): void {
-  const { renditions, grant } = currentUpload(work)
-  const bytes = renditions.reduce((sum, { made }) => sum + (made?.totalBytes ?? 0), 0)
-  if (bytes > grant.byteLimit) {
-    throw new SourceError(
-      'tooLarge',
-      `the track has ${bytes} bytes already; the author's grant allows ${grant.byteLimit}: sign a larger one`,
-    )
-  }
 }
 
 function durationOf(rendition: Rendition): number {

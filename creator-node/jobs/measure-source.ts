@@ -5,7 +5,7 @@ import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
 /** Measures loudness, waveform and length. @throws SourceError for a file that ends before it says */
 export async function measureSource(work: Work, source: AudioSource, signal: AbortSignal): Promise<void> {
-  const { id, uploads, ffmpeg, input, recorder } = work
+  const { ffmpeg, input, recorder } = work
   if (currentUpload(work).measured !== undefined) return
   const { loudness, waveform, durationMs } = await work.slots.run(urgencies.measuring, signal, () =>
     measure({ ffmpeg, input, signal, timeoutMs: ffmpegTimeoutMs(source.durationMs) }),
@@ -13,8 +13,7 @@ export async function measureSource(work: Work, source: AudioSource, signal: Abo
   checkLength(source, durationMs)
   const bytes = new TextEncoder().encode(JSON.stringify(waveform))
   const cid = await recorder.store(bytes, 'raw')
-  recorder.flush()
-  uploads.change(id, () => ({
+  recorder.flush(() => ({
     measured: {
       durationMs,
       waveform: { data: linkTo(cid), byteLength: bytes.length },

@@ -7,6 +7,7 @@ import { isBeingProcessed, type Upload, WrongState } from '../uploads/index.ts'
 import { assembleManifest } from './assemble-manifest.ts'
 import { createBlockRecorder } from './block-recorder.ts'
 import { describeSource } from './describe-source.ts'
+import { type Foreseen, foreseeRendition } from './foresee-rendition.ts'
 import { hashSource, inspectSource } from './inspect-source.ts'
 import { renditionTasks } from './make-renditions.ts'
 import { measureSource } from './measure-source.ts'
@@ -63,10 +64,22 @@ export function failUpload(
 }
 
 async function makeTrack(work: Work, signal: AbortSignal): Promise<void> {
+  const foreseen = foreseeRendition(work, signal)
+  try {
+    await makeBlocks(work, foreseen, signal)
+  } finally {
+    await foreseen.drop()
+  }
+  await completeTrack(work, signal)
+}
+
+async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): Promise<void> {
   const source = await inspectSource(work, signal)
   // One at a time, so that each manifest holds what the one before it held.
   const inTurn = pLimit(1)
-  const { copies, encodings } = renditionTasks(work, source, () => inTurn(() => makePlayable(work)))
+  const { copies, encodings } = await renditionTasks(work, source, foreseen, () =>
+    inTurn(() => makePlayable(work)),
+  )
   // What plays in a moment is not slowed down by anything that nobody waits for yet.
   await together(signal, copies)
   await together(signal, [
@@ -75,7 +88,6 @@ async function makeTrack(work: Work, signal: AbortSignal): Promise<void> {
     () => describeSource(work),
     (signal) => measureSource(work, source, signal),
   ])
-  await completeTrack(work, signal)
 }
 
 /** Keeps a manifest of the renditions that are done, so that the track plays from this node already. */

@@ -16,8 +16,9 @@ export type RenderOptions = {
   input: string
   /** Emptied first, and gone at the end. */
   directory: string
-  /** Length of the source; bounds what may come out. */
-  durationMs: number
+  /** Length of the source; bounds what may come out. While it is not known nothing is stored, and where it is
+   * rejected nothing ever is. */
+  durationMs: number | Promise<number>
   timeoutMs: number
   signal: AbortSignal
   /** Keeps a block (initialization section or segment) and names it; called as soon as ffmpeg has closed its file. */
@@ -46,6 +47,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   const signal = AbortSignal.any([options.signal, failed.signal])
   const watch = watchDirectory(directory)
   const segments: (StoredSegment | null)[] = []
+  let durationMs = 0
   let init: (InitSection & { cid: string; byteLength: number }) | undefined
   let running = true
   const ffmpeg = options.ffmpeg
@@ -78,7 +80,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     await rm(path)
     const done = segments.filter((segment) => segment != null)
     const doneMs = Math.round((sumTicks(done) * 1000) / section.timescale)
-    if (doneMs > options.durationMs + durationSlackMs) {
+    if (doneMs > durationMs + durationSlackMs) {
       throw new ProgramLimit('the rendition becomes longer than its source')
     }
     options.onProgress?.({ segments: done.length, doneMs })
@@ -86,6 +88,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
 
   const storing = new Set<Promise<void>>()
   try {
+    durationMs = await options.durationMs
     for (let index = 0; ; index++) {
       const path = join(directory, segmentName(index))
       if (!(await appears(path, () => running, watch.changed))) break
@@ -111,6 +114,11 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   const kept = segments.filter((segment) => segment != null)
   if (init === undefined || kept.length === 0) throw new ProgramFailed('ffmpeg wrote no segment')
   return renditionOf(plan, init, kept)
+}
+
+/** Whether ffmpeg is asked for the same, so that one rendition can stand for the other. */
+export function isMadeAlike(plan: RenditionPlan, other: RenditionPlan): boolean {
+  return outputOptions(plan, '').join() === outputOptions(other, '').join()
 }
 
 type StoredSegment = { readonly ticks: number; readonly byteLength: number; readonly cid: string }

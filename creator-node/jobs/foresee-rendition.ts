@@ -1,0 +1,98 @@
+import { join } from 'node:path'
+import type { Rendition } from '@hexachord/protocol/manifests'
+import {
+  type AudioSource,
+  guessSource,
+  isMadeAlike,
+  maximumDurationMs,
+  planRenditions,
+  type RenditionPlan,
+  renderRendition,
+} from '../transcoding/index.ts'
+import { urgencies } from './make-renditions.ts'
+import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
+
+/**
+ * A rendition that was begun while its file was still being probed. Starting ffprobe takes longer than copying a song,
+ * and the first headers of a file nearly always tell what it will say. Nothing is stored before it has said so.
+ */
+export type Foreseen = {
+  /** Goes on with what was begun when it is made as `plan` wants it, and ends it otherwise. */
+  claim(source: AudioSource, plan: RenditionPlan | undefined): Promise<Claimed | undefined>
+  /** Ends what was begun, if nobody has claimed it. Resolves when nothing of it is left. */
+  drop(): Promise<void>
+}
+
+export type Claimed = { readonly plan: RenditionPlan; finish(signal: AbortSignal): Promise<Rendition> }
+
+/** The file turned out to be another than it seemed, or none at all. */
+class NotAsForeseen extends Error {
+  override readonly name = 'NotAsForeseen'
+}
+
+/** Begins the rendition that a file will most likely have first, once a core is free for it. */
+export function foreseeRendition(work: Work, outer: AbortSignal): Foreseen {
+  const dropped = new AbortController()
+  const signal = AbortSignal.any([outer, dropped.signal])
+  const duration = Promise.withResolvers<number>()
+  duration.promise.catch(() => undefined)
+  let name = ''
+  let begun: { plan: RenditionPlan; rendition: Promise<Rendition> } | undefined
+
+  async function begin(): Promise<void> {
+    // What was probed before, such as by a run that was interrupted, need not be guessed.
+    if (currentUpload(work).source !== undefined) return
+    const guess = await guessSource(work.input)
+    const [plan] = guess === undefined ? [] : planRenditions(guess)
+    if (plan === undefined || signal.aborted) return
+    const urgency = plan.method === 'copy' ? urgencies.copying : urgencies.firstRendition
+    const rendition = work.slots.run(urgency, signal, () =>
+      renderRendition({
+        ...{ plan, signal, ffmpeg: work.ffmpeg, input: work.input, durationMs: duration.promise },
+        directory: join(work.workDirectory, work.id, `${plan.name}-foreseen`),
+        timeoutMs: ffmpegTimeoutMs(maximumDurationMs),
+        store: (bytes) => work.recorder.store(bytes, 'raw'),
+        onProgress: (soFar) => work.recorder.progress(name, soFar),
+      }),
+    )
+    // It is awaited by whoever claims it, who comes later.
+    rendition.catch(() => undefined)
+    begun = { plan, rendition }
+  }
+
+  async function drop(): Promise<void> {
+    const reason = new NotAsForeseen()
+    dropped.abort(reason)
+    duration.reject(reason)
+    await beginning
+    await begun?.rendition.catch(() => undefined)
+  }
+
+  // The probe meets what is wrong with the upload, too, and says so.
+  const beginning = begin().catch(() => undefined)
+  return {
+    drop,
+    async claim(source, plan) {
+      if (plan === undefined || begun === undefined || !isMadeAlike(plan, begun.plan)) {
+        await drop()
+        return undefined
+      }
+      name = plan.name
+      duration.resolve(source.durationMs)
+      const { rendition } = begun
+      return {
+        plan,
+        async finish(signal) {
+          const stop = () => dropped.abort(signal.reason)
+          signal.addEventListener('abort', stop, { once: true })
+          if (signal.aborted) stop()
+          try {
+            return await rendition
+          } finally {
+            signal.removeEventListener('abort', stop)
+          }
+        },
+      }
+    },
+  }
+}
