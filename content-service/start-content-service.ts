@@ -147,6 +147,7 @@ export async function startContentService(
     offers,
     receipts,
     holdings,
+    archives,
     room,
     issueReceipt,
     client,

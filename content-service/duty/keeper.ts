@@ -3,6 +3,7 @@ import { MalformedAnswer, RpcError, RpcUnavailable } from '@hexachord/platform/c
 import type { Logger } from '@hexachord/platform/process'
 import type { Subject } from '@hexachord/protocol/names'
 import type { HeldTrack } from '@hexachord/protocol/receipts'
+import type { ArchiveKeeper } from '@hexachord/storage/archives'
 import { type Catalogue, type LiveTrack, liveTrack } from '@hexachord/storage/catalogue'
 import type { NodeClient } from '@hexachord/storage/peers'
 import pRetry from 'p-retry'
@@ -46,6 +47,7 @@ export function createKeeper(
     catalogue: Catalogue
     client: NodeClient
     offers: OfferStore
+    archives: Pick<ArchiveKeeper, 'holds'>
     logger: Logger
     times?: KeeperTimes
     /** Bytes per second taken over from others that have enough copies. @default 8 MiB */

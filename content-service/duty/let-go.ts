@@ -1,4 +1,5 @@
 import type { Sqlite } from '@hexachord/platform/sqlite'
+import type { ArchiveKeeper } from '@hexachord/storage/archives'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import type { OfferStore } from '../offers/index.ts'
 import type { ReceiptStore } from '../receipts/index.ts'
@@ -13,7 +14,11 @@ type Stores = {
   receipts: ReceiptStore
 }
 
-type OrphanStores = Pick<Stores, 'holdings' | 'offers'> & { ipfs: Pick<IpfsNode, 'pins' | 'unpin'> }
+type OrphanStores = Pick<Stores, 'holdings' | 'offers'> & {
+  ipfs: Pick<IpfsNode, 'pins' | 'unpin'>
+  /** What is pinned and no track. */
+  archives: Pick<ArchiveKeeper, 'holds'>
+}
 
 /** Let go at one time; the rest has its turn soon. */
 const batchSize = 50
@@ -52,12 +57,12 @@ export async function letGoOfLeases(stores: Stores, at: number): Promise<void> {
 /** Unpins what nothing here knows of: left by a crash between a pin and its record.
  * @returns how many there were */
 export async function letGoOfOrphans(
-  { ipfs, holdings, offers }: OrphanStores,
+  { ipfs, holdings, offers, archives }: OrphanStores,
   signal: AbortSignal,
 ): Promise<number> {
   let orphans = 0
   for await (const manifest of ipfs.pins({ signal })) {
-    if (isKept(manifest, { holdings, offers })) continue
+    if (isKept(manifest, { holdings, offers }) || archives.holds(manifest)) continue
     await ipfs.unpin(manifest)
     orphans += 1
   }

@@ -145,8 +145,12 @@ describe('letting go', () => {
     const orphan = await makeTestTrack()
     for (const { cid, bytes } of orphan.blocks) await ipfs.putVerified(cid, bytes)
     await ipfs.pin(orphan.manifest)
-    expect(await letGoOfOrphans({ ipfs, holdings, offers }, signal)).toBe(1)
+    const archive = await ipfs.put(new TextEncoder().encode('an epoch'), 'raw')
+    await ipfs.pin(archive)
+    const archives = { holds: (root: string) => root === archive }
+    expect(await letGoOfOrphans({ ipfs, holdings, offers, archives }, signal)).toBe(1)
     expect(await ipfs.isPinned(known.manifest)).toBe(true)
+    expect(await ipfs.isPinned(archive)).toBe(true)
     expect(await ipfs.isPinned(orphan.manifest)).toBe(false)
   })
 })

@@ -10,7 +10,7 @@ export const archiveMigrations: readonly Migration[] = [
         epoch INTEGER PRIMARY KEY,
         from_block INTEGER NOT NULL,
         to_block INTEGER NOT NULL,
-        root TEXT NOT NULL,
+        root TEXT NOT NULL UNIQUE,
         state_hash TEXT NOT NULL,
         logs INTEGER NOT NULL,
         byte_length INTEGER NOT NULL
@@ -26,6 +26,7 @@ export type ArchiveStore = {
   /** The last block of the last epoch that was looked at; undefined before the first. */
   progress(): number | undefined
   last(): ArchiveEntry | undefined
+  holds(root: string): boolean
   /** Oldest first, behind an epoch. */
   page(after: number, limit: number): ArchiveEntry[]
   /** Notes that an epoch has been dealt with, and its archive, if it has one. */
@@ -39,6 +40,7 @@ export function createArchiveStore(database: Sqlite): ArchiveStore {
   return {
     progress: () => database.get<{ block: number }>('SELECT block FROM archive_progress')?.block,
     last: () => database.get<ArchiveEntry>(`SELECT ${columns} FROM archive ORDER BY epoch DESC LIMIT 1`),
+    holds: (root) => database.get('SELECT 1 FROM archive WHERE root = ?', root) !== undefined,
     page: (after, limit) =>
       database.all<ArchiveEntry>(
         `SELECT ${columns} FROM archive WHERE epoch > ? ORDER BY epoch LIMIT ?`,

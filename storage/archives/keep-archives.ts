@@ -48,6 +48,8 @@ export type KeepArchivesOptions = {
 export type ArchiveKeeper = {
   /** Oldest first, behind an epoch. */
   page(after: number, limit: number): ArchiveEntry[]
+  /** Whether a pinned root is that of an archive, also of one that is being made. */
+  holds(root: string): boolean
   close(): Promise<void>
 }
 
@@ -67,7 +69,12 @@ export function keepArchives(options: KeepArchivesOptions): ArchiveKeeper {
   const { contracts, epochBlocks, firstBlock } = network
   const closing = new AbortController()
   const signal = AbortSignal.any([options.signal, closing.signal])
-  const work = { ...options, signal }
+  /** Pinned, perhaps, and not yet written down. */
+  let making: string | undefined
+  const onRoot = (root: string) => {
+    making = root
+  }
+  const work = { ...options, signal, onRoot }
 
   /** @returns whether there was one to do */
   async function nextEpoch(): Promise<boolean> {
@@ -170,6 +177,7 @@ export function keepArchives(options: KeepArchivesOptions): ArchiveKeeper {
 
   return {
     page: store.page,
+    holds: (root) => root === making || store.holds(root),
     async close() {
       closing.abort(new DOMException('archives are no longer kept', 'AbortError'))
       await running

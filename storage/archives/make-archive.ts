@@ -19,13 +19,18 @@ export type ArchiveFrame = Omit<Archive, 'blocks' | 'logs' | 'parts'>
  * Makes an archive, stores its blocks and pins them. Memory: the receipts of one block of the chain and one part.
  * @param archived its blocks, each proven against its header here
  * @param headers of those blocks, in order
+ * @param options.onRoot hears of the root before it is pinned
  * @throws ArchiveError when blocks and headers disagree; StorageFull; what `archived` throws
  */
 export async function makeArchive(
   frame: ArchiveFrame,
   headers: readonly Header[],
   archived: AsyncIterable<ArchivedBlock>,
-  { ipfs, signal }: { ipfs: Pick<IpfsNode, 'put' | 'pin'>; signal: AbortSignal },
+  {
+    ipfs,
+    signal,
+    onRoot,
+  }: { ipfs: Pick<IpfsNode, 'put' | 'pin'>; signal: AbortSignal; onRoot: (root: string) => void },
 ): Promise<ArchiveEntry> {
   let blocks = 0
   let logs = 0
@@ -49,6 +54,7 @@ export async function makeArchive(
   }
   const bytes = encodeArchive({ ...frame, blocks, logs, parts })
   const root = await ipfs.put(bytes, 'dag-json', { signal })
+  onRoot(root)
   await ipfs.pin(root, { signal })
   const { epoch, fromBlock, toBlock, stateHash } = frame
   return { epoch, fromBlock, toBlock, root, stateHash, logs, byteLength: byteLength + bytes.length }
