@@ -27,7 +27,7 @@ const schema = z.object({
     ),
   /** Discovery providers that clients of this node are pointed to. */
   DISCOVERY_URLS: commaList(httpUrl).optional(),
-  /** `open`, or `allowlist:` and addresses. */
+  /** `open`, `invite`, or `allowlist:` and addresses. */
   PUBLISHERS: z.string().default('open').transform(toPublishers),
   /** Uploads in a day, of all accounts together and of one. */
   DAILY_BYTES: byteSize.default(50 * 1024 ** 3),
@@ -35,6 +35,12 @@ const schema = z.object({
   /** Actions that this node pays for in a day. */
   DAILY_ACTIONS: wholeNumber(0, 1_000_000_000).default(10_000),
   DAILY_ACTIONS_PER_KEY: wholeNumber(0, 1_000_000_000).default(500),
+  /** Gas of these actions: one of 512 bytes takes some 70,000, one of 8 KiB 355,000. */
+  DAILY_GAS: wholeNumber(0, 1_000_000_000_000).default(1_000_000_000),
+  DAILY_GAS_PER_KEY: wholeNumber(0, 1_000_000_000_000).default(50_000_000),
+  /** Uploads that have not ended, of all accounts together and of one. */
+  MAX_OPEN_UPLOADS: wholeNumber(1, 1_000_000).default(1_000),
+  MAX_OPEN_UPLOADS_PER_KEY: wholeNumber(1, 1_000_000).default(100),
   /** Largest file. */
   MAX_UPLOAD_BYTES: byteSize.default(3 * 1024 ** 3),
   /** Disk space that stays free for everything else. */
@@ -64,8 +70,13 @@ export function readConfig(env: Environment) {
     allowances: {
       bytes: { perDay: config.DAILY_BYTES, perAccount: config.DAILY_BYTES_PER_KEY },
       actions: { perDay: config.DAILY_ACTIONS, perAccount: config.DAILY_ACTIONS_PER_KEY },
+      gas: { perDay: config.DAILY_GAS, perAccount: config.DAILY_GAS_PER_KEY },
     },
-    maximumUploadBytes: config.MAX_UPLOAD_BYTES,
+    limits: {
+      maximumBytes: config.MAX_UPLOAD_BYTES,
+      maximumOpen: config.MAX_OPEN_UPLOADS,
+      maximumOpenPerAccount: config.MAX_OPEN_UPLOADS_PER_KEY,
+    },
     diskFloorBytes: config.FREE_DISK_BYTES,
     cacheBytes: config.CACHE_BYTES,
     ffmpegPath: config.FFMPEG_PATH,
@@ -78,12 +89,12 @@ export function readConfig(env: Environment) {
 const listPrefix = 'allowlist:'
 
 function toPublishers(text: string, context: z.RefinementCtx): Publishers {
-  if (text === 'open') return 'open'
+  if (text === 'open' || text === 'invite') return text
   const list = commaList(accountAddress).safeParse(text.slice(listPrefix.length))
   if (!text.startsWith(listPrefix) || !list.success) {
     context.addIssue({
       code: 'custom',
-      message: "must be 'open', or 'allowlist:' and addresses between commas",
+      message: "must be 'open', 'invite', or 'allowlist:' and addresses between commas",
     })
     return z.NEVER
   }

@@ -2,22 +2,34 @@ import type { RequestListener } from 'node:http'
 import type { ChainReader, Sender } from '@hexachord/platform/chain'
 import { createApp, finishApp, type HealthCheck, healthRoutes, quickFirst } from '@hexachord/platform/http'
 import type { Logger, Metrics } from '@hexachord/platform/process'
+import { type ArchiveKeeper, archiveRoutes } from '@hexachord/storage/archives'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import { createGateway } from '@hexachord/storage/gateway'
 import { hlsRoutes } from '@hexachord/storage/hls'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { originalRoutes } from '@hexachord/storage/originals'
 import { requireOperator } from '@hexachord/storage/peers'
 import { receiptRoutes } from '@hexachord/storage/tracks'
-import { type Budgets, createIdentify, type Publishers } from './admission/index.ts'
+import {
+  type Budgets,
+  createIdentify,
+  type Invites,
+  type PublisherGate,
+  publisherRoutes,
+} from './admission/index.ts'
 import { blockListRoutes } from './offering/index.ts'
 import { actionRoutes } from './publishing/index.ts'
+import { takeOver } from './reusing/index.ts'
 import { serviceName } from './service-name.ts'
 import type { CreatorStatus } from './status.ts'
 import {
   cancelUpload,
   type SourceFiles,
+  termsRoutes,
   tusRoutes,
+  type Upload,
   type UploadChanges,
+  type UploadLimits,
   type UploadStore,
   uploadReadRoutes,
 } from './uploads/index.ts'
@@ -32,12 +44,18 @@ export type CreatorAppOptions = {
   uploads: UploadStore
   changes: UploadChanges
   files: SourceFiles
-  publishers: Publishers
+  archives: Pick<ArchiveKeeper, 'page'>
+  gate: PublisherGate
+  invites: Invites
   budgets: Budgets
-  maximumUploadBytes: number
+  limits: UploadLimits
   freeBytes: () => Promise<number>
   /** An upload has arrived. */
   onReceived: (id: string) => void
+  /** An upload has all its blocks. */
+  replicate: (id: string) => void
+  /** Uploads that are worked on before a queued one. */
+  ahead: (upload: Upload) => number
   fetchMissing: (cid: string, signal: AbortSignal) => Promise<Uint8Array>
   /** Memory for hot blocks. */
   cacheBytes: number
@@ -50,6 +68,9 @@ export type CreatorAppOptions = {
   /** ms since 1970. */
   now: () => number
 }
+
+/** Enough for a client to go on with. */
+const otherNodesNamed = 8
 
 /** What a creator node answers. */
 export function createCreatorApp(options: CreatorAppOptions): RequestListener {
@@ -65,6 +86,15 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
       .flatMap(({ replicas }) => replicas)
       .flatMap(({ operator, state }) => (state === 'held' ? (operators.get(operator)?.endpoint ?? []) : []))
   }
+
+  /** Operators that offer no room are creator nodes, this one left out. */
+  const otherNodes = () =>
+    [...catalogue.operators().values()]
+      .filter(
+        ({ active, capacityBytes, endpoint }) => active && capacityBytes === 0n && endpoint !== publicUrl,
+      )
+      .slice(0, otherNodesNamed)
+      .map(({ endpoint }) => endpoint)
 
   const app = createApp({
     logger: options.logger,
@@ -82,15 +112,20 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
   app.use(
     tusRoutes({
       ...{ publicUrl, uploads, files: options.files, identify, onReceived: options.onReceived },
-      admit: { ...options, domain, audience: publicUrl, maximumBytes: options.maximumUploadBytes },
+      admit: { ...options, domain, audience: publicUrl, otherNodes },
+      takeOver: (upload) => takeOver(upload, { ...options, otherNodes }),
       onCancel: (upload) => cancelUpload(upload, options),
     }),
   )
   // After tus, whose HEAD is another than that of the route for GET.
-  app.use(uploadReadRoutes({ uploads, changes, signal }))
+  app.use(termsRoutes({ ...options, identify }))
+  app.use(uploadReadRoutes({ uploads, changes, signal, ahead: options.ahead }))
+  app.use(publisherRoutes({ ...options, identify }))
   app.use(actionRoutes({ ...options, identify }))
   app.use(receiptRoutes({ receiptsOf: (manifest) => receiptsOf(uploads, manifest) }))
   app.use(hlsRoutes({ ipfs, publicUrl, holdersOf }))
+  app.use(archiveRoutes(options))
+  app.use(originalRoutes({ ipfs }))
   const { cacheBytes, fetchMissing } = options
   const gateway = createGateway({ ipfs, cacheBytes, fetchMissing })
   app.use(gateway.routes)

@@ -1,23 +1,25 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readNetworkFile } from '@hexachord/contracts/networks'
-import { createChainReader, createSender, outboxMigrations } from '@hexachord/platform/chain'
+import { createChainReader, createSender } from '@hexachord/platform/chain'
 import { createGuardedFetch, listen } from '@hexachord/platform/http'
 import { createMetrics, readKeyFile, type ServiceContext, serveMetrics } from '@hexachord/platform/process'
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { parseAddress } from '@hexachord/protocol/names'
-import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
-import { ipfsMigrations, openIpfs } from '@hexachord/storage/ipfs'
+import { keepArchives } from '@hexachord/storage/archives'
+import { followCatalogue } from '@hexachord/storage/catalogue'
+import { openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { Wallet } from 'ethers'
-import { budgetMigrations, createBudgets } from './admission/index.ts'
+import { createBudgets, createInvites, createPublisherGate } from './admission/index.ts'
 import { checkPrograms } from './check-programs.ts'
 import { type Config, readConfig } from './config.ts'
 import { createCreatorApp } from './creator-app.ts'
 import { createHousekeeper } from './housekeeping/index.ts'
 import { createCpuSlots, startJobs } from './jobs/index.ts'
 import { lastResort } from './last-resort.ts'
+import { creatorMigrations } from './migrations.ts'
 import { createOfferClient, replicateUpload } from './offering/index.ts'
 import manifest from './package.json' with { type: 'json' }
 import { catalogInterface } from './publishing/index.ts'
@@ -30,8 +32,9 @@ import {
   createUploadStore,
   finishReceiving,
   freeBytes,
+  leastSpentBytes,
   openSourceFiles,
-  uploadMigrations,
+  spentBytes,
 } from './uploads/index.ts'
 
 /**
@@ -58,13 +61,7 @@ export async function startCreatorNode(
   lifecycle.onClose('metrics', metricsServer.close)
 
   const database = openSqlite(join(directory, `${serviceName}.sqlite`), {
-    migrations: [
-      ...ipfsMigrations,
-      ...catalogueMigrations,
-      ...outboxMigrations,
-      ...budgetMigrations,
-      ...uploadMigrations,
-    ],
+    migrations: creatorMigrations,
   })
   lifecycle.onClose('database', () => database.close())
 
@@ -94,7 +91,14 @@ export async function startCreatorNode(
   })
   lifecycle.onClose('ipfs', () => ipfs.close())
 
+  const archives = keepArchives({
+    ...{ database, reader, catalogue, network, ipfs, fetch, self, logger, signal },
+    pollMs: pacing.pollMs,
+  })
+  lifecycle.onClose('archives', archives.close)
+
   const uploads = createUploadStore(database, now)
+  lifecycle.onClose('uploads', () => uploads.close())
   const changes = createUploadChanges(uploads)
   lifecycle.onClose('changes', changes.close)
   const sourceDirectory = join(directory, 'sources')
@@ -102,6 +106,8 @@ export async function startCreatorNode(
   const workDirectory = join(directory, 'work')
   await rm(workDirectory, { recursive: true, force: true })
   const budgets = createBudgets({ database, allowances: config.allowances, now })
+  const invites = createInvites({ database, now })
+  const gate = createPublisherGate(config.publishers, invites)
   const slots = createCpuSlots(config.transcodingCores)
   const offers = createOfferClient(client)
   const jobs = startJobs({
@@ -116,6 +122,12 @@ export async function startCreatorNode(
       workDirectory,
       logger,
       now,
+      onReused(id) {
+        const upload = uploads.get(id)
+        if (upload === undefined) return
+        const unused = spentBytes(upload.byteLength) - leastSpentBytes
+        budgets.giveBack(upload.account, { bytes: unused }, upload.createdAtMs)
+      },
     },
     replicateUpload: (id, signal) =>
       replicateUpload(
@@ -131,6 +143,7 @@ export async function startCreatorNode(
     ...{ uploads, files, sourceDirectory, ipfs, catalogue, logger, now },
     finish: (id) => finishReceiving(id, receiving),
     cancel: (upload) => cancelUpload(upload, { uploads, files, budgets, now }),
+    isWorkedOn: jobs.isWorkingOn,
   })
   lifecycle.onClose('housekeeper', housekeeper.close)
 
@@ -140,12 +153,13 @@ export async function startCreatorNode(
   const parts = {
     ...{ version: manifest.version, operator: self, hotKey: hotAddress, publicUrl },
     ...{ discoveryUrls: config.discoveryUrls, freeBytes: room },
-    ...{ catalogue, ipfs, uploads, jobs, slots, sender, budgets, logger },
+    ...{ catalogue, ipfs, uploads, jobs, slots, sender, budgets, logger, gate },
+    limits: config.limits,
   }
   exposeStatus(metrics, parts)
   const app = createCreatorApp({
-    ...{ ...parts, ...receiving, reader, changes, metrics, signal },
-    ...{ publishers: config.publishers, maximumUploadBytes: config.maximumUploadBytes },
+    ...{ ...parts, ...receiving, reader, changes, archives, metrics, signal },
+    ...{ invites, replicate: jobs.replicate, ahead: jobs.ahead },
     ...{ cacheBytes: config.cacheBytes, fetchMissing: lastResort({ catalogue, fetch }) },
     checks: { ...nodeReadiness({ directory, database, reader, catalogue, ipfs }), redis: () => jobs.ping() },
     status: () => creatorStatus(parts),

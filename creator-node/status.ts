@@ -1,12 +1,13 @@
 import type { Sender } from '@hexachord/platform/chain'
 import type { Logger, Metrics } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
+import type { UploadTerms } from '@hexachord/protocol/rest'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { type FollowingStatus, nodeStatus } from '@hexachord/storage/node'
-import type { Budgets } from './admission/index.ts'
+import { type Budgets, type Expense, expenses } from './admission/index.ts'
 import type { CpuSlots, Jobs } from './jobs/index.ts'
-import type { UploadState, UploadStore } from './uploads/index.ts'
+import { type TermsOptions, type UploadState, type UploadStore, uploadTerms } from './uploads/index.ts'
 
 /** What `/status` of a creator node says beyond what every node says. Bytes, and times in ms. */
 export type CreatorStatus = FollowingStatus & {
@@ -20,12 +21,14 @@ export type CreatorStatus = FollowingStatus & {
   readonly transcoding: { readonly running: number; readonly waiting: number }
   /** Actions that are not on the chain yet. */
   readonly outbox: ReturnType<Sender['counts']>
-  readonly today: { readonly bytes: number; readonly actions: number }
+  readonly today: Readonly<Record<Expense, number>>
   /** Room for new uploads. */
   readonly freeBytes: number
+  /** What it takes now. */
+  readonly accepting: UploadTerms
 }
 
-export type StatusParts = {
+export type StatusParts = TermsOptions & {
   version: string
   operator: Address
   hotKey: Address
@@ -44,10 +47,11 @@ export type StatusParts = {
 
 export async function creatorStatus(parts: StatusParts): Promise<CreatorStatus> {
   const { budgets } = parts
-  const [status, freeBytes, queues] = await Promise.all([
+  const [status, freeBytes, queues, accepting] = await Promise.all([
     nodeStatus({ ...parts, service: 'creator-node' }),
     parts.freeBytes(),
     queueCounts(parts),
+    uploadTerms(parts),
   ])
   return {
     ...status,
@@ -57,8 +61,13 @@ export async function creatorStatus(parts: StatusParts): Promise<CreatorStatus> 
     queues,
     transcoding: parts.slots.counts(),
     outbox: parts.sender.counts(),
-    today: { bytes: budgets.spentToday('bytes'), actions: budgets.spentToday('actions') },
+    today: {
+      bytes: budgets.spentToday('bytes'),
+      actions: budgets.spentToday('actions'),
+      gas: budgets.spentToday('gas'),
+    },
     freeBytes: Math.max(0, freeBytes),
+    accepting,
   }
 }
 
@@ -106,7 +115,7 @@ export function exposeStatus(metrics: Metrics, parts: StatusParts): void {
     help: 'What of the budgets of the day is spent',
     labelNames: ['expense'],
     collect() {
-      for (const expense of ['bytes', 'actions'] as const) spent.set({ expense }, budgets.spentToday(expense))
+      for (const expense of expenses) spent.set({ expense }, budgets.spentToday(expense))
     },
   })
   const bytes = metrics.gauge({

@@ -1,8 +1,12 @@
 import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
 import type { Address } from '@hexachord/protocol/names'
 
-/** What is counted: bytes of uploads, and actions that this node pays for. */
-export type Expense = 'bytes' | 'actions'
+/** What is counted: bytes of uploads, and actions that this node pays for, by number and by gas. */
+export type Expense = 'bytes' | 'actions' | 'gas'
+export const expenses: readonly Expense[] = ['bytes', 'actions', 'gas']
+
+/** Amounts that are spent together. */
+export type Costs = Readonly<Partial<Record<Expense, number>>>
 
 /** How much of something may be spent in one day (UTC). */
 export type Allowance = { readonly perDay: number; readonly perAccount: number }
@@ -10,17 +14,23 @@ export type Allowance = { readonly perDay: number; readonly perAccount: number }
 /** Budgets of a day, for the whole node and for each account. Keys cost nothing, so the node's own is what holds. */
 export type Budgets = {
   /**
-   * Spends an amount, or nothing at all. Durable when it returns.
-   * @returns undefined, or whose budget is spent and when there is one again, in ms from now
+   * Spends all of the costs, or nothing at all. Durable when it returns.
+   * @returns undefined, or what is spent, whose, and when there is some again, in ms from now
    */
-  spend(expense: Expense, account: Address, amount: number): Overspent | undefined
+  spend(account: Address, costs: Costs): Overspent | undefined
   /** Gives back what was spent at a time (ms) and then not used. */
-  giveBack(expense: Expense, account: Address, amount: number, spentAtMs: number): void
+  giveBack(account: Address, costs: Costs, spentAtMs: number): void
   /** Spent today by all. */
   spentToday(expense: Expense): number
+  /** What may still be spent today, by an account or by all together. */
+  leftToday(expense: Expense, account?: Address): { left: number; perDay: number }
 }
 
-export type Overspent = { readonly of: 'node' | 'account'; readonly retryAfterMs: number }
+export type Overspent = {
+  readonly expense: Expense
+  readonly of: 'node' | 'account'
+  readonly retryAfterMs: number
+}
 
 export const budgetMigrations: readonly Migration[] = [
   {
@@ -74,29 +84,57 @@ export function createBudgets(options: {
     )
   }
 
+  /** @returns what does not fit any more */
+  function overspent(day: number, account: Address, [expense, amount]: Entry) {
+    const { perDay, perAccount } = allowances[expense]
+    if (spent(day, expense, everybody) + amount > perDay) return { expense, of: 'node' } as const
+    if (spent(day, expense, account) + amount > perAccount) return { expense, of: 'account' } as const
+    return undefined
+  }
+
   return {
-    spend(expense, account, amount) {
+    spend(account, costs) {
       const atMs = now()
       const day = dayOf(atMs)
-      const { perDay, perAccount } = allowances[expense]
       return database.transaction(() => {
-        const retryAfterMs = (day + 1) * dayMs - atMs
-        if (spent(day, expense, everybody) + amount > perDay) return { of: 'node', retryAfterMs } as const
-        if (spent(day, expense, account) + amount > perAccount)
-          return { of: 'account', retryAfterMs } as const
-        add(day, expense, everybody, amount)
-        add(day, expense, account, amount)
+        for (const entry of entriesOf(costs)) {
+          const over = overspent(day, account, entry)
+          if (over) return { ...over, retryAfterMs: (day + 1) * dayMs - atMs }
+        }
+        for (const [expense, amount] of entriesOf(costs)) {
+          add(day, expense, everybody, amount)
+          add(day, expense, account, amount)
+        }
         database.run('DELETE FROM budget WHERE day < ?', day - keptDays)
         return undefined
       })
     },
-    giveBack(expense, account, amount, spentAtMs) {
+    giveBack(account, costs, spentAtMs) {
       const day = dayOf(spentAtMs)
       database.transaction(() => {
-        add(day, expense, everybody, -amount)
-        add(day, expense, account, -amount)
+        for (const [expense, amount] of entriesOf(costs)) {
+          add(day, expense, everybody, -amount)
+          add(day, expense, account, -amount)
+        }
       })
     },
     spentToday: (expense) => spent(dayOf(now()), expense, everybody),
+    leftToday(expense, account) {
+      const { perDay, perAccount } = allowances[expense]
+      const day = dayOf(now())
+      const left = Math.max(0, perDay - spent(day, expense, everybody))
+      if (account === undefined) return { left, perDay }
+      const own = Math.max(0, perAccount - spent(day, expense, account))
+      return { left: Math.min(left, own), perDay: Math.min(perDay, perAccount) }
+    },
   }
+}
+
+type Entry = readonly [expense: Expense, amount: number]
+
+function entriesOf(costs: Costs): Entry[] {
+  return expenses.flatMap((expense) => {
+    const amount = costs[expense]
+    return amount === undefined ? [] : [[expense, amount] as const]
+  })
 }

@@ -2,10 +2,14 @@ export {
   type Allowance,
   type Budgets,
   budgetMigrations,
+  type Costs,
   createBudgets,
   type Expense,
+  expenses,
   type Overspent,
 } from './budget.ts'
 export { createIdentify, type Identify } from './identify.ts'
-export { mayPublish, type Publishers } from './publishers.ts'
-export { notAPublisher, overspentProblem } from './refusals.ts'
+export { createInvites, type Invites, inviteMigrations } from './invites.ts'
+export { publisherRoutes } from './publisher-routes.ts'
+export { createPublisherGate, type PublisherGate, type Publishers } from './publishers.ts'
+export { overspentProblem } from './refusals.ts'

@@ -8,12 +8,13 @@ import { linkTo } from '@hexachord/protocol/cids'
 import { encodeManifest, encodeRendition } from '@hexachord/protocol/manifests'
 import { createEmbeddedIpfs, type IpfsNode } from '@hexachord/storage/ipfs'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { budgetMigrations, createBudgets } from '../admission/index.ts'
+import { type Budgets, budgetMigrations, createBudgets } from '../admission/index.ts'
 import { anUpload, aTrack } from '../fixtures/an-upload.ts'
 import {
   cancelUpload,
   createUploadStore,
   finishReceiving,
+  leastSpentBytes,
   openSourceFiles,
   type SourceFiles,
   type Upload,
@@ -33,8 +34,11 @@ let ipfs: IpfsNode
 let uploads: UploadStore
 let files: SourceFiles
 let housekeeper: Housekeeper
+let budgets: Budgets
 let nowMs: number
 let received: string[]
+/** Uploads that somebody is working on. */
+let worked: Set<string>
 /** What the catalogue says of the subject of all uploads here. */
 let published: SubjectState | undefined
 
@@ -51,14 +55,17 @@ beforeEach(async () => {
   uploads = createUploadStore(database, now)
   files = await openSourceFiles(sources, uploads)
   const allowance = { perDay: 1e9, perAccount: 1e9 }
-  const budgets = createBudgets({ database, allowances: { bytes: allowance, actions: allowance }, now })
+  const allowances = { bytes: allowance, actions: allowance, gas: allowance }
+  budgets = createBudgets({ database, allowances, now })
   housekeeper = createHousekeeper({
     ...{ uploads, files, sourceDirectory: sources, ipfs, logger, now },
     catalogue: { subject: () => published },
     finish: (id) =>
       finishReceiving(id, { uploads, files, now, onReceived: (arrived) => received.push(arrived) }),
     cancel: (upload) => cancelUpload(upload, { uploads, files, budgets, now }),
+    isWorkedOn: (id) => worked.has(id),
   })
+  worked = new Set()
 })
 afterEach(async () => {
   await housekeeper.close()
@@ -105,10 +112,63 @@ describe('housekeeping', () => {
     await writeFile(files.pathOf('one'), '123')
     await housekeeper.tidy()
     expect(uploads.get('one')?.state).toBe('receiving')
-    nowMs += day + 1
+    nowMs += day + 60_000
     await housekeeper.tidy()
     expect(uploads.get('one')?.state).toBe('cancelled')
     expect(await readdir(sources)).toEqual([])
+  })
+
+  test('gives the budget back for what was promised and never came', async () => {
+    const [account, byteLength] = [anUpload().account, 50_000_000]
+    for (const id of ['empty', 'half']) {
+      budgets.spend(account, { bytes: byteLength })
+      uploads.add(anUpload({ id, byteLength, createdAtMs: start, changedAtMs: start }))
+    }
+    await writeFile(files.pathOf('half'), Buffer.alloc(10_000_000))
+    nowMs += 20 * 60_000
+    await housekeeper.tidy()
+    expect([uploads.get('empty')?.state, uploads.get('half')?.state]).toEqual(['cancelled', 'receiving'])
+    expect(budgets.spentToday('bytes')).toBe(byteLength + leastSpentBytes)
+    nowMs += day
+    await housekeeper.tidy()
+    budgets.spend(account, { bytes: 0 })
+    nowMs = start
+    expect(uploads.get('half')?.state).toBe('cancelled')
+    expect(budgets.spentToday('bytes')).toBe(10_000_000 + leastSpentBytes)
+  })
+
+  test.each(['processing', 'replicating', 'ready', 'failed'] as const)(
+    'lets go of everything of an upload that was cancelled while %s, once nobody works on it',
+    async (state) => {
+      const { manifest, segment } = await storeTrack('a')
+      uploads.add(ready(manifest, { state }))
+      await writeFile(files.pathOf('one'), 'song')
+      const upload = uploads.get('one')
+      if (upload === undefined) throw new Error('it was just added')
+      await cancelUpload(upload, { uploads, files, budgets, now: () => nowMs })
+      worked.add('one')
+      await housekeeper.tidy()
+      expect(await ipfs.isPinned(manifest)).toBe(true)
+      worked.delete('one')
+      nowMs += 2 * 60 * 60_000
+      await housekeeper.tidy()
+      expect([await ipfs.isPinned(manifest), await ipfs.has(segment)]).toEqual([false, false])
+      expect(await readdir(sources)).toEqual([])
+    },
+  )
+
+  test('keeps the blocks of what is being made, however long that takes', async () => {
+    const cid = await ipfs.put(new TextEncoder().encode('a segment'), 'raw')
+    uploads.add(anUpload({ state: 'processing' }))
+    const root = { root: `0x${'2'.repeat(64)}`, leafCount: 1, byteLength: 9 } as const
+    uploads.change('one', () => ({}), [{ cid, byteLength: 9, root }])
+    nowMs += 3 * day
+    await housekeeper.tidy()
+    expect(await ipfs.has(cid)).toBe(true)
+    uploads.apply('one', 'cancelled')
+    nowMs += 3 * day
+    await housekeeper.tidy()
+    expect(await ipfs.has(cid)).toBe(false)
   })
 
   test('deletes the source some time after the track is made, and files of nobody', async () => {

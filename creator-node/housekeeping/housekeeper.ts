@@ -9,11 +9,13 @@ export type HousekeeperOptions = {
   uploads: UploadStore
   files: SourceFiles
   sourceDirectory: string
-  ipfs: Pick<IpfsNode, 'unpin' | 'collect'>
+  ipfs: Pick<IpfsNode, 'unpin' | 'collect' | 'protect'>
   catalogue: Pick<Catalogue, 'subject'>
   /** Completes an upload whose last bytes came just before a crash. */
   finish: (id: string) => Promise<void>
   cancel: (upload: Upload) => Promise<void>
+  /** Whether something may still be made for an upload: then it is left alone. */
+  isWorkedOn?: (id: string) => boolean
   logger: Logger
   /** ms since 1970. */
   now: () => number
@@ -33,13 +35,21 @@ export type Housekeeper = {
 const defaultReceivingMs = 10_000
 const defaultRoundMs = 10 * 60_000
 const pageSize = 100
-/** Blocks that nothing names are kept this long: an upload may still be about to name them. */
-const blockGraceMs = 24 * 60 * 60_000
+/** Blocks that nothing names are kept this long: an upload may be about to name them, which it does within a second. */
+const blockGraceMs = 60 * 60_000
+/** What uploads under work have named and nothing has pinned yet is kept until the next rounds. */
+const protectedMs = 2 * 60 * 60_000
 
 export function createHousekeeper(options: HousekeeperOptions): Housekeeper {
   const { uploads, files, ipfs, now, logger } = options
   const closing = new AbortController()
   let running = Promise.resolve()
+  /** Came to nothing, and not cleared out yet. */
+  const ended = new Set<string>()
+  const unwatch = uploads.onChange((id) => {
+    const state = uploads.get(id)?.state
+    if (state === 'cancelled' || state === 'failed') ended.add(id)
+  })
 
   /** One after the other; what goes wrong is in the log and tried again with the next round. */
   function schedule(name: string, work: () => Promise<void>): Promise<void> {
@@ -56,8 +66,24 @@ export function createHousekeeper(options: HousekeeperOptions): Housekeeper {
 
   async function lookAfterReceiving(): Promise<void> {
     for (const upload of uploads.inState('receiving')) {
-      if ((await files.size(upload.id)) === upload.byteLength) await options.finish(upload.id)
-      else if (isAbandoned(upload, now())) await options.cancel(upload)
+      const { id } = upload
+      const file = { byteLength: await files.size(id), changedAtMs: await files.changedAtMs(id) }
+      if (file.byteLength === upload.byteLength) await options.finish(id)
+      else if (isAbandoned(upload, now(), file)) await options.cancel(upload)
+    }
+    for (const id of [...ended]) {
+      if (options.isWorkedOn?.(id) === true) continue
+      ended.delete(id)
+      const upload = uploads.get(id)
+      if (upload !== undefined) await clearOut(upload)
+    }
+  }
+
+  /** Blocks of what is being made, which no pin holds before it is done. */
+  async function protectUnfinished(): Promise<void> {
+    for (const { id } of uploads.inState('processing', 'replicating')) {
+      const cids = uploads.blocks(id, 0, Number.MAX_SAFE_INTEGER).map(({ cid }) => cid)
+      await ipfs.protect(cids, now() + protectedMs)
     }
   }
 
@@ -70,12 +96,14 @@ export function createHousekeeper(options: HousekeeperOptions): Housekeeper {
       after = last.id
     }
     await removeStrayFiles()
+    await protectUnfinished()
     const { removed, bytes } = await ipfs.collect({ graceMs: blockGraceMs, signal: closing.signal })
     if (removed > 0) logger.info({ removed, bytes }, 'blocks collected')
   }
 
   async function clearOut(upload: Upload): Promise<void> {
     const { id } = upload
+    if (options.isWorkedOn?.(id) === true) return
     const rubbish = rubbishOf(upload, isPublished(upload), now())
     if (rubbish.source) {
       await files.remove(id)
@@ -85,9 +113,12 @@ export function createHousekeeper(options: HousekeeperOptions): Housekeeper {
     if (rubbish.record) uploads.remove(id)
   }
 
-  async function release({ id, playable, track, renditions }: Upload): Promise<void> {
+  async function release({ id, playable, track, renditions, original }: Upload): Promise<void> {
     uploads.change(id, () => ({ released: true }))
-    const roots = [playable, track?.manifest, ...renditions.map(({ made }) => made?.cid)]
+    const roots = [
+      ...[playable, track?.manifest, original?.list['/']],
+      ...renditions.map(({ made }) => made?.cid),
+    ]
     for (const root of new Set(roots)) {
       // The same file uploaded twice has the same blocks: they stay as long as one upload needs them.
       if (root !== undefined && uploads.byManifest(root).length === 0) await ipfs.unpin(root)
@@ -120,6 +151,7 @@ export function createHousekeeper(options: HousekeeperOptions): Housekeeper {
       await schedule('round', round)
     },
     async close() {
+      unwatch()
       for (const timer of timers) clearInterval(timer)
       closing.abort(new DOMException('housekeeping ends', 'AbortError'))
       await running

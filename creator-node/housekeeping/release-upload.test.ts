@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { anUpload, aTrack } from '../fixtures/an-upload.ts'
-import { abandonedAfterMs, isAbandoned, recordMs, rubbishOf, sourceGraceMs } from './release-upload.ts'
+import {
+  abandonedAfterMs,
+  emptyAfterMs,
+  isAbandoned,
+  recordMs,
+  rubbishOf,
+  sourceGraceMs,
+} from './release-upload.ts'
 
 const ready = anUpload({ state: 'ready', track: aTrack, endedAtMs: 0 })
 // The grant of the sample upload ends at 1,000,000 ms.
@@ -41,8 +48,20 @@ describe('of an upload', () => {
   })
 })
 
-test('an upload that nobody goes on with is abandoned after a day', () => {
-  expect(isAbandoned(anUpload({ changedAtMs: 0 }), abandonedAfterMs)).toBe(false)
-  expect(isAbandoned(anUpload({ changedAtMs: 0 }), abandonedAfterMs + 1)).toBe(true)
-  expect(isAbandoned(anUpload({ state: 'queued', changedAtMs: 0 }), 1e15)).toBe(false)
+describe('an upload that nobody goes on with', () => {
+  const begun = { byteLength: 10, changedAtMs: 0 }
+  const of = (change: object) => anUpload({ createdAtMs: 0, changedAtMs: 0, ...change })
+
+  test('is abandoned a day after its last byte', () => {
+    expect(isAbandoned(of({}), abandonedAfterMs, begun)).toBe(false)
+    expect(isAbandoned(of({}), abandonedAfterMs + 1, begun)).toBe(true)
+    expect(isAbandoned(of({}), abandonedAfterMs + 1, { ...begun, changedAtMs: 2 })).toBe(false)
+    expect(isAbandoned(of({ state: 'queued' }), 1e15, begun)).toBe(false)
+  })
+
+  test('is abandoned soon when not one byte came', () => {
+    const empty = { byteLength: 0, changedAtMs: 0 }
+    expect(isAbandoned(of({}), emptyAfterMs, empty)).toBe(false)
+    expect(isAbandoned(of({}), emptyAfterMs + 1, empty)).toBe(true)
+  })
 })

@@ -14,13 +14,22 @@ export type Rubbish = {
 export const sourceGraceMs = 60 * 60_000
 /** Uploads that nobody goes on with. */
 export const abandonedAfterMs = 24 * 60 * 60_000
+/** Uploads that nobody has even begun to send: what they were promised is soon there for others again. */
+export const emptyAfterMs = 15 * 60_000
 /** Ended uploads can be asked about for this long. */
 export const recordMs = 30 * 24 * 60 * 60_000
 
 /** Whether nobody has sent anything for an upload in so long that it is taken for abandoned.
+ * @param file bytes that have arrived, and when the last did; a request that still sends does not tell before its end
  * @param nowMs ms since 1970 */
-export function isAbandoned({ state, changedAtMs }: Upload, nowMs: number): boolean {
-  return state === 'receiving' && nowMs - changedAtMs > abandonedAfterMs
+export function isAbandoned(
+  { state, createdAtMs, changedAtMs }: Upload,
+  nowMs: number,
+  file: { byteLength: number; changedAtMs: number | undefined },
+): boolean {
+  if (state !== 'receiving') return false
+  if (file.byteLength === 0) return nowMs - createdAtMs > emptyAfterMs
+  return nowMs - Math.max(changedAtMs, file.changedAtMs ?? 0) > abandonedAfterMs
 }
 
 /**

@@ -10,7 +10,7 @@ export function assembleManifest(upload: Upload): Uint8Array | undefined {
   const renditions = upload.renditions.flatMap(({ made }) => made ?? []).sort(bestFirst)
   const [best] = renditions
   if (best === undefined) return undefined
-  const { measured, cover } = upload
+  const { measured, cover, original } = upload
   return encodeManifest({
     v: 1,
     kind: 'track',
@@ -19,6 +19,7 @@ export function assembleManifest(upload: Upload): Uint8Array | undefined {
     ...(cover === undefined ? {} : { cover }),
     ...(measured?.waveform === undefined ? {} : { waveform: measured.waveform }),
     ...(measured?.loudness === undefined ? {} : { loudness: measured.loudness }),
+    ...(original === undefined ? {} : { original }),
   })
 }
 

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inspectTrack } from '@hexachord/storage/tracks'
 import pLimit from 'p-limit'
+import { recipe } from '../reusing/index.ts'
 import { SourceError } from '../transcoding/index.ts'
 import { isBeingProcessed, type Upload, WrongState } from '../uploads/index.ts'
 import { assembleManifest } from './assemble-manifest.ts'
@@ -11,6 +12,8 @@ import { type Foreseen, foreseeRendition } from './foresee-rendition.ts'
 import { hashSource, inspectSource } from './inspect-source.ts'
 import { renditionTasks } from './make-renditions.ts'
 import { measureSource } from './measure-source.ts'
+import { reuseTrack } from './reuse-track.ts'
+import { storeOriginal } from './store-original.ts'
 import { together } from './together.ts'
 import { currentUpload, UploadGone, type Work, type WorkOptions } from './work.ts'
 
@@ -64,6 +67,7 @@ export function failUpload(
 }
 
 async function makeTrack(work: Work, signal: AbortSignal): Promise<void> {
+  if (await reuseTrack(work, signal)) return
   const foreseen = foreseeRendition(work, signal)
   try {
     await makeBlocks(work, foreseen, signal)
@@ -87,6 +91,7 @@ async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): 
     (signal) => hashSource(work, signal),
     () => describeSource(work),
     (signal) => measureSource(work, source, signal),
+    (signal) => storeOriginal(work, signal),
   ])
 }
 
@@ -114,8 +119,15 @@ async function completeTrack(work: Work, signal: AbortSignal): Promise<void> {
     signal,
     knownRoot: (cid) => roots.get(cid),
   })
+  if (held.byteLength > upload.grant.byteLimit) {
+    throw new SourceError(
+      'tooLarge',
+      `the track has ${held.byteLength} bytes; the author's grant allows ${upload.grant.byteLimit}: sign a larger one`,
+    )
+  }
   await ipfs.pin(manifest, { signal })
   uploads.apply(id, 'rendered', () => ({
+    recipe,
     playable: manifest,
     renderedAtMs: now(),
     track: {
@@ -127,6 +139,7 @@ async function completeTrack(work: Work, signal: AbortSignal): Promise<void> {
     },
   }))
   const parts = upload.renditions.flatMap(({ made }) => made?.cid ?? [])
+  if (upload.original !== undefined) parts.push(upload.original.list['/'])
   const earlier = upload.playable === undefined || upload.playable === manifest ? [] : [upload.playable]
   for (const root of [...parts, ...earlier]) await ipfs.unpin(root)
 }

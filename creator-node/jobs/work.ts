@@ -18,6 +18,8 @@ export type WorkOptions = {
   logger: Logger
   /** ms since 1970. */
   now: () => number
+  /** The track was there before: the upload has cost nothing. */
+  onReused: (id: string) => void
   /** Others may begin to copy the upload's blocks. */
   onFirstBlock: (id: string) => void
 }

@@ -21,6 +21,8 @@ export type OfferingOptions = {
   now: () => number
   /** How long an operator may be away, or make no progress, before the next in rank is asked. @default 45 s */
   patienceMs?: number
+  /** How long an operator may say nothing at all before the next in rank is asked beside it. @default 5 s */
+  silenceMs?: number
 }
 
 export type Outcome = 'held' | 'refused' | 'failed'
@@ -31,18 +33,23 @@ const retryMs = 1_000
 /** Not every operator waits with its answer as it is asked to. */
 const leastGapMs = 100
 const defaultPatienceMs = 45_000
+/** Longer than one poll: whoever is there has answered by then. */
+const defaultSilenceMs = 5_000
 
 /** Asks one operator to hold the track and follows it to its receipt, or to the reason why there is none. What is
- * learnt stands with the upload at once. Throws only the signal's reason and what is a fault of our own. */
+ * learnt stands with the upload at once. Throws only the signal's reason and what is a fault of our own.
+ * @param onSilence called when the operator has said nothing for a while, and when it is heard again */
 export async function followOffer(
   id: string,
   operator: Operator,
   options: OfferingOptions,
   signal: AbortSignal,
+  onSilence: (silent: boolean) => void,
 ): Promise<Outcome> {
   const note = noteReplica(id, operator, options.uploads)
+  const silence = watchSilence(options.silenceMs ?? defaultSilenceMs, onSilence)
   try {
-    const receipt = await obtainReceipt(id, operator, options, signal)
+    const receipt = await obtainReceipt(id, operator, options, signal, silence.heard)
     note({ state: 'held', receipt })
     return 'held'
   } catch (error) {
@@ -51,6 +58,8 @@ export async function followOffer(
     const state = error instanceof OfferRefused ? 'refused' : 'failed'
     note({ state, reason: error.message })
     return state
+  } finally {
+    silence.close()
   }
 }
 
@@ -59,6 +68,7 @@ async function obtainReceipt(
   operator: Operator,
   options: OfferingOptions,
   signal: AbortSignal,
+  heard: () => void,
 ): Promise<Receipt> {
   const { uploads, client, now } = options
   const note = noteReplica(id, operator, uploads)
@@ -67,8 +77,10 @@ async function obtainReceipt(
     try {
       const offer =
         replicaOf(uploads.get(id), operator)?.offer ?? (await sendOffer(id, operator, options, signal))
+      heard()
       note({ offer, endpoint: operator.endpoint, state: 'pulling' })
       const state = await client.state(operator.endpoint, offer, pollMs, signal)
+      heard()
       const upload = uploads.get(id)
       if (upload === undefined) throw new OfferRefused('the upload was removed')
       patience.heard(`${state.blocks} ${uploads.blockCount(id)}`)
@@ -89,6 +101,8 @@ async function obtainReceipt(
     } catch (error) {
       if (error instanceof OfferUnknown) note({ offer: undefined })
       else if (!(error instanceof OperatorUnavailable)) throw error
+      // Seen while it is tried again: why there is no copy yet.
+      note({ reason: error.message })
       patience.check(error.message)
       await delay(retryMs, undefined, { signal })
     }
@@ -109,6 +123,25 @@ async function sendOffer(id: string, operator: Operator, options: OfferingOption
     grant: upload.grant,
   })
   return client.send(operator.endpoint, offer, signal)
+}
+
+/** Tells when nothing at all was heard for a while. An operator that is away need not be waited for, though it may
+ * come back. */
+function watchSilence(silenceMs: number, onSilence: (silent: boolean) => void) {
+  let silent = false
+  const tell = (now: boolean) => {
+    if (now !== silent) onSilence(now)
+    silent = now
+  }
+  let timer = setTimeout(tell, silenceMs, true)
+  return {
+    heard() {
+      clearTimeout(timer)
+      timer = setTimeout(tell, silenceMs, true)
+      tell(false)
+    },
+    close: () => clearTimeout(timer),
+  }
 }
 
 /** Runs out when nothing new was heard for a while. */

@@ -6,25 +6,20 @@ import {
   type Sender,
 } from '@hexachord/platform/chain'
 import { Problem } from '@hexachord/platform/http'
-import { type Action, ActionError, openAction, type SignedAction } from '@hexachord/protocol/actions'
+import { type Action, ActionError, actData, openAction, type SignedAction } from '@hexachord/protocol/actions'
 import { CanonicalError, decodeCanonicalJson } from '@hexachord/protocol/canonical'
 import type { Address, Hash } from '@hexachord/protocol/names'
+import type { Transaction } from '@hexachord/protocol/rest'
 import type { Catalogue } from '@hexachord/storage/catalogue'
-import {
-  type Budgets,
-  mayPublish,
-  notAPublisher,
-  overspentProblem,
-  type Publishers,
-} from '../admission/index.ts'
-import { actCall, isNonceUsed } from './catalog-contract.ts'
+import { type Budgets, overspentProblem, type PublisherGate } from '../admission/index.ts'
+import { gasOfAct, isNonceUsed } from './catalog-contract.ts'
 import { previewAction, problemOfVerdict } from './preview-action.ts'
 
 export type RelayOptions = {
   catalogue: Catalogue
   reader: Pick<ChainReader, 'call'>
   sender: Pick<Sender, 'enqueue' | 'status' | 'retry'>
-  publishers: Publishers
+  gate: PublisherGate
   budgets: Budgets
   /** ms since 1970. */
   now: () => number
@@ -48,7 +43,8 @@ export async function relayAction(
   const { catalogue, sender, budgets, now } = options
   const action = open(signed, catalogue)
   if (isKnown(action.hash, options)) return action.hash
-  if (!mayPublish(options.publishers, account, action.author)) throw notAPublisher(account)
+  const transaction = transactionOf(signed, catalogue)
+  if (!options.gate.mayPublish(account, action.author)) throw options.gate.refusal(account, { transaction })
   if (signed.deadline * 1000 <= now()) {
     throw new Problem({
       status: 400,
@@ -62,10 +58,20 @@ export async function relayAction(
   if (problem) throw problem
   // Another request may have brought the same action while this one waited for the chain.
   if (isKnown(action.hash, options)) return action.hash
-  const overspent = budgets.spend('actions', account, 1)
-  if (overspent) throw overspentProblem('actions', overspent)
-  sender.enqueue({ id: action.hash, to: catalogue.rules.catalog, data: actCall(signed) })
+  const overspent = budgets.spend(account, { actions: 1, gas: gasOfAct(transaction.data) })
+  if (overspent) throw overspentProblem(overspent, { transaction })
+  sender.enqueue({ id: action.hash, to: transaction.to, data: transaction.data })
   return action.hash
+}
+
+/** With what anybody puts the action onto the chain, this node or its author. */
+function transactionOf(signed: SignedAction, { rules }: Catalogue): Transaction {
+  return {
+    chainId: rules.domain.chainId,
+    to: rules.catalog,
+    function: 'act',
+    data: actData(signed),
+  }
 }
 
 function open(signed: SignedAction, { rules }: Catalogue): Action {

@@ -4,27 +4,34 @@ import { type Grant, GrantError, grantSchema, verifyGrant } from '@hexachord/pro
 import { uploadMetadataSchema } from '@hexachord/protocol/rest'
 import type { Domain } from '@hexachord/protocol/signing'
 import type { Catalogue } from '@hexachord/storage/catalogue'
-import {
-  type Budgets,
-  mayPublish,
-  notAPublisher,
-  overspentProblem,
-  type Publishers,
-} from '../admission/index.ts'
+import { type Budgets, overspentProblem, type PublisherGate } from '../admission/index.ts'
 import type { Upload } from './upload.ts'
+import type { UploadStore } from './upload-store.ts'
 
 export type AdmitOptions = {
   domain: Domain
   /** Origin of this node. */
   audience: string
   catalogue: Pick<Catalogue, 'identity' | 'subject'>
-  publishers: Publishers
+  gate: PublisherGate
   budgets: Budgets
-  maximumBytes: number
+  uploads: Pick<UploadStore, 'countOpen'>
+  limits: UploadLimits
+  /** Origins of other nodes that take uploads, for whom this one refuses. */
+  otherNodes: () => readonly string[]
   /** Room that is left for uploads, in bytes. */
   freeBytes: () => Promise<number>
   /** ms since 1970. */
   now: () => number
+}
+
+/** What an operator takes at most. */
+export type UploadLimits = {
+  /** Of one file. */
+  readonly maximumBytes: number
+  /** Uploads that have not ended, of all and of one account. Whoever makes a thousand keys fills no memory. */
+  readonly maximumOpen: number
+  readonly maximumOpenPerAccount: number
 }
 
 /** The request that creates an upload. */
@@ -36,33 +43,39 @@ export type UploadRequest = {
 }
 
 /** What an upload counts at least, since each also costs a row, a file and a job. */
-const leastSpentBytes = 64 * 1024
+export const leastSpentBytes = 64 * 1024
 
-const hour = 3600
+const roomRetrySeconds = 3_600
+const openRetrySeconds = 60
+
+/** What an upload of so many bytes counts in the day's budget. */
+export function spentBytes(byteLength: number): number {
+  return Math.max(byteLength, leastSpentBytes)
+}
 
 /**
- * Decides whether a new upload is taken, and spends its bytes of the day's budgets.
- * @returns the upload to remember, in state `receiving`
- * @throws Problem 400, 403, 409, 411, 413, 429 or 507
+ * Checks everything about a new upload that can be checked before a byte is sent.
+ * @returns the upload in state `receiving`; nothing is spent or stored for it yet
+ * @throws Problem 400, 403, 409, 411, 413 or 429
  */
-export async function admitUpload(request: UploadRequest, options: AdmitOptions): Promise<Upload> {
+export function checkUpload(request: UploadRequest, options: AdmitOptions): Upload {
   const { id, account } = request
   const atMs = options.now()
-  const byteLength = lengthOf(request.byteLength, options.maximumBytes)
+  const byteLength = lengthOf(request.byteLength, options.limits.maximumBytes)
   const metadata = parse(uploadMetadataSchema, request.metadata ?? {})
   const grant = grantOf(metadata.grant, { account, atMs }, options)
-  if (!mayPublish(options.publishers, account, authorOf(grant.subject))) throw notAPublisher(account)
-  if (byteLength > (await options.freeBytes())) {
+  const keepOriginal = metadata.keepOriginal === 'true'
+  if (keepOriginal && byteLength > grant.byteLimit) {
     throw new Problem({
-      status: 507,
-      slug: 'disk-full',
-      title: 'Disk full',
-      detail: 'this node has no room for the file now: use another creator node',
-      headers: { 'Retry-After': String(hour) },
+      status: 400,
+      slug: 'grant-too-small',
+      detail: `the grant allows ${grant.byteLimit} bytes; the file that shall be part of the track has ${byteLength}`,
     })
   }
-  const overspent = options.budgets.spend('bytes', account, Math.max(byteLength, leastSpentBytes))
-  if (overspent) throw overspentProblem('bytes', overspent)
+  if (!options.gate.mayPublish(account, authorOf(grant.subject))) {
+    throw options.gate.refusal(account, { otherNodes: options.otherNodes() })
+  }
+  checkOpen(account, options)
   return {
     id,
     version: 1,
@@ -72,6 +85,7 @@ export async function admitUpload(request: UploadRequest, options: AdmitOptions)
     grant,
     filename: metadata.filename,
     filetype: metadata.filetype,
+    keepOriginal,
     expectedSha256: metadata.sha256,
     byteLength,
     receivedBytes: 0,
@@ -83,6 +97,52 @@ export async function admitUpload(request: UploadRequest, options: AdmitOptions)
     copies: 0,
     sourceGone: false,
     released: false,
+  }
+}
+
+/**
+ * Takes room and budget for an upload whose file is to be sent.
+ * @throws Problem 429 or 507
+ */
+export async function reserve(upload: Upload, options: AdmitOptions): Promise<void> {
+  const { account, byteLength, keepOriginal } = upload
+  const otherNodes = options.otherNodes()
+  if (byteLength * (keepOriginal ? 2 : 1) > (await options.freeBytes())) {
+    throw new Problem({
+      status: 507,
+      slug: 'disk-full',
+      title: 'Disk full',
+      detail: 'this node has no room for the file now: use another creator node (see `otherNodes`)',
+      members: { otherNodes },
+      headers: { 'Retry-After': String(roomRetrySeconds) },
+    })
+  }
+  const overspent = options.budgets.spend(account, { bytes: spentBytes(byteLength) })
+  if (overspent) throw overspentProblem(overspent, { otherNodes })
+}
+
+function checkOpen(account: Address, { uploads, limits, otherNodes }: AdmitOptions): void {
+  const refuse = (of: 'node' | 'account', detail: string) => {
+    throw new Problem({
+      status: 429,
+      slug: 'too-many-uploads',
+      title: 'Too many uploads',
+      detail,
+      members: { of, otherNodes: otherNodes() },
+      headers: { 'Retry-After': String(openRetrySeconds) },
+    })
+  }
+  if (uploads.countOpen(account) >= limits.maximumOpenPerAccount) {
+    refuse(
+      'account',
+      `this account has ${limits.maximumOpenPerAccount} uploads under way: wait until one of them ends, or cancel it`,
+    )
+  }
+  if (uploads.countOpen() >= limits.maximumOpen) {
+    refuse(
+      'node',
+      `this node works on ${limits.maximumOpen} uploads already: wait, or use another creator node`,
+    )
   }
 }
 

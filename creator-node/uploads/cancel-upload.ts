@@ -1,4 +1,5 @@
 import type { Budgets } from '../admission/index.ts'
+import { leastSpentBytes, spentBytes } from './admit-upload.ts'
 import type { SourceFiles } from './source-files.ts'
 import { WrongState } from './states.ts'
 import type { Upload } from './upload.ts'
@@ -13,10 +14,17 @@ export async function cancelUpload(
   const { uploads, files, budgets, now } = options
   const { id, account, byteLength, createdAtMs } = upload
   try {
-    const { receivedBytes } = uploads.apply(id, 'cancelled', () => ({ endedAtMs: now(), sourceGone: true }))
-    budgets.giveBack('bytes', account, byteLength - receivedBytes, createdAtMs)
+    // The file knows better than we do how much of it came over a connection that broke.
+    const arrived = upload.state === 'receiving' ? await files.size(id) : byteLength
+    const { reused } = uploads.apply(id, 'cancelled', () => ({ endedAtMs: now(), sourceGone: true }))
+    if (reused !== true) budgets.giveBack(account, { bytes: unusedBytes(byteLength, arrived) }, createdAtMs)
   } catch (error) {
     if (!(error instanceof WrongState)) throw error
   }
   await files.remove(id)
+}
+
+/** What an upload was counted with and did not use: everything but what arrived, or what each counts at least. */
+export function unusedBytes(byteLength: number, arrivedBytes: number): number {
+  return spentBytes(byteLength) - Math.max(arrivedBytes, leastSpentBytes)
 }

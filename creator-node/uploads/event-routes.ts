@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { UploadAnswer } from '@hexachord/protocol/rest'
 import { type Request, type Response, Router } from 'express'
 import type { UploadChanges } from './changes.ts'
 import { hasEnded } from './states.ts'
 import { noSuchUpload } from './tus-routes.ts'
-import { answerOf } from './upload.ts'
+import { answerOf, type Upload } from './upload.ts'
 import type { UploadStore } from './upload-store.ts'
 
 /** Shorter than the idle time-outs of proxies, and than a client's patience. */
@@ -13,7 +14,9 @@ const heartbeatMs = 15_000
 const leastGapMs = 200
 
 export type UploadReadOptions = {
-  uploads: Pick<UploadStore, 'get'>
+  uploads: Pick<UploadStore, 'get' | 'blockCount'>
+  /** Uploads that are worked on before a queued one. */
+  ahead: (upload: Upload) => number
   changes: UploadChanges
   /** Ends event streams when the node closes. */
   signal: AbortSignal
@@ -26,7 +29,7 @@ export function uploadReadRoutes(options: UploadReadOptions): Router {
   router.get('/uploads/:id', (request, response) => {
     const upload = uploads.get(request.params.id)
     if (upload === undefined) throw noSuchUpload(request.params.id)
-    response.set('Cache-Control', 'no-store').json(answerOf(upload))
+    response.set('Cache-Control', 'no-store').json(shown(upload, options))
   })
   router.get('/uploads/:id/events', (request, response) =>
     streamChanges(request, response, request.params.id, options),
@@ -42,8 +45,9 @@ async function streamChanges(
   request: Request,
   response: Response,
   id: string,
-  { uploads, changes, signal }: UploadReadOptions,
+  options: UploadReadOptions,
 ): Promise<void> {
+  const { uploads, changes, signal } = options
   if (uploads.get(id) === undefined) throw noSuchUpload(id)
   const gone = new AbortController()
   response.once('close', () => gone.abort())
@@ -64,7 +68,7 @@ async function streamChanges(
     if (upload.version > seen || over) {
       seen = upload.version
       heardAtMs = performance.now()
-      const data = JSON.stringify(answerOf(upload))
+      const data = JSON.stringify(shown(upload, options))
       await send(response, `event: upload\nid: ${seen}\ndata: ${data}\n\n`, ended)
       if (over) break
       await pause(leastGapMs, ended)
@@ -76,6 +80,13 @@ async function streamChanges(
     }
   }
   response.end()
+}
+
+function shown(upload: Upload, { uploads, ahead }: UploadReadOptions): UploadAnswer {
+  return answerOf(upload, {
+    blocks: uploads.blockCount(upload.id),
+    ahead: upload.state === 'queued' ? ahead(upload) : undefined,
+  })
 }
 
 function lastEventId(request: Request): number {

@@ -1,10 +1,11 @@
-export { type AdmitOptions, admitUpload } from './admit-upload.ts'
+export { type AdmitOptions, leastSpentBytes, spentBytes, type UploadLimits } from './admit-upload.ts'
 export { cancelUpload } from './cancel-upload.ts'
 export { createUploadChanges, type UploadChanges } from './changes.ts'
 export { uploadReadRoutes } from './event-routes.ts'
 export { freeBytes } from './free-space.ts'
 export { openSourceFiles, type SourceFiles } from './source-files.ts'
 export { hasEnded, isBeingProcessed, type UploadEvent, type UploadState, WrongState } from './states.ts'
+export { type TermsOptions, termsRoutes, uploadTerms } from './terms.ts'
 export { finishReceiving, noSuchUpload, type TusRoutesOptions, tusRoutes } from './tus-routes.ts'
 export {
   answerOf,
@@ -15,6 +16,7 @@ export {
 } from './upload.ts'
 export {
   createUploadStore,
+  type QueuedUpload,
   type UploadBlock,
   type UploadChange,
   type UploadStore,

@@ -1,5 +1,7 @@
-import { mkdir, open, rm, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { mkdir, open, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Problem } from '@hexachord/platform/http'
 import { FileStore } from '@tus/file-store'
 import { ERRORS, Upload as TusUpload } from '@tus/server'
 import type { UploadStore } from './upload-store.ts'
@@ -11,6 +13,8 @@ export type SourceFiles = {
   pathOf(id: string): string
   /** Bytes that have arrived; 0 when there is no file. */
   size(id: string): Promise<number>
+  /** When the last byte arrived, in ms since 1970; undefined when there is no file. */
+  changedAtMs(id: string): Promise<number | undefined>
   /** Resolves once all of the file would survive a power cut. */
   sync(id: string): Promise<void>
   remove(id: string): Promise<void>
@@ -23,14 +27,8 @@ export async function openSourceFiles(directory: string, uploads: UploadStore): 
   return {
     store: new SourceFileStore(directory, uploads),
     pathOf,
-    async size(id) {
-      try {
-        return (await stat(pathOf(id))).size
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0
-        throw error
-      }
-    },
+    size: async (id) => (await statOf(pathOf(id)))?.size ?? 0,
+    changedAtMs: async (id) => (await statOf(pathOf(id)))?.mtimeMs,
     async sync(id) {
       await syncPath(pathOf(id))
       await syncPath(directory)
@@ -64,11 +62,57 @@ class SourceFileStore extends FileStore {
     return super.getUpload(id)
   }
 
-  /** What was written is known to everybody who watches before the sender is told so. */
+  /** What is written everybody who watches sees as it comes, and all of it before the sender is told so. */
   override async write(...[readable, id, offset]: Parameters<FileStore['write']>): Promise<number> {
-    const receivedBytes = await super.write(readable, id, offset)
-    this.#uploads.change(id, ({ state }) => (state === 'receiving' ? { receivedBytes } : undefined))
-    return receivedBytes
+    const path = join(this.directory, id)
+    const watching = setInterval(() => void this.#noteSize(id, path), watchMs)
+    try {
+      const receivedBytes = await super.write(readable, id, offset)
+      this.#uploads.change(id, ({ state }) => (state === 'receiving' ? { receivedBytes } : undefined))
+      return receivedBytes
+    } catch (cause) {
+      const { bavail, bsize } = await statfs(this.directory)
+      if (bavail * bsize > leastFreeBytes) throw cause
+      throw diskFull(cause)
+    } finally {
+      clearInterval(watching)
+    }
+  }
+
+  async #noteSize(id: string, path: string): Promise<void> {
+    const receivedBytes = (await statOf(path))?.size ?? 0
+    this.#uploads.note(id, (upload) =>
+      upload.state === 'receiving' && upload.receivedBytes < receivedBytes ? { receivedBytes } : undefined,
+    )
+  }
+}
+
+/** Between two looks at a file that is being sent. */
+const watchMs = 500
+/** With less, a write fails for want of room. */
+const leastFreeBytes = 1024 ** 2
+
+/** Refuses what there is no room for. Whatever arrived before is kept, for when there is some again. */
+export function diskFull(cause?: unknown): Problem {
+  return new Problem({
+    status: 507,
+    slug: 'disk-full',
+    title: 'Disk full',
+    detail:
+      "this node's disk is full; what it has of the file is kept: go on later, or use another creator node",
+    headers: { 'Retry-After': String(retrySeconds) },
+    cause,
+  })
+}
+
+const retrySeconds = 300
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
   }
 }
 

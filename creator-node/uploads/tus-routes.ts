@@ -2,8 +2,8 @@ import { Problem, requestContext } from '@hexachord/platform/http'
 import { MemoryLocker, Server } from '@tus/server'
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { Identify } from '../admission/index.ts'
-import { type AdmitOptions, admitUpload } from './admit-upload.ts'
-import type { SourceFiles } from './source-files.ts'
+import { type AdmitOptions, checkUpload, reserve } from './admit-upload.ts'
+import { diskFull, type SourceFiles } from './source-files.ts'
 import type { Upload } from './upload.ts'
 import type { UploadStore } from './upload-store.ts'
 
@@ -14,11 +14,17 @@ export type TusRoutesOptions = {
   files: SourceFiles
   identify: Identify
   admit: AdmitOptions
+  /** Begins an upload of a file that this account has sent before, with the track that was made of it.
+   * @returns whether there is one: then nothing need be sent */
+  takeOver: (upload: Upload) => Promise<boolean>
   /** The file is complete and synced. */
   onReceived: (id: string) => void
   /** The artist takes the upload back. */
   onCancel: (upload: Upload) => Promise<void>
 }
+
+/** Of the tus protocol. */
+const version = '1.0.0'
 
 /** How long a second request for one upload waits for the first, whose connection may be dead, to let go. */
 const lockTimeoutMs = 15_000
@@ -44,7 +50,10 @@ export function tusRoutes(options: TusRoutesOptions): Router {
     generateUrl: (_request, { id }) => `${options.publicUrl}/uploads/${id}`,
     async onUploadCreate(request, { id, size, metadata }) {
       const account = identify(originOf(request))
-      uploads.add(await admitUpload({ id, account, byteLength: size, metadata }, options.admit))
+      const upload = checkUpload({ id, account, byteLength: size, metadata }, options.admit)
+      if (await options.takeOver(upload)) return {}
+      await reserve(upload, options.admit)
+      uploads.add(upload)
       return {}
     },
     async onUploadFinish(_request, { id }) {
@@ -70,6 +79,10 @@ export function tusRoutes(options: TusRoutesOptions): Router {
       throw problems.get(web) ?? new Problem({ status: answer.status, detail: (await answer.text()).trim() })
     }
     response.status(answer.status)
+    const begun = request.method === 'POST' ? uploads.get(idIn(answer.headers.get('location'))) : undefined
+    if (begun !== undefined && begun.state !== 'receiving') {
+      response.setHeader('Upload-Offset', String(begun.byteLength))
+    }
     for (const [name, value] of answer.headers) response.setHeader(name, value)
     response.removeHeader('Content-Type')
     response.end()
@@ -91,16 +104,42 @@ export function tusRoutes(options: TusRoutesOptions): Router {
     next()
   }
 
+  /** Others may have filled the disk since the upload was admitted. */
+  const whileThereIsRoom: RequestHandler = async (_request, response, next) => {
+    const { byteLength, receivedBytes } = response.locals.upload as Upload
+    // What this upload was promised counts as taken, and is its own.
+    if ((await options.admit.freeBytes()) + byteLength - receivedBytes <= 0) throw diskFull()
+    next()
+  }
+
   const router = Router()
-  router.post('/uploads', handle)
-  router.head('/uploads/:id', handle)
-  router.patch('/uploads/:id', owned, handle)
-  router.delete('/uploads/:id', owned, async (_request, response) => {
+  router.post('/uploads', tusVersion, handle)
+  router.head('/uploads/:id', tusVersion, handle)
+  router.patch('/uploads/:id', tusVersion, owned, whileThereIsRoom, handle)
+  router.delete('/uploads/:id', tusVersion, owned, async (_request, response) => {
     await options.onCancel(response.locals.upload as Upload)
-    response.set('Tus-Resumable', '1.0.0').status(204).end()
+    response.set('Tus-Resumable', version).status(204).end()
   })
   router.options(['/uploads', '/uploads/:id'], handle)
   return router
+}
+
+/** tus 1.0.0, Tus-Version: another version is answered with 412 and the one that is spoken here. */
+const tusVersion: RequestHandler = (request, _response, next) => {
+  const given = request.get('tus-resumable')
+  if (given !== version) {
+    throw new Problem({
+      status: 412,
+      slug: 'tus-version',
+      detail: `the header Tus-Resumable must be ${version}, not ${given?.slice(0, 20) ?? 'missing'}`,
+      headers: { 'Tus-Version': version, 'Tus-Resumable': version },
+    })
+  }
+  next()
+}
+
+function idIn(url: string | null): string {
+  return url?.split('/').at(-1) ?? ''
 }
 
 /** Makes a file that has all its bytes durable and hands it on. Does nothing when that was done before. */

@@ -1,4 +1,5 @@
 import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
+import type { Address } from '@hexachord/protocol/names'
 import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import { nextState, type UploadEvent, type UploadState } from './states.ts'
 import type { Upload } from './upload.ts'
@@ -9,10 +10,13 @@ export type UploadBlock = { readonly cid: string; readonly byteLength: number; r
 /** Fields that an event or step changes; the store keeps name, version, state and times itself. */
 export type UploadChange = Partial<Omit<Upload, 'id' | 'version' | 'state' | 'createdAtMs' | 'changedAtMs'>>
 
+/** What decides whose turn it is. */
+export type QueuedUpload = { readonly id: string; readonly account: Address }
+
 /** Uploads and their blocks in SQLite. Every change is durable when a call returns. */
 export type UploadStore = {
-  /** Adds an upload in state `receiving`. */
-  add(upload: Upload): void
+  /** Adds an upload in its first state, perhaps with the blocks that it has already. */
+  add(upload: Upload, blocks?: readonly UploadBlock[]): void
   get(id: string): Upload | undefined
   /**
    * Changes an upload whose state stays as it is, and adds blocks to its list; those that it has are left out.
@@ -24,10 +28,21 @@ export type UploadStore = {
     change: (upload: Upload) => UploadChange | undefined,
     blocks?: readonly UploadBlock[],
   ): Upload | undefined
+  /**
+   * As `change`, for progress that nobody would miss after a crash: everybody sees it at once, and the disk has it
+   * within half a second, since each commit makes the whole process wait for a sync.
+   */
+  note(id: string, change: (upload: Upload) => UploadChange | undefined): void
   /** Changes state, and what goes with it. @throws WrongState, and RangeError when there is no such upload */
   apply(id: string, event: UploadEvent, change?: (upload: Upload) => UploadChange): Upload
   inState(...states: readonly UploadState[]): Upload[]
   countByState(): Partial<Record<UploadState, number>>
+  /** Uploads that have not ended; of one account, or of all. */
+  countOpen(account?: Address): number
+  /** Uploads that wait for their turn, longest waiting first. */
+  queue(): QueuedUpload[]
+  /** Uploads of files of this length whose track is complete and held here, newest first. */
+  madeOf(byteLength: number): Upload[]
   /** Bytes that uploads have been promised room for and not sent yet. */
   outstandingBytes(): number
   /** Blocks after the `after`th, at most `limit`. */
@@ -41,6 +56,8 @@ export type UploadStore = {
   page(after: string, limit: number): Upload[]
   /** Calls after each change. @returns a function that ends it */
   onChange(listener: (id: string) => void): () => void
+  /** Writes what is only noted yet. */
+  close(): void
 }
 
 export const uploadMigrations: readonly Migration[] = [
@@ -70,31 +87,72 @@ export const uploadMigrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'uploads-2',
+    sql: `
+      ALTER TABLE upload ADD COLUMN account TEXT NOT NULL DEFAULT '';
+      -- of the source, once its track is complete and while its blocks are here
+      ALTER TABLE upload ADD COLUMN made_of INTEGER;
+      UPDATE upload SET account = json_extract(document, '$.account'),
+        made_of = iif(manifest IS NULL, NULL, json_extract(document, '$.byteLength'));
+      CREATE INDEX upload_by_account ON upload (account, state);
+      CREATE INDEX upload_by_source ON upload (made_of) WHERE made_of IS NOT NULL;
+    `,
+  },
 ]
+
+/** States in which there is something left to do: see `hasEnded`. */
+const openStates = "('receiving', 'queued', 'processing', 'replicating')"
+
+/** Between two writes of what is only noted. */
+const noteMs = 500
+
+/** Uploads of one length that are looked through for the same file: of files of audio hardly two have it by chance. */
+const sameLengthLimit = 100
 
 type BlockRow = { cid: string; byteLength: number; root: string; leafCount: number }
 
 /** @param now ms since 1970 */
 export function createUploadStore(database: Sqlite, now: () => number): UploadStore {
   const listeners = new Set<(id: string) => void>()
+  /** Newer than what the database has. */
+  const noted = new Map<string, Upload>()
+  let writing: NodeJS.Timeout | undefined
 
   function get(id: string): Upload | undefined {
+    const upload = noted.get(id)
+    if (upload !== undefined) return upload
     const row = database.get<{ document: string }>('SELECT document FROM upload WHERE id = ?', id)
     return row === undefined ? undefined : (JSON.parse(row.document) as Upload)
   }
 
+  function writeNoted(): void {
+    clearTimeout(writing)
+    writing = undefined
+    if (noted.size === 0) return
+    database.transaction(() => {
+      for (const upload of noted.values()) write(upload)
+    })
+    noted.clear()
+  }
+
   function write(upload: Upload): void {
     const outstanding = upload.state === 'receiving' ? upload.byteLength - upload.receivedBytes : 0
+    const manifest = upload.released ? null : (upload.track?.manifest ?? null)
     database.run(
-      `INSERT INTO upload (id, state, manifest, outstanding, changed_at, document) VALUES (?, ?, ?, ?, ?, ?)
+      `INSERT INTO upload (id, state, manifest, outstanding, changed_at, document, account, made_of)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, manifest = excluded.manifest,
-         outstanding = excluded.outstanding, changed_at = excluded.changed_at, document = excluded.document`,
+         outstanding = excluded.outstanding, changed_at = excluded.changed_at, document = excluded.document,
+         made_of = excluded.made_of`,
       upload.id,
       upload.state,
-      upload.released ? null : (upload.track?.manifest ?? null),
+      manifest,
       outstanding,
       upload.changedAtMs,
       JSON.stringify(upload),
+      upload.account,
+      manifest === null ? null : upload.byteLength,
     )
   }
 
@@ -132,8 +190,12 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
   }
 
   return {
-    add(upload) {
-      database.transaction(() => write(upload))
+    add(upload, blocks = []) {
+      database.transaction(() => {
+        write(upload)
+        append(upload.id, blocks)
+      })
+      tell(upload.id)
     },
     get,
     change(id, change, blocks = []) {
@@ -147,8 +209,19 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
         append(id, blocks)
         return next
       })
-      if (result !== undefined) tell(id)
+      if (result === undefined) return undefined
+      if (result !== noted.get(id)) noted.delete(id)
+      tell(id)
       return result
+    },
+    note(id, change) {
+      const upload = get(id)
+      const wanted = upload && change(upload)
+      if (upload === undefined || wanted === undefined) return
+      noted.set(id, changed(upload, wanted, upload.state))
+      writing ??= setTimeout(writeNoted, noteMs)
+      writing.unref()
+      tell(id)
     },
     apply(id, event, change = () => ({})) {
       const result = database.transaction(() => {
@@ -158,6 +231,7 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
         write(next)
         return next
       })
+      noted.delete(id)
       tell(id)
       return result
     },
@@ -175,6 +249,30 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
           )
           .map(({ state, count }) => [state, count]),
       ),
+    countOpen(account) {
+      const count =
+        account === undefined
+          ? database.get<{ count: number }>(
+              `SELECT count(*) AS count FROM upload WHERE state IN ${openStates}`,
+            )
+          : database.get<{ count: number }>(
+              `SELECT count(*) AS count FROM upload WHERE account = ? AND state IN ${openStates}`,
+              account,
+            )
+      return count?.count ?? 0
+    },
+    queue: () =>
+      database.all<QueuedUpload>(
+        "SELECT id, account FROM upload WHERE state = 'queued' ORDER BY changed_at, id",
+      ),
+    madeOf: (byteLength) =>
+      database
+        .all<{ document: string }>(
+          'SELECT document FROM upload WHERE made_of = ? ORDER BY changed_at DESC LIMIT ?',
+          byteLength,
+          sameLengthLimit,
+        )
+        .map(({ document }) => JSON.parse(document) as Upload),
     outstandingBytes: () =>
       database.get<{ bytes: number }>('SELECT coalesce(sum(outstanding), 0) AS bytes FROM upload')?.bytes ??
       0,
@@ -195,6 +293,7 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
     blockCount,
     remove(id) {
       database.transaction(() => database.run('DELETE FROM upload WHERE id = ?', id))
+      noted.delete(id)
       tell(id)
     },
     byManifest: (manifest) =>
@@ -216,5 +315,6 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    close: writeNoted,
   }
 }

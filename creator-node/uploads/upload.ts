@@ -1,7 +1,7 @@
 import type { Manifest } from '@hexachord/protocol/manifests'
 import type { Address, Hash, Subject } from '@hexachord/protocol/names'
 import type { Grant } from '@hexachord/protocol/offers'
-import type { Receipt } from '@hexachord/protocol/receipts'
+import { neededCopies, type Receipt } from '@hexachord/protocol/receipts'
 import type { Replica, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Tags } from '../tags/index.ts'
 import type { AudioSource, RenditionPlan } from '../transcoding/index.ts'
@@ -20,6 +20,8 @@ export type Upload = {
   /** As given by the client; a label, never a path. */
   readonly filename: string
   readonly filetype: string | undefined
+  /** Whether the file itself becomes part of the track. */
+  readonly keepOriginal: boolean
   /** sha256 that the client expects. */
   readonly expectedSha256: Hash | undefined
   readonly byteLength: number
@@ -41,11 +43,22 @@ export type Upload = {
   /** Loudness, waveform and cover as they stand in the manifest; length of what can be heard. */
   readonly measured?: Pick<Manifest, 'loudness' | 'waveform'> & { readonly durationMs: number }
   readonly cover?: NonNullable<Manifest['cover']>
+  /** The file itself as it stands in the manifest, once all of it is stored; and how much of it is. */
+  readonly original?: NonNullable<Manifest['original']>
+  readonly originalDoneBytes?: number
+  /** Of which edition of this program's work the track is: see `recipe` in `reusing`. */
+  readonly recipe?: number
+  /** Whether the track was there before, made of the same file. */
+  readonly reused?: boolean
   /** Manifest of what is playable so far. */
   readonly playable?: string
   readonly track?: NonNullable<UploadAnswer['track']>
   readonly replicas: readonly UploadReplica[]
   readonly copies: number
+  /** Copies that are there; holders under common control count as one. */
+  readonly heldCopies?: number
+  /** What replication waits for, or why it went without some; in words. */
+  readonly waitingFor?: string | undefined
   /** Whether the source file was deleted. */
   readonly sourceGone: boolean
   /** Whether this node has let go of the track's blocks. */
@@ -78,8 +91,12 @@ export type UploadReplica = Replica & {
   readonly receipt?: Receipt
 }
 
-/** What the client is shown. */
-export function answerOf(upload: Upload): UploadAnswer & { notes: readonly string[] } {
+/** What the client is shown.
+ * @param beside what does not stand with the upload itself: length of its list of blocks, uploads before it in line */
+export function answerOf(
+  upload: Upload,
+  beside: { blocks: number; ahead?: number | undefined },
+): UploadAnswer {
   const { source, sha256, receivedAtMs, renderedAtMs, endedAtMs } = upload
   return {
     id: upload.id,
@@ -87,10 +104,12 @@ export function answerOf(upload: Upload): UploadAnswer & { notes: readonly strin
     subject: upload.subject,
     state: upload.state,
     ...upload.failure,
-    notes: upload.notes,
+    notes: [...upload.notes],
+    reused: upload.reused ?? false,
     filename: upload.filename,
     byteLength: upload.byteLength,
     receivedBytes: upload.receivedBytes,
+    ...(upload.state === 'queued' && beside.ahead !== undefined ? { ahead: beside.ahead } : {}),
     ...(source && sha256
       ? {
           source: {
@@ -110,6 +129,10 @@ export function answerOf(upload: Upload): UploadAnswer & { notes: readonly strin
       doneMs,
       segments,
     })),
+    ...(upload.keepOriginal
+      ? { original: { doneBytes: upload.originalDoneBytes ?? 0, byteLength: upload.byteLength } }
+      : {}),
+    blocks: beside.blocks,
     playable: upload.playable ?? null,
     track: upload.track ?? null,
     replicas: upload.replicas.map(({ operator, endpoint, state, blocks, reason }) => ({
@@ -121,6 +144,9 @@ export function answerOf(upload: Upload): UploadAnswer & { notes: readonly strin
     })),
     receipts: upload.replicas.flatMap(({ receipt }) => receipt ?? []),
     copies: upload.copies,
+    neededCopies: Math.min(neededCopies, upload.copies),
+    heldCopies: upload.heldCopies ?? 0,
+    ...(upload.waitingFor === undefined ? {} : { waitingFor: upload.waitingFor }),
     ms: {
       ...(receivedAtMs && renderedAtMs ? { transcode: renderedAtMs - receivedAtMs } : {}),
       ...(renderedAtMs && endedAtMs && upload.state === 'ready'

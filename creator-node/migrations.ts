@@ -1,0 +1,17 @@
+import { outboxMigrations } from '@hexachord/platform/chain'
+import { archiveMigrations } from '@hexachord/storage/archives'
+import { catalogueMigrations } from '@hexachord/storage/catalogue'
+import { ipfsMigrations } from '@hexachord/storage/ipfs'
+import { budgetMigrations, inviteMigrations } from './admission/index.ts'
+import { uploadMigrations } from './uploads/index.ts'
+
+/** All that stands in a creator node's one database. */
+export const creatorMigrations = [
+  ...ipfsMigrations,
+  ...catalogueMigrations,
+  ...outboxMigrations,
+  ...budgetMigrations,
+  ...inviteMigrations,
+  ...uploadMigrations,
+  ...archiveMigrations,
+]

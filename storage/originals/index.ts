@@ -1,0 +1,1 @@
+export { originalRoutes } from './original-routes.ts'
