@@ -5,7 +5,7 @@ import { freshNode, type IpfsNodeFactory, putList, putSample } from './subject.t
 
 const leafSeeds = ['a', 'b', 'c', 'd', 'e']
 
-export function collectingSuite(factory: IpfsNodeFactory): void {
+export function collectingSuite(factory: IpfsNodeFactory, sequences: number): void {
   describe('collecting what nobody names', () => {
     const given = freshNode(factory)
 
@@ -114,7 +114,7 @@ export function collectingSuite(factory: IpfsNodeFactory): void {
           for (const [root, name] of names.entries()) expect(await node.has(name)).toBe(pinned.has(root))
           for (const name of names) await node.unpin(name)
         }),
-        { numRuns: 25 },
+        { numRuns: sequences },
       )
     })
   })

@@ -78,6 +78,8 @@ export function enduringSuite(factory: IpfsNodeFactory): void {
         node.isPinned(cid, { signal }),
         node.verify(cid, { signal }),
         node.usage({ signal }),
+        node.check({ signal }),
+        node.collect({ graceMs: 0, signal }),
         node.protect([cid], 0, { signal }),
         gather(node.pins({ signal })),
         gather(node.blocks({ signal })),
@@ -100,11 +102,13 @@ export function enduringSuite(factory: IpfsNodeFactory): void {
 
     test('a closed node says so, and closing twice is closing once', async () => {
       const { node } = given
+      await node.check()
       const cid = await putSample(node, 'here')
       const last = node.put(sampleBytes('the last one'), 'raw')
       await Promise.all([node.close(), node.close()])
       expect(await last).toBe(await cidOf(sampleBytes('the last one'), 'raw'))
       await expect(node.get(cid)).rejects.toThrow(NodeClosed)
+      await expect(node.check()).rejects.toThrow(NodeClosed)
       await expect(node.put(sampleBytes('too late'), 'raw')).rejects.toThrow(NodeClosed)
     })
   })
