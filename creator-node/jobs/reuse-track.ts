@@ -22,5 +22,6 @@ export async function reuseTrack(work: Work, signal: AbortSignal): Promise<boole
   // It may have been let go of between the two.
   await ipfs.pin(made.track.manifest, { signal })
   work.onReused(id)
+  work.onFirstBlock(id)
   return true
 }
