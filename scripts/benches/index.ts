@@ -2,8 +2,9 @@ import type { Bench } from './bench.ts'
 import { gateway } from './gateway.ts'
 import { ingest } from './ingest.ts'
 import { playlist } from './playlist.ts'
+import { start } from './start.ts'
 
 export { type Bench, type BenchContext, type BenchResult, describeLimit, holds, type Limit } from './bench.ts'
 
 /** All of them, in the order in which content goes through the network. */
-export const benches: readonly Bench[] = [ingest, gateway, playlist]
+export const benches: readonly Bench[] = [ingest, gateway, playlist, start]

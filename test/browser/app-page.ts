@@ -1,9 +1,6 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { launchChromium, servePage } from '@hexachord/scripts/browser'
 import type { Browser, Page } from 'playwright-core'
-import { launchChromium } from './chromium.ts'
 import type { Heard, PlayerSettings, Publication, Published, SdkPlayback } from './page/messages.ts'
 
 export type AppPage = {
@@ -24,51 +21,23 @@ export type App = {
   close(): Promise<void>
 }
 
-/** Serves the page from loopback, which browsers take for a safe origin, and starts Chromium. */
+/** Serves the page and starts Chromium. */
 export async function startApp(): Promise<App> {
-  const script = await bundle()
-  const server = createServer((request, response) => {
-    if (request.url === '/app.js') response.setHeader('content-type', 'text/javascript').end(script)
-    else response.setHeader('content-type', 'text/html').end('<!doctype html><script src="app.js"></script>')
-  })
-  const listening = Promise.withResolvers<void>()
-  server.once('error', listening.reject).listen(0, '127.0.0.1', listening.resolve)
-  await listening.promise
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const close = async () => {
-    const closed = new Promise((resolve) => server.close(resolve))
-    server.closeAllConnections()
-    await closed
-  }
+  const served = await servePage(fileURLToPath(new URL('page/app.ts', import.meta.url)))
   let browser: Browser
   try {
     browser = await launchChromium()
   } catch (error) {
-    await close()
+    await served.close()
     throw error
   }
   return {
-    open: (onSecond) => openPage(browser, origin, onSecond),
+    open: (onSecond) => openPage(browser, served.origin, onSecond),
     async close() {
       await browser.close()
-      await close()
+      await served.close()
     },
   }
-}
-
-async function bundle(): Promise<Uint8Array> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('page/app.ts', import.meta.url))],
-    bundle: true,
-    format: 'iife',
-    platform: 'browser',
-    target: 'es2022',
-    write: false,
-    logLevel: 'error',
-  })
-  const [file] = outputFiles
-  if (file === undefined) throw new Error('esbuild wrote no file')
-  return file.contents
 }
 
 async function openPage(

@@ -18,11 +18,14 @@ export type HlsSource = { readonly url: string; readonly config: Partial<HlsConf
 
 /** Plays an opened track in hls.js: playlists are built on the fly, every block comes from the track's holders
  * and is checked, and the next holder is asked below the player, which never notices.
- * The settings start three times faster than the defaults. */
-export function hlsSource(opened: OpenedTrack): HlsSource {
+ * The settings start three times faster than the defaults.
+ * @param opened also one that is still being opened, so that hls.js gets the media element ready meanwhile; where
+ * that fails, hls.js reports a fatal error with the reason */
+export function hlsSource(opened: OpenedTrack | Promise<OpenedTrack>): HlsSource {
+  const blocks = createTrackBlocks(Promise.resolve(opened))
   class TrackLoader extends BlockLoader {
     constructor(_config: HlsConfig) {
-      super(opened)
+      super(blocks)
     }
   }
   return {
@@ -31,17 +34,61 @@ export function hlsSource(opened: OpenedTrack): HlsSource {
   }
 }
 
+type Block = {
+  readonly bytes: Uint8Array
+  /** When it was asked for, where that was before hls.js did. */
+  readonly askedAtMs?: number
+}
+
+type TrackBlocks = {
+  readonly opened: Promise<OpenedTrack>
+  /** Fetches what a player that has the playlist of a rendition asks for next, the first time. */
+  fetchStart(opened: OpenedTrack, renditionIndex: number): void
+  block(opened: OpenedTrack, cid: string, signal: AbortSignal): Promise<Block>
+}
+
+function createTrackBlocks(opened: Promise<OpenedTrack>): TrackBlocks {
+  const ahead = new Map<string, Promise<Block>>()
+  let started = false
+  // hls.js hears of a failure when it asks for the first playlist.
+  opened.catch(() => undefined)
+  return {
+    opened,
+    fetchStart({ loaded, block }, renditionIndex) {
+      // Only where sound begins: hls.js itself fetches ahead from then on.
+      if (started) return
+      started = true
+      const rendition = loaded.renditions[renditionIndex]
+      const [first] = rendition?.segments ?? []
+      for (const link of [rendition?.init.data, first?.[2]]) {
+        if (link === undefined) continue
+        const askedAtMs = performance.now()
+        const fetched = block(link['/']).then(({ bytes }) => ({ bytes, askedAtMs }))
+        fetched.catch(() => undefined)
+        ahead.set(link['/'], fetched)
+      }
+    },
+    async block({ block }, cid, signal) {
+      const fetched = ahead.get(cid)
+      ahead.delete(cid)
+      // One that failed is asked for anew: its holders may be back.
+      const early = await fetched?.catch(() => undefined)
+      return early ?? block(cid, signal)
+    },
+  }
+}
+
 /** hls.js makes one loader per request. */
 class BlockLoader implements Loader<LoaderContext> {
   context: LoaderContext | null = null
   readonly stats: LoaderStats = freshStats()
-  readonly #opened: OpenedTrack
+  readonly #blocks: TrackBlocks
   readonly #abort = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
   #callbacks: LoaderCallbacks<LoaderContext> | undefined
 
-  constructor(opened: OpenedTrack) {
-    this.#opened = opened
+  constructor(blocks: TrackBlocks) {
+    this.#blocks = blocks
   }
 
   destroy(): void {
@@ -95,10 +142,17 @@ class BlockLoader implements Loader<LoaderContext> {
 
   async #answer({ url, rangeStart, rangeEnd }: LoaderContext): Promise<string | ArrayBuffer> {
     const path = new URL(url).pathname
-    if (path === '/master.m3u8') return this.#opened.master((index) => `${origin}/${index}.m3u8`)
+    const opened = await this.#blocks.opened
+    if (path === '/master.m3u8') return opened.master((index) => `${origin}/${index}.m3u8`)
     const [, media] = /^\/(\d+)\.m3u8$/.exec(path) ?? []
-    if (media !== undefined) return this.#opened.media(Number(media), (cid) => `${origin}/ipfs/${cid}`)
-    const { bytes } = await this.#opened.block(path.slice('/ipfs/'.length), this.#abort.signal)
+    if (media !== undefined) {
+      this.#blocks.fetchStart(opened, Number(media))
+      return opened.media(Number(media), (cid) => `${origin}/ipfs/${cid}`)
+    }
+    const cid = path.slice('/ipfs/'.length)
+    const { bytes, askedAtMs } = await this.#blocks.block(opened, cid, this.#abort.signal)
+    // Else hls.js would take the connection for quicker than it is.
+    if (askedAtMs !== undefined) this.stats.loading.start = this.stats.loading.first = askedAtMs
     const part = rangeEnd ? bytes.subarray(rangeStart ?? 0, rangeEnd) : bytes
     // A copy of its own: hls.js hands the buffer over to the media source.
     return new Uint8Array(part).buffer

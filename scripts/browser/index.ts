@@ -1,0 +1,2 @@
+export { launchChromium } from './chromium.ts'
+export { bundleScript, pageOfScript, type ServedPage, servePage } from './serve-page.ts'
