@@ -10,12 +10,14 @@ export function globalOptions(command: Command): GlobalOptions {
   return command.optsWithGlobals()
 }
 
+/** @param onlyReads needs no creator node, so that none is looked for */
 export async function openConnection(
   command: Command,
   { env, signal }: Context,
+  { onlyReads = false }: { onlyReads?: boolean } = {},
 ): Promise<{ connection: Connection; settings: Settings }> {
   const settings = await readSettings(env, globalOptions(command))
-  const connection = await connect({ ...settings, signal })
+  const connection = await connect({ ...settings, ...(onlyReads ? { creators: [] } : {}), signal })
   for (const { origin, reason } of connection.dropped) {
     process.stderr.write(`hexachord: ${origin} is left aside: ${reason}\n`)
   }

@@ -5,20 +5,41 @@ import { ApiError, NoProvider } from '@hexachord/sdk/connect'
 import { KeyError } from '@hexachord/sdk/keys'
 import { RenditionUnknown } from '@hexachord/sdk/playing'
 import { UploadFailed } from '@hexachord/sdk/uploading'
-import { ActionRejected } from '@hexachord/sdk/writing'
+import { ActionRejected, NotRelayed, PaymentFailed } from '@hexachord/sdk/writing'
 import { CommanderError } from 'commander'
 import { UsageError } from '../settings/index.ts'
 
 /** 0 done, 1 failed, 2 used wrongly, 3 not found, 4 the network is away, 5 the network said no, 130 interrupted. */
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 130
 
+/** Ctrl-C, or the end of the session, while an upload was under way. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+
+  constructor() {
+    super(
+      "interrupted: what was sent is kept; the same command goes on with it, and 'hexachord cancel' gives it up",
+    )
+  }
+}
+
+/** Some of several files failed, and the result says which; `cause` is the error of the first. */
+export class Incomplete extends Error {
+  override readonly name = 'Incomplete'
+
+  constructor(message: string, cause: unknown) {
+    super(message, { cause })
+  }
+}
+
 const wrongUse = [CommanderError, UsageError, KeyError, RenditionUnknown, ActionError]
 
 export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof Incomplete) return exitCodeOf(error.cause)
   if (wrongUse.some((kind) => error instanceof kind)) return 2
   if (error instanceof NameError) return 3
   if (error instanceof NoProvider || error instanceof RetrievalFailed) return 4
-  if (error instanceof UploadFailed || error instanceof ActionRejected) return 5
+  if ([UploadFailed, ActionRejected, PaymentFailed].some((kind) => error instanceof kind)) return 5
   if (error instanceof ApiError) {
     if (error.status === 404 || error.status === 410) return 3
     return error.status === 0 || error.status >= 500 ? 4 : 5
@@ -32,5 +53,8 @@ export function messageOf(error: unknown): string {
     if (error.code === 'commander.help') return "a command is missing: 'hexachord --help' lists them"
     return error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
   }
-  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ')
+  const message = (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ')
+  // The action is signed and kept: only its way to the chain is missing.
+  if (!(error instanceof NotRelayed)) return message
+  return `${message}; or give --pay --rpc <url> to send the action yourself: nothing is made or signed again`
 }

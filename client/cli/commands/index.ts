@@ -1,12 +1,14 @@
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import type { Context } from './context.ts'
-import { type ExitCode, exitCodeOf, messageOf } from './errors.ts'
+import { type ExitCode, exitCodeOf, Interrupted, messageOf } from './errors.ts'
 import { addKeyCommand } from './key.ts'
 import { addPlayCommand } from './play.ts'
 import { addSearchCommand } from './search.ts'
 import { addStatusCommand } from './status.ts'
+import { addUnpublishCommand } from './unpublish.ts'
 import { addUploadCommand } from './upload.ts'
+import { addCancelCommand, addUploadsCommand } from './uploads.ts'
 
 /** In `performance.now()`: what Node takes to load us is time that the user waits. */
 const processStart = 0
@@ -14,9 +16,13 @@ const processStart = 0
 /** Runs one command line. The result goes to stdout; progress, warnings and one line for an error to stderr. */
 export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<ExitCode> {
   const stop = new AbortController()
-  const interrupt = () => stop.abort(new Error('interrupted'))
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
+  const interrupt = () => {
+    // Whoever asks twice does not want to wait for what the first one has begun.
+    if (stop.signal.aborted) process.exit(130)
+    stop.abort(new Error('interrupted'))
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
   try {
     await programOf({ env, signal: stop.signal, startedAt: processStart }).parseAsync([...args], {
       from: 'user',
@@ -26,7 +32,7 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
     // Help and version were asked for, and are printed.
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const code = stop.signal.aborted ? 130 : exitCodeOf(error)
-    const message = stop.signal.aborted ? 'interrupted' : messageOf(error)
+    const message = stop.signal.aborted && !(error instanceof Interrupted) ? 'interrupted' : messageOf(error)
     const isJson = args.includes('--json')
     process.stderr.write(isJson ? `${JSON.stringify({ error: message, code })}\n` : `hexachord: ${message}\n`)
     return code
@@ -41,7 +47,10 @@ function programOf(context: Context): Command {
     .description('Publish and play music on a network that nobody owns.')
     .version(manifest.version)
     .option('--discovery <origins>', 'discovery providers, with commas between')
-    .option('--creator <origins>', 'creator nodes, with commas between')
+    .option(
+      '--node, --creator <origins>',
+      'only these creator nodes, with commas between; default: those on the chain',
+    )
     .option('--json', 'print one line of JSON')
     // Commands inherit these two: errors are thrown, and printed by us.
     .exitOverride()
@@ -52,6 +61,9 @@ function programOf(context: Context): Command {
     )
   addKeyCommand(program, context)
   addUploadCommand(program, context)
+  addUploadsCommand(program, context)
+  addCancelCommand(program, context)
+  addUnpublishCommand(program, context)
   addPlayCommand(program, context)
   addSearchCommand(program, context)
   addStatusCommand(program, context)

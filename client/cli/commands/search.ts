@@ -9,7 +9,7 @@ export function addSearchCommand(program: Command, context: Context): void {
     .description('find tracks, artists and playlists')
     .argument('<words...>')
     .action(async (words: string[], _options: unknown, self: Command) => {
-      const { connection } = await openConnection(self, context)
+      const { connection } = await openConnection(self, context, { onlyReads: true })
       const found = await search(connection, words.join(' '), { signal: context.signal })
       const lines = [
         ...found.tracks.map((track) => `track     ${track.id}  ${track.title} by ${track.artist}`),

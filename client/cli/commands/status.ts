@@ -9,7 +9,7 @@ export function addStatusCommand(program: Command, context: Context): void {
     .command('status')
     .description('how the network is doing, seen from here')
     .action(async (_options: unknown, self: Command) => {
-      const { connection } = await openConnection(self, context)
+      const { connection } = await openConnection(self, context, { onlyReads: true })
       const { signal } = context
       const { items } = await connection.discover('/v1/operators', listOf(operatorAnswerSchema), { signal })
       const nodes = await Promise.all(

@@ -1,36 +1,77 @@
 import type { Progress } from '@hexachord/sdk/uploading'
-import { type Bar, progressBar } from '../terminal/index.ts'
+import { progressBars } from '../terminal/index.ts'
+import { type Described, describeProgress, machineProgress } from './describe-progress.ts'
 
-/** Shows an upload as it goes on, one bar per step. */
-export function showUpload() {
-  const startedAt = performance.now()
-  let sentAt: number | undefined
-  let current: { readonly step: string; readonly bar: Bar } | undefined
-  const bar = (step: string, unit: 'bytes' | 'parts'): Bar => {
-    if (current?.step !== step) {
-      current?.bar.stop()
-      current = { step, bar: progressBar(step, unit) }
-    }
-    return current.bar
+/** A line that says little more than the one before it is left out: this share of a step is worth one. */
+const worthALine = 0.2
+const worthJson = 0.05
+
+/** Shows uploads as they go on, on stderr: a bar per file in a terminal, else lines; with `json` lines of JSON. */
+export function showUploads(
+  files: readonly string[],
+  { json }: { json: boolean },
+): { show(file: number, progress: Progress): void; stop(): void } {
+  if (json) return showLines(worthJson, (file, progress) => jsonLine(files[file], progress))
+  if (!process.stderr.isTTY) {
+    return showLines(worthALine, (file, _, { step, text }) => `${files[file]}: ${step}: ${text}\n`)
   }
+  const bars = progressBars(files)
   return {
-    show(progress: Progress): void {
-      if (progress.step === 'sending') {
-        sentAt = undefined
-        bar('sending', 'bytes').update(progress.sentBytes, progress.totalBytes)
-        return
-      }
-      const { upload } = progress
-      sentAt ??= performance.now()
-      if (upload.state === 'processing') {
-        const total = (upload.source?.durationMs ?? 0) * upload.renditions.length
-        const done = upload.renditions.reduce((sum, rendition) => sum + rendition.doneMs, 0)
-        if (total > 0) bar('transcoding', 'parts').update(Math.round(done / 1000), Math.round(total / 1000))
-      }
-      if (upload.state === 'replicating') bar('copies', 'parts').update(upload.receipts.length, upload.copies)
+    show(file, progress) {
+      const { step, done, total, text } = describeProgress(progress)
+      bars.update(file, done, total, text === '' ? step : `${step}: ${text}`)
     },
-    stop: () => current?.bar.stop(),
-    /** From the start to the last byte sent. */
-    sendingMs: () => Math.round((sentAt ?? performance.now()) - startedAt),
+    stop: bars.stop,
+  }
+}
+
+function jsonLine(file: string | undefined, progress: Progress): string {
+  return `${JSON.stringify({ file, ...machineProgress(progress) })}\n`
+}
+
+function showLines(
+  worth: number,
+  lineOf: (file: number, progress: Progress, described: Described) => string,
+) {
+  const shown = new Map<number, Described>()
+  return {
+    show(file: number, progress: Progress): void {
+      const described = describeProgress(progress)
+      const before = shown.get(file)
+      const isNews =
+        before?.step !== described.step ||
+        partOf(described) - partOf(before) >= worth ||
+        (described.total === 0 && before.text !== described.text)
+      if (!isNews) return
+      shown.set(file, described)
+      process.stderr.write(lineOf(file, progress, described))
+    },
+    stop: () => undefined,
+  }
+}
+
+function partOf({ done, total }: Described): number {
+  return total === 0 ? 0 : done / total
+}
+
+/** When each file had been sent, and when its publishing began, of `performance.now()`. */
+export function timeSteps() {
+  const sentAt = new Map<number, number>()
+  const publishedFrom = new Map<number, number>()
+  return {
+    note(file: number, progress: Progress): void {
+      const now = performance.now()
+      if (progress.step === 'sending') sentAt.delete(file)
+      else if (progress.step === 'publishing') publishedFrom.set(file, publishedFrom.get(file) ?? now)
+      else if (progress.step !== 'moving' && !sentAt.has(file)) sentAt.set(file, now)
+    },
+    /** ms from `startedAt` to the last byte sent, and from the signed action to the end. */
+    of(file: number, startedAt: number): { upload: number; publish: number } {
+      const now = performance.now()
+      return {
+        upload: Math.round((sentAt.get(file) ?? startedAt) - startedAt),
+        publish: Math.round(now - (publishedFrom.get(file) ?? now)),
+      }
+    },
   }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exampleTrack } from '@hexachord/protocol/vectors'
+import { account } from '@hexachord/sdk/fixtures'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { type Cli, type Network, newUser, startNetwork } from '../fixtures/index.ts'
 
@@ -9,7 +10,7 @@ import { type Cli, type Network, newUser, startNetwork } from '../fixtures/index
 jest.setTimeout(60_000)
 
 const recorded = await exampleTrack()
-const address = '0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266'
+const { address } = account
 
 let network: Network
 let user: Cli
@@ -17,9 +18,7 @@ let file: string
 beforeEach(async () => {
   network = await startNetwork(recorded, { tags: { title: 'Tagged' } })
   user = await newUser(network.env)
-  const paper = join(user.home, 'words')
-  await writeFile(paper, 'test test test test test test test test test test test junk')
-  await user('key', 'restore', '--words-file', paper)
+  await user.giveKey()
   file = join(user.home, 'song.flac')
   await writeFile(file, randomBytes(100_000))
 })
@@ -59,14 +58,67 @@ describe('hexachord upload', () => {
       licence: 'CC0-1.0',
       rightsHeld: true,
     })
-    const uploads = await readFile(join(user.home, 'hexachord/uploads.json'), 'utf8')
-    expect(JSON.parse(uploads)).toEqual({})
+    await expect(user('uploads')).resolves.toMatchObject({ stdout: 'everything is finished\n' })
+  })
+
+  test('tells how it goes on, as lines of text or of JSON', async () => {
+    const words = await user('upload', file, '--artist', 'Guido', '--i-hold-the-rights')
+    expect(words.stderr).toMatch(/song\.flac: sending: 0\.\d MB of 0\.1 MB to http/)
+    expect(words.stderr).toMatch(/song\.flac: applied: published: everybody can find it/)
+    const json = await user('upload', file, '--artist', 'Guido', '--i-hold-the-rights', '--again', '--json')
+    const events = json.stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(events[0]).toEqual({ notice: expect.stringContaining('public for ever') })
+    const steps = new Set(events.slice(1).map(({ step }) => step))
+    expect([...steps]).toEqual(expect.arrayContaining(['sending', 'ready', 'publishing']))
+    expect(events.at(-1)).toMatchObject({ file, step: 'publishing', status: 'applied' })
+  })
+
+  test('publishes nothing twice, unless it is told to', async () => {
+    const command = ['upload', file, '--artist', 'Guido', '--i-hold-the-rights', '--json']
+    const first = JSON.parse((await user(...command)).stdout)
+    const requests = network.creator.requests.filter((request) => !request.startsWith('GET')).length
+    const second = JSON.parse((await user(...command)).stdout)
+    expect(second).toMatchObject({ track: first.track, reused: true })
+    expect(network.creator.requests.filter((request) => !request.startsWith('GET'))).toHaveLength(requests)
+    const again = JSON.parse((await user(...command, '--again')).stdout)
+    expect(again.track).not.toBe(first.track)
+    expect(network.actions).toHaveLength(2)
+  })
+
+  test('replaces a track: what is not given stays as it was', async () => {
+    const first = ['upload', file, '--artist', 'Guido', '--genre', 'chant', '--licence', 'CC0-1.0']
+    const { track } = JSON.parse((await user(...first, '--i-hold-the-rights', '--json')).stdout)
+    const other = join(user.home, 'other.flac')
+    await writeFile(other, randomBytes(50_000))
+    const replaced = await user(
+      ...['upload', other, '--replace', track, '--title', 'Better', '--i-hold-the-rights', '--json'],
+    )
+    expect(JSON.parse(replaced.stdout)).toMatchObject({ track })
+    expect(JSON.parse(network.actions[1]?.content ?? '')).toMatchObject({
+      prev: expect.stringMatching(/^0x/),
+      title: 'Better',
+      artist: 'Guido',
+      genre: 'chant',
+      licence: 'CC0-1.0',
+    })
+  })
+
+  test('does not replace what is not there', async () => {
+    const unknown = `${address}-12345`
+    const { code } = await user('upload', file, '--replace', unknown, '--i-hold-the-rights')
+    expect(code).toBe(3)
+    expect(network.creator.requests).toEqual([])
   })
 
   test('keeps what it has sent when something is missing in the end', async () => {
     const nameless = await user('upload', file, '--i-hold-the-rights')
     expect(nameless).toMatchObject({ code: 2, stdout: '' })
     expect(nameless.stderr).toContain('give --artist')
+    const { uploads } = JSON.parse((await user('uploads', '--json')).stdout)
+    expect(uploads).toMatchObject([{ file: 'song.flac', state: 'ready', detail: 'not published yet' }])
     const sent = network.creator.requests.filter((request) => request.startsWith('PATCH')).length
     const named = await user('upload', file, '--i-hold-the-rights', '--artist', 'Guido', '--title', 'Mine')
     expect(named).toMatchObject({ code: 0 })
@@ -79,6 +131,8 @@ describe('hexachord upload', () => {
     ['a licence that is none', ['--licence', 'do what you want'], 'licence: must be an SPDX licence'],
     ['a title that is too long', ['--title', 'x'.repeat(201)], 'title: '],
     ['a track that is none', ['--replace', 'my-song'], "'my-song' is no track id"],
+    ['no node of the chain to pay at', ['--pay'], '--pay needs --rpc'],
+    ['a number that is none', ['--parallel', 'many'], 'It must be a number from 1 to 99.'],
   ])(
     'sends nothing with %s',
     async (_, options, message) => {

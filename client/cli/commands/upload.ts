@@ -1,146 +1,209 @@
-import { openAsBlob } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { basename } from 'node:path'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
-import type { UploadAnswer } from '@hexachord/protocol/rest'
-import {
-  assertPublishable,
-  publishingNotice,
-  publishTrack,
-  type TrackDetails,
-} from '@hexachord/sdk/publishing'
-import { forgetUpload, type UploadSource, uploadTrack } from '@hexachord/sdk/uploading'
-import type { Command } from 'commander'
-import { fileUploadMemory, keyStore, UsageError } from '../settings/index.ts'
-import { ask, askPassword } from '../terminal/index.ts'
-import { globalOptions, openConnection, print } from './connection.ts'
+import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
+import type { Connection } from '@hexachord/sdk/connect'
+import { findTrack, findUser } from '@hexachord/sdk/finding'
+import type { HeldKey } from '@hexachord/sdk/keys'
+import { assertPublishable, detailsOf, publishingNotice, type TrackDetails } from '@hexachord/sdk/publishing'
+import { type ReleaseFile, type ReleaseOptions, releaseTracks, uploadAlbum } from '@hexachord/sdk/releasing'
+import { cancelLeftUploads, forgetUpload, memoryKey, type UploadSource } from '@hexachord/sdk/uploading'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type FileMemory, fileUploadMemory, keyStore, UsageError } from '../settings/index.ts'
+import { ask, askPassword, confirmed } from '../terminal/index.ts'
+import { globalOptions, openConnection } from './connection.ts'
 import type { Context } from './context.ts'
-import { showUpload } from './upload-progress.ts'
+import { Interrupted } from './errors.ts'
+import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
+import { showUploads, timeSteps } from './upload-progress.ts'
+import { printUploads } from './upload-result.ts'
+import { sourceOf } from './upload-source.ts'
 
-type Options = {
+type Options = PayingOptions & {
   title?: string
   artist?: string
   album?: string
   genre?: string
   description?: string
-  licence: string
+  licence?: string
   iHoldTheRights?: true
   unlisted?: true
   replace?: string
+  keepOriginal?: true
+  invite?: string
+  parallel: number
+  order: 'tags' | 'given'
+  again?: true
+  wait: 'applied' | 'final'
 }
+
+const usualLicence = 'all-rights-reserved'
 
 export function addUploadCommand(program: Command, context: Context): void {
-  program
+  const command = program
     .command('upload')
-    .description('publish a file as a track')
-    .argument('<file>', 'any audio that ffmpeg reads')
-    .option('--title <text>', "default: the file's tag, or its name")
+    .description('publish files as tracks, and several with --album as an album')
+    .argument('<files...>', 'any audio that ffmpeg reads')
+    .option('--title <text>', "of a single file; default: the file's tag, or its name")
     .option('--artist <text>', "default: the file's tag")
-    .option('--album <text>')
+    .option('--album <title>', 'what the tracks are from; several files are published as this album')
     .option('--genre <text>')
-    .option('--description <text>')
-    .option('--licence <spdx>', 'such as CC-BY-4.0, or all-rights-reserved', 'all-rights-reserved')
+    .option('--description <text>', 'of the track, or of the album')
+    .option('--licence <spdx>', `such as CC-BY-4.0; default: ${usualLicence}`)
     .option('--i-hold-the-rights', 'say so; asked for otherwise')
     .option('--unlisted', 'leave it out of lists and search (not secret)')
-    .option('--replace <track>', 'replace the audio of this track; its name and links stay')
-    .action((file: string, options: Options, self: Command) => upload(file, options, self, context))
-}
-
-async function upload(file: string, options: Options, self: Command, context: Context): Promise<void> {
-  const { signal } = context
-  const source = await sourceOf(file)
-  const subject = subjectFrom(options.replace)
-  assertPublishable({ title: 'unknown yet', artist: 'unknown yet', ...given(options), ...rights(options) })
-  const { connection, settings } = await openConnection(self, context)
-  await confirmRights(options, context)
-  const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
-  const memory = fileUploadMemory(settings.directory)
-  const shown = showUpload()
-  let answer: UploadAnswer
-  try {
-    const onProgress = shown.show
-    answer = await uploadTrack(connection, key, source, { memory, signal, onProgress, ...subject })
-  } finally {
-    shown.stop()
-  }
-  const publishingAt = performance.now()
-  const track = await publishTrack(connection, key, answer, await detailsOf(options, answer, context), {
-    signal,
-  })
-  await forgetUpload(memory, key, source)
-  const now = performance.now()
-  if (answer.receipts.length < answer.copies && !globalOptions(self).json) {
-    process.stderr.write(`hexachord: only ${answer.receipts.length} of ${answer.copies} copies so far\n`)
-  }
-  print(
-    self,
-    {
-      track: track.id,
-      manifest: track.manifest,
-      replicas: track.holders,
-      ms: {
-        upload: shown.sendingMs(),
-        ...answer.ms,
-        publish: Math.round(now - publishingAt),
-        total: Math.round(now - context.startedAt),
-      },
-    },
-    [
-      `${track.title} by ${track.artist}`,
-      track.id,
-      `held by ${track.holders.length} operators`,
-      `${connection.providers[0]?.origin}/v1/tracks/${track.id}/stream`,
-    ].join('\n'),
+    .option(
+      '--replace <track>',
+      'replace the audio of this track; id, links and plays stay, and so does what is not given',
+    )
+    .option('--keep-original', 'make the file itself a part of the track, for whoever wants it as it is')
+    .option('--invite <code>', 'for a creator node that takes only whom it has invited')
+    .option('--parallel <files>', 'files that are sent at a time', wholeNumber, 3)
+    .addOption(
+      new Option('--order <by>', "of an album: by the files' track numbers, if all have one, or as given")
+        .choices(['tags', 'given'])
+        .default('tags'),
+    )
+    .option('--again', 'publish a file once more that this command has published before')
+    .addOption(
+      new Option('--wait <until>', 'end when it can be found, or when no reorganisation can take it back')
+        .choices(['applied', 'final'])
+        .default('applied'),
+    )
+    .addHelpText(
+      'after',
+      '\nAfter any interruption the same command goes on with what is still to do, and does nothing twice.' +
+        "\n'hexachord uploads' lists what is not finished, 'hexachord cancel' gives it up.",
+    )
+  addPayingOptions(command).action((files: string[], options: Options, self: Command) =>
+    upload(files, options, self, context),
   )
 }
 
-async function sourceOf(path: string): Promise<UploadSource> {
-  const info = await stat(path).catch((cause: unknown) => {
-    throw new UsageError(`${path} cannot be read`, { cause })
-  })
-  if (!info.isFile()) throw new UsageError(`${path} is not a file`)
-  if (info.size === 0) throw new UsageError(`${path} is empty`)
-  return {
-    filename: basename(path),
-    content: await openAsBlob(path),
-    fingerprint: `${basename(path)} ${info.size} ${Math.round(info.mtimeMs)}`,
+async function upload(paths: string[], options: Options, self: Command, context: Context): Promise<void> {
+  const { signal } = context
+  const sources = await Promise.all(paths.map(sourceOf))
+  assertUsable(sources, options)
+  const payerOf = payerFrom(options)
+  const { connection, settings } = await openConnection(self, context)
+  const replaced = options.replace ? await trackToReplace(connection, options.replace, context) : undefined
+  await confirmRights(options, self, context)
+  const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+  if (replaced) await assertOurs(connection, key, replaced, context)
+  const memory = fileUploadMemory(settings.directory)
+  if (options.again) for (const source of sources) await forgetUpload(memory, key, source)
+  const shown = showUploads(paths, { json: globalOptions(self).json === true })
+  const steps = timeSteps()
+  const settled: ReleaseOptions = {
+    ...{ memory, signal, payer: payerOf?.(key), until: options.wait, parallel: options.parallel },
+    ...{ keepOriginal: options.keepOriginal, invite: options.invite },
+    onProgress(file, progress) {
+      steps.note(file, progress)
+      shown.show(file, progress)
+    },
+  }
+  const files = sources.map(
+    (source): ReleaseFile => ({
+      source,
+      subject: replaced?.id,
+      details: (answer) => trackDetails(options, answer, { replaced, context, isOne: sources.length === 1 }),
+    }),
+  )
+  const tidying = cancelLeftUploads(connection, key, memory, { signal }).catch(() => undefined)
+  try {
+    const isAlbum = options.album !== undefined && files.length > 1
+    const released = isAlbum
+      ? await uploadAlbum(connection, key, files, albumDetails(options), { ...settled, order: options.order })
+      : { album: undefined, files: await releaseTracks(connection, key, files, settled) }
+    shown.stop()
+    printUploads(self, {
+      ...{ paths, ...released, isAlbum, context, connection },
+      times: paths.map((_, file) => steps.of(file, context.startedAt)),
+    })
+  } catch (error) {
+    if (signal.aborted && (await isBegun(memory, key, sources))) throw new Interrupted()
+    throw error
+  } finally {
+    shown.stop()
+    await tidying
   }
 }
 
-function subjectFrom(replace: string | undefined): { subject?: Subject } {
-  if (replace === undefined) return {}
-  if (isSubject(replace)) return { subject: replace }
-  throw new UsageError(`'${replace}' is no track id such as 0x…-123`)
-}
-
-async function confirmRights(options: Options, context: Context): Promise<void> {
-  process.stderr.write(`${publishingNotice}\n`)
-  if (options.iHoldTheRights) return
-  const question = "Do you hold the rights to publish this recording? Type 'yes': "
-  const answer = await ask(context, question, { instead: 'give --i-hold-the-rights' })
-  if (answer.trim() !== 'yes') throw new UsageError('nothing was published')
-}
-
-/** What the file says of itself, under what the artist says of it. */
-async function detailsOf(options: Options, upload: UploadAnswer, context: Context): Promise<TrackDetails> {
-  const instead = 'the file names no artist: give --artist; what was uploaded is kept'
-  const { title = upload.filename.replace(/\.[^.]+$/, ''), artist, ...tags } = upload.tags ?? {}
-  return {
-    title,
-    artist: options.artist ?? artist ?? (await ask(context, 'Artist: ', { instead })),
-    ...tags,
+/** @throws UsageError, ActionError */
+function assertUsable(sources: readonly UploadSource[], options: Options): void {
+  if (new Set(sources.map(({ fingerprint }) => fingerprint)).size < sources.length) {
+    throw new UsageError('the same file is named twice')
+  }
+  if (sources.length > 1 && options.title) throw new UsageError('--title is for a single file')
+  if (sources.length > 1 && options.replace) throw new UsageError('--replace takes a single file')
+  assertPublishable({
+    ...{ title: 'unknown yet', artist: 'unknown yet', licence: usualLicence, rightsHeld: true },
     ...given(options),
-    ...rights(options),
+  })
+}
+
+async function trackToReplace(connection: Connection, id: string, { signal }: Context): Promise<Track> {
+  if (!isSubject(id)) throw new UsageError(`'${id}' is no track id such as 0x…-123`)
+  return findTrack(connection, id as Subject, { signal })
+}
+
+/** Told now, and not after the file was sent. */
+async function assertOurs(
+  connection: Connection,
+  key: HeldKey,
+  { id, author }: Track,
+  { signal }: Context,
+): Promise<void> {
+  if (author === key.address) return
+  const { controller } = await findUser(connection, author, { signal })
+  if (controller !== key.address) {
+    throw new UsageError(`${id} is of ${author}: your key, ${key.address}, cannot replace it`)
   }
 }
 
-function given({ title, artist, album, genre, description, unlisted }: Options) {
-  const all = { title, artist, album, genre, description, unlisted }
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Partial<
-    typeof all
-  >
+async function confirmRights(options: Options, self: Command, context: Context): Promise<void> {
+  const { json } = globalOptions(self)
+  process.stderr.write(json ? `${JSON.stringify({ notice: publishingNotice })}\n` : `${publishingNotice}\n`)
+  if (options.iHoldTheRights) return
+  const question = 'Do you hold the rights to publish this?'
+  if (await confirmed(context, question, { instead: 'give --i-hold-the-rights' })) return
+  throw new UsageError('nothing was published')
 }
 
-function rights({ licence }: Options) {
-  return { licence, rightsHeld: true } as const
+/** What the file says of itself, under what the artist says of it; of a track that is replaced, what was said before. */
+async function trackDetails(
+  options: Options,
+  { tags = {}, filename }: UploadAnswer,
+  { replaced, context, isOne }: { replaced: Track | undefined; context: Context; isOne: boolean },
+): Promise<TrackDetails> {
+  const { description, ...said } = given(options)
+  const mine = isOne && description !== undefined ? { ...said, description } : said
+  if (replaced) return { ...detailsOf(replaced), ...mine }
+  const { disc: _, number: __, title = filename.replace(/\.[^.]+$/, ''), artist, ...others } = tags
+  const instead = 'the file names no artist: give --artist; what was uploaded is kept'
+  return {
+    ...{ title, licence: usualLicence, rightsHeld: true },
+    artist: options.artist ?? artist ?? (await ask(context, `Artist of ${filename}: `, { instead })),
+    ...others,
+    ...mine,
+  }
+}
+
+function albumDetails({ album = '', description, unlisted }: Options) {
+  return { title: album, description, unlisted }
+}
+
+function given({ title, artist, album, genre, description, licence, unlisted }: Options) {
+  const all = { title, artist, album, genre, description, licence, unlisted }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Partial<{
+    -readonly [Name in keyof TrackDetails]: Exclude<TrackDetails[Name], undefined>
+  }>
+}
+
+async function isBegun(memory: FileMemory, key: HeldKey, sources: readonly UploadSource[]): Promise<boolean> {
+  const saved = await Promise.all(sources.map((source) => memory.load(memoryKey(key, source))))
+  return saved.some((upload) => upload !== undefined && !upload.published)
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9][0-9]?$/.test(text)) throw new InvalidArgumentError('It must be a number from 1 to 99.')
+  return Number(text)
 }

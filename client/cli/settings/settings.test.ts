@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keyFromPrivateKey } from '@hexachord/sdk/keys'
@@ -18,7 +18,7 @@ describe('settings', () => {
     await expect(readSettings({ HEXACHORD_HOME: home })).resolves.toEqual({
       directory: home,
       discovery: ['http://127.0.0.1:4610'],
-      creators: ['http://127.0.0.1:4600'],
+      creators: 'find',
       gateways: [],
     })
     await expect(readSettings({ XDG_CONFIG_HOME: home })).resolves.toMatchObject({
@@ -83,27 +83,46 @@ describe('the memory of uploads', () => {
     await fileUploadMemory(directory).forget('one')
     await expect(fileUploadMemory(directory).load('one')).resolves.toBeUndefined()
     await expect(fileUploadMemory(directory).load('two')).resolves.toEqual(saved)
-    await expect(readdir(directory)).resolves.toEqual(['uploads.json'])
+    await expect(fileUploadMemory(directory).list()).resolves.toEqual([{ key: 'two', saved }])
+    await expect(readdir(join(directory, 'uploads'))).resolves.toHaveLength(1)
   })
 
-  test.each(['', 'null', '[]', '{"one":{"subject":"?"}}', '{"one"'])(
+  test('loses nothing where several files are sent at a time', async () => {
+    const memory = fileUploadMemory(home)
+    const keys = Array.from({ length: 20 }, (_, index) => `upload ${index}`)
+    await Promise.all(keys.map((key) => memory.save(key, saved)))
+    const kept = await fileUploadMemory(home).list()
+    expect(kept.map(({ key }) => key).toSorted()).toEqual(keys.toSorted())
+  })
+
+  test.each(['', 'null', '[]', '{"key":"one","saved":{"subject":"?"}}', '{"one"'])(
     'begins anew from a file of %j',
     async (text) => {
-      await mkdir(home, { recursive: true })
-      await writeFile(join(home, 'uploads.json'), text)
       const memory = fileUploadMemory(home)
+      await memory.save('one', saved)
+      const [name = ''] = await readdir(join(home, 'uploads'))
+      await writeFile(join(home, 'uploads', name), text)
       await expect(memory.load('one')).resolves.toBeUndefined()
+      await expect(memory.list()).resolves.toEqual([])
       await memory.save('one', saved)
       await expect(memory.load('one')).resolves.toEqual(saved)
     },
   )
 
   test('forgets the oldest of very many', async () => {
-    const all = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`upload ${index}`, saved]))
-    await writeFile(join(home, 'uploads.json'), JSON.stringify(all))
-    await fileUploadMemory(home).save('last', saved)
-    const kept = JSON.parse(await readFile(join(home, 'uploads.json'), 'utf8'))
-    expect(Object.keys(kept)).toHaveLength(100)
-    expect(kept['upload 0']).toBeUndefined()
+    const memory = fileUploadMemory(home, 3)
+    for (const key of ['one', 'two', 'three', 'four']) {
+      await memory.save(key, saved)
+      const files = await readdir(join(home, 'uploads'))
+      // Clocks of file systems are coarse.
+      const ages = await Promise.all(files.map((name) => ageOf(join(home, 'uploads', name))))
+      await Promise.all(ages.map(({ path, time }) => utimes(path, time - 10, time - 10)))
+    }
+    const kept = await memory.list()
+    expect(kept.map(({ key }) => key).toSorted()).toEqual(['four', 'three', 'two'])
   })
 })
+
+async function ageOf(path: string): Promise<{ path: string; time: number }> {
+  return { path, time: (await stat(path)).mtimeMs / 1000 }
+}

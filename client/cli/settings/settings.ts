@@ -11,16 +11,18 @@ export type Settings = {
   readonly directory: string
   /** Origins. */
   readonly discovery: readonly string[]
-  readonly creators: readonly string[]
+  /** `find`: those on the chain. */
+  readonly creators: readonly string[] | 'find'
   readonly gateways: readonly string[]
 }
 
-// The ports of a network that `scripts/start` runs.
-const local = { discovery: ['http://127.0.0.1:4610'], creators: ['http://127.0.0.1:4600'] }
+// The port of a network that `scripts/start` runs.
+const localDiscovery = ['http://127.0.0.1:4610']
 
 /** Where the client keeps its key and finds the network: options, then the environment
  * (`HEXACHORD_DISCOVERY`, `HEXACHORD_CREATORS`, `HEXACHORD_GATEWAYS`: origins with commas between), then
- * `config.json` in `HEXACHORD_HOME` (default `~/.config/hexachord`), then the local network.
+ * `config.json` in `HEXACHORD_HOME` (default `~/.config/hexachord`), then the local network. Where no creator nodes are
+ * named, discovery knows them.
  * @throws UsageError */
 export async function readSettings(
   env: NodeJS.ProcessEnv,
@@ -29,13 +31,13 @@ export async function readSettings(
   const base = env.XDG_CONFIG_HOME || join(homedir(), '.config')
   const directory = env.HEXACHORD_HOME || join(base, 'hexachord')
   const file = await readConfig(join(directory, 'config.json'))
-  const pick = (option: string | undefined, variable: string | undefined, name: string, usual: string[]) =>
-    origins(option ?? variable, name) ?? file[name] ?? usual
+  const pick = (option: string | undefined, variable: string | undefined, name: string) =>
+    origins(option ?? variable, name) ?? file[name]
   return {
     directory,
-    discovery: pick(options.discovery, env.HEXACHORD_DISCOVERY, 'discovery', local.discovery),
-    creators: pick(options.creator, env.HEXACHORD_CREATORS, 'creators', local.creators),
-    gateways: pick(undefined, env.HEXACHORD_GATEWAYS, 'gateways', []),
+    discovery: pick(options.discovery, env.HEXACHORD_DISCOVERY, 'discovery') ?? localDiscovery,
+    creators: pick(options.creator, env.HEXACHORD_CREATORS, 'creators') ?? 'find',
+    gateways: pick(undefined, env.HEXACHORD_GATEWAYS, 'gateways') ?? [],
   }
 }
 

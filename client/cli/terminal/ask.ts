@@ -25,6 +25,15 @@ export async function askNewPassword(context: Asked): Promise<string> {
   throw new UsageError('the two passwords differ')
 }
 
+/** Asks for a `yes`. @param instead what to do where there is no terminal @throws UsageError, and the signal's reason */
+export async function confirmed(
+  context: Asked,
+  question: string,
+  options: { instead: string },
+): Promise<boolean> {
+  return (await ask(context, `${question} Type 'yes': `, options)).trim() === 'yes'
+}
+
 /** @param instead what to do where there is no terminal
  * @throws UsageError, and the signal's reason */
 export async function ask(

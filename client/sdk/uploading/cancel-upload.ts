@@ -80,3 +80,21 @@ export async function leave(
   await memory?.forget(leftKey(url))
   return true
 }
+
+/** Gives up an upload that a memory keeps: it is forgotten here at once, and at its node as soon as that is there.
+ * @param key of the memory
+ * @returns whether the node knows already; one that is away is told by `cancelLeftUploads` later */
+export async function abandonUpload(
+  connection: Connection,
+  account: Account,
+  memory: UploadMemory,
+  key: string,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<boolean> {
+  const saved = await memory.load(key)
+  if (saved === undefined) return true
+  const { subject, node, url, filename } = saved
+  await memory.save(leftKey(url), { subject, node, url, filename, left: true })
+  if (key !== leftKey(url)) await memory.forget(key)
+  return leave(connection, account, memory, url, { signal, patienceMs: briefPatienceMs })
+}

@@ -1,5 +1,5 @@
 export { browserMemory } from './browser-memory.ts'
-export { cancelLeftUploads, cancelUpload } from './cancel-upload.ts'
+export { abandonUpload, cancelLeftUploads, cancelUpload } from './cancel-upload.ts'
 export { followUpload } from './follow-upload.ts'
 export { forgetUpload, memoryKey, type SavedUpload, savedUploadSchema, type UploadMemory } from './memory.ts'
 export {

@@ -8,5 +8,6 @@ export {
 } from './actions.ts'
 export { type Payer, payForAction } from './pay-for-action.ts'
 export { NotRelayed, relayAction } from './relay-action.ts'
+export { PaymentFailed, rpcPayer } from './rpc-payer.ts'
 export { type NewAction, signNewAction } from './sign-action.ts'
 export { type FreshToken, freshToken, tokenFor } from './tokens.ts'
