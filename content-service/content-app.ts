@@ -88,6 +88,7 @@ export function createContentApp(options: ContentAppOptions): RequestListener {
     }),
   )
   app.use(hlsRoutes({ ipfs: reads, publicUrl, holdersOf }))
+  app.use(originalRoutes({ ipfs: reads }))
   app.use(archiveRoutes(options))
   return quickFirst(gateway.quick, finishApp(app))
 }

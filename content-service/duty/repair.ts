@@ -63,8 +63,16 @@ export async function repair(
     now: () => performance.now(),
     sources: () => sources,
   })
-  await pullTrack({ ipfs, retriever, manifest, byteLimit: byteLength, leaseMs, now, signal })
-  const held = await inspectTrack(ipfs, manifest, { signal })
+  const { roots } = await pullTrack({
+    ipfs,
+    retriever,
+    manifest,
+    byteLimit: byteLength,
+    leaseMs,
+    now,
+    signal,
+  })
+  const held = await inspectTrack(ipfs, manifest, { signal, knownRoot: (cid) => roots.get(cid) })
   await ipfs.pin(manifest, { signal })
   const receipt = await dependencies.issueReceipt(subject, held)
   const isKnown = database.transaction(() => {

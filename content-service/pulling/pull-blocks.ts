@@ -8,7 +8,7 @@ import type { HashedBlock, ListedBlock } from '../offers/index.ts'
 import { PullRefused } from './pull-refused.ts'
 
 /** Blocks of one offer on their way at one time. */
-const concurrency = 8
+const concurrency = 12
 const firstRetryMs = 250
 const longestRetryMs = 15_000
 
@@ -45,11 +45,15 @@ export function pullBlocks(options: {
   const running: Promise<void>[] = []
 
   async function bring(block: ListedBlock): Promise<void> {
-    const { bytes } = await getOrRetrieve({ ipfs, retriever, cid: block.cid, signal })
+    let known: BlockRoot | undefined
+    const onRetrieved = (bytes: Uint8Array) => {
+      known = blockRoot(bytes)
+    }
+    const { bytes } = await getOrRetrieve({ ipfs, retriever, cid: block.cid, onRetrieved, signal })
     if (bytes.length !== block.byteLength) {
       throw new PullRefused(`block ${block.cid} has ${bytes.length} bytes, the list says ${block.byteLength}`)
     }
-    const { root, leafCount } = blockRoot(bytes)
+    const { root, leafCount } = known ?? blockRoot(bytes)
     onStored({ ...block, root, leafCount })
   }
 

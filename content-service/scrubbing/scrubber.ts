@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
-import { blocksOf } from '@hexachord/protocol/manifests'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
-import { loadLocalTrack, type TrackBlock } from '@hexachord/storage/tracks'
+import { verifyTrack } from '@hexachord/storage/tracks'
 import type { Holding, HoldingStore } from '../duty/index.ts'
 import type { ScrubReport, ScrubStore } from './scrub-store.ts'
 
@@ -82,39 +81,18 @@ export function createScrubber(options: {
 
   async function scrub(holding: Holding, report: ScrubReport): Promise<void> {
     const { subject, manifest } = holding
-    const bad = { corrupt: 0, missing: 0 }
-    for (const block of await blocksToScrub(manifest, bad)) {
-      const startMs = performance.now()
-      const verdict = await ipfs.verify(block.cid, { signal })
-      if (verdict !== 'ok') bad[verdict] += 1
-      report.blocks += 1
-      report.bytes += block.byteLength
-      const dueMs = (block.byteLength / pace.bytesPerSecond) * 1000
-      await delay(Math.max(0, dueMs - (performance.now() - startMs)), undefined, { signal })
-    }
-    report.corrupt += bad.corrupt
-    report.missing += bad.missing
-    if (bad.corrupt + bad.missing === 0) {
+    const found = await verifyTrack(ipfs, manifest, { bytesPerSecond: pace.bytesPerSecond, signal })
+    const { blocks, bytes, corrupt, missing } = found
+    report.blocks += blocks
+    report.bytes += bytes
+    report.corrupt += corrupt
+    report.missing += missing
+    if (corrupt + missing === 0) {
       await onWhole(holding)
       return
     }
-    logger.error({ subject, manifest, ...bad }, 'blocks of a held track are damaged')
+    logger.error({ subject, manifest, corrupt, missing }, 'blocks of a held track are damaged')
     if (holdings.damaged(holding, now())) onDamage(holding)
-  }
-
-  /** Without a readable manifest nobody can say what else belongs to the track. */
-  async function blocksToScrub(
-    manifest: string,
-    bad: { corrupt: number; missing: number },
-  ): Promise<TrackBlock[]> {
-    try {
-      return blocksOf(await loadLocalTrack(ipfs, manifest, { signal }))
-    } catch (err) {
-      signal.throwIfAborted()
-      logger.warn({ err, manifest }, 'manifest cannot be read')
-      bad.missing += 1
-      return []
-    }
   }
 
   const running = run().catch((error: unknown) => {

@@ -5,7 +5,7 @@ import { freeFrom, openSha256Lanes, type Sha256Lanes } from './sha256-lanes.ts'
 
 const leafBytes = 256
 const hashBytes = 32
-const nodeBytes = 2 * hashBytes
+const nodeBytes = 64
 const lanes = 4
 /** Leaves of the largest block, and as many as may be hashed along with the last of them. */
 const maximumLeaves = maximumBlockBytes / leafBytes + lanes

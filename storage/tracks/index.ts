@@ -10,3 +10,4 @@ export {
 export { getOrRetrieve, type PulledBlock, pullTrack, TrackTooLarge } from './pull-track.ts'
 export { receiptRoutes } from './receipt-routes.ts'
 export { type Replication, replicationNow } from './replication.ts'
+export { type TrackVerdict, verifyTrack } from './verify-track.ts'

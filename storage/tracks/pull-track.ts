@@ -1,7 +1,9 @@
 import { blocksOf, type LoadedTrack, loadTrack } from '@hexachord/protocol/manifests'
 import type { Retriever } from '@hexachord/protocol/retrieval'
+import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import pLimit from 'p-limit'
 import { BlockNotFound, type IpfsNode } from '../ipfs/index.ts'
+import { blockRoot } from './block-root.ts'
 import { IncompleteTrack, type TrackBlock } from './inspect-track.ts'
 
 /** The track has more bytes than may be taken for it. */
@@ -14,7 +16,16 @@ export type PulledBlock = TrackBlock & {
   readonly source: string | undefined
 }
 
-const defaultConcurrency = 8
+export type PulledTrack = {
+  readonly track: LoadedTrack
+  readonly blocks: readonly TrackBlock[]
+  readonly byteLength: number
+  /** Of each block that was not here before, for `inspectTrack`: nothing of it need be read again. */
+  readonly roots: ReadonlyMap<string, BlockRoot>
+}
+
+/** Each way there and back is waited for by one of these; more only queue up at the other side. */
+const defaultConcurrency = 12
 
 /**
  * Brings every block of a track to this node: what is here already is left as it is, the rest is taken from the
@@ -32,17 +43,19 @@ export async function pullTrack(options: {
   leaseMs: number
   /** ms since 1970. */
   now: () => number
-  /** Blocks on their way at one time. @default 8 */
+  /** Blocks on their way at one time. @default 12 */
   concurrency?: number
   onBlock?: (block: PulledBlock) => void
   signal?: AbortSignal
-}): Promise<{ track: LoadedTrack; blocks: readonly TrackBlock[]; byteLength: number }> {
+}): Promise<PulledTrack> {
   const { ipfs, manifest, byteLimit, now, signal } = options
   const brought = new Set<string>()
+  const roots = new Map<string, BlockRoot>()
 
   async function bring(cid: string): Promise<Uint8Array> {
     const { bytes, source } = await getOrRetrieve({ ...options, cid })
     brought.add(cid)
+    if (source !== undefined) roots.set(cid, blockRoot(bytes))
     options.onBlock?.({ cid, byteLength: bytes.length, source })
     return bytes
   }
@@ -68,7 +81,7 @@ export async function pullTrack(options: {
       limit(async () => {
         either.throwIfAborted()
         try {
-          await bringLeaf(options, block, either)
+          await bringLeaf(options, { block, roots, signal: either })
         } catch (error) {
           // One that cannot be had makes the others useless for now; they stay leased for the next try.
           stop.abort(error)
@@ -79,7 +92,7 @@ export async function pullTrack(options: {
   )
   signal?.throwIfAborted()
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw stop.signal.reason
-  return { track, blocks, byteLength }
+  return { track, blocks, byteLength, roots }
 }
 
 /** A block from this node, else from the first source that gives it; then it is stored and synced here, too.
@@ -88,6 +101,8 @@ export async function getOrRetrieve(options: {
   ipfs: Pick<IpfsNode, 'get' | 'putVerified'>
   retriever: Pick<Retriever, 'retrieve'>
   cid: string
+  /** Called while the block is on its way to the disk: what is computed here costs no time of its own. */
+  onRetrieved?: (bytes: Uint8Array) => void
   signal?: AbortSignal
 }): Promise<{ bytes: Uint8Array; source: string | undefined }> {
   const { ipfs, retriever, cid, signal } = options
@@ -97,23 +112,27 @@ export async function getOrRetrieve(options: {
     if (!(error instanceof BlockNotFound)) throw error
   }
   const { bytes, source } = await retriever.retrieve(cid, signal === undefined ? {} : { signal })
-  await ipfs.putVerified(cid, bytes, { signal })
+  const stored = ipfs.putVerified(cid, bytes, { signal })
+  try {
+    options.onRetrieved?.(bytes)
+  } finally {
+    await stored
+  }
   return { bytes, source }
 }
 
 async function bringLeaf(
   options: Parameters<typeof pullTrack>[0],
-  block: TrackBlock,
-  signal: AbortSignal,
+  { block, roots, signal }: { block: TrackBlock; roots: Map<string, BlockRoot>; signal: AbortSignal },
 ): Promise<void> {
   const { ipfs, retriever } = options
   const { cid } = block
   const { byteLength, source } = (await ipfs.has(cid, { signal }))
     ? { byteLength: await ipfs.size(cid, { signal }), source: undefined }
-    : await getOrRetrieve({ ipfs, retriever, cid, signal }).then(({ bytes, source }) => ({
-        byteLength: bytes.length,
-        source,
-      }))
+    : await getOrRetrieve({
+        ...{ ipfs, retriever, cid, signal },
+        onRetrieved: (bytes) => roots.set(cid, blockRoot(bytes)),
+      }).then(({ bytes, source }) => ({ byteLength: bytes.length, source }))
   if (byteLength !== block.byteLength) {
     throw new IncompleteTrack(
       cid,
