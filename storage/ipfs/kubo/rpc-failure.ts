@@ -48,7 +48,7 @@ export function rpcFailure(url: string, error: unknown, { timedOut }: { timedOut
   const status = statusOf(error)
   if (status === 401 || status === 403) return new KuboRefused(origin, { cause: error })
   // What fetch itself throws is a TypeError; an answer cut off in its middle ends in broken JSON.
-  const cutOff = status === undefined && (error instanceof TypeError || error instanceof SyntaxError)
+  const cutOff = status === undefined && ['TypeError', 'SyntaxError'].includes(nameOf(error))
   // An answer that is not Kubo's own comes from something in between, or from a Kubo that is just starting.
   const between = status === 502 || status === 503 || status === 504
   if (cutOff || between) return new KuboUnavailable(origin, reasonOf(error), { cause: error })
@@ -68,6 +68,10 @@ function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined
   if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message
   return messageOf(error)
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : ''
 }
 
 function messageOf(error: unknown): string {
