@@ -4,7 +4,7 @@ import { inspectTrack } from '@hexachord/storage/tracks'
 import pLimit from 'p-limit'
 import { recipe } from '../reusing/index.ts'
 import { SourceError } from '../transcoding/index.ts'
-import { isBeingProcessed, type Upload, WrongState } from '../uploads/index.ts'
+import { isBeingProcessed, isDiskFull, type Upload, WrongState } from '../uploads/index.ts'
 import { assembleManifest } from './assemble-manifest.ts'
 import { createBlockRecorder } from './block-recorder.ts'
 import { describeSource } from './describe-source.ts'
@@ -44,7 +44,8 @@ export async function processUpload(id: string, options: WorkOptions, outer: Abo
     await makeTrack(work, AbortSignal.any([outer, cancelled.signal]))
   } catch (error) {
     if (cancelled.signal.aborted || error instanceof UploadGone || error instanceof WrongState) return
-    if (!(error instanceof SourceError)) throw error
+    // What a program makes of a full disk looks like a damaged file.
+    if (!(error instanceof SourceError) || isDiskFull(error)) throw error
     failUpload(options, id, { problem: error.problem, reason: error.message })
   } finally {
     cancelled.close()

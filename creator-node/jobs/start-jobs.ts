@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
 import { createQueue, QueueUnavailable } from '@hexachord/platform/queue'
 import type { Address } from '@hexachord/protocol/names'
-import { StorageFull } from '@hexachord/storage/ipfs'
-import { isBeingProcessed, type Upload, type UploadStore } from '../uploads/index.ts'
+import { isBeingProcessed, isDiskFull, type Upload, type UploadStore } from '../uploads/index.ts'
 import { failUpload, processUpload } from './process-upload.ts'
 import { createTurns } from './take-turns.ts'
 import type { WorkOptions } from './work.ts'
@@ -142,11 +141,6 @@ export function startJobs(options: {
       await Promise.all([processing.close(), replication.close()])
     },
   }
-}
-
-function isDiskFull(error: unknown): boolean {
-  if (error instanceof StorageFull) return true
-  return error instanceof Error && 'code' in error && error.code === 'ENOSPC'
 }
 
 function asJob({ id }: { id: string }): { id: string; data: object } {

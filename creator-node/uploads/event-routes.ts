@@ -10,6 +10,8 @@ import type { UploadStore } from './upload-store.ts'
 
 /** Shorter than the idle time-outs of proxies, and than a client's patience. */
 const heartbeatMs = 15_000
+/** A queue moves without any change of the uploads in it. */
+const queueLookMs = 2_000
 /** Five pictures a second are all that an eye needs. */
 const leastGapMs = 200
 
@@ -60,13 +62,16 @@ async function streamChanges(
   })
   response.flushHeaders()
   let seen = lastEventId(request)
+  let seenAhead: number | undefined
   let heardAtMs = performance.now()
   while (!ended.aborted) {
     const upload = uploads.get(id)
     if (upload === undefined) break
     const over = hasEnded(upload.state)
-    if (upload.version > seen || over) {
-      seen = upload.version
+    const ahead = upload.state === 'queued' ? options.ahead(upload) : undefined
+    if (upload.version > seen || over || (ahead !== undefined && ahead !== seenAhead)) {
+      seen = Math.max(seen, upload.version)
+      seenAhead = ahead
       heardAtMs = performance.now()
       const data = JSON.stringify(shown(upload, options))
       await send(response, `event: upload\nid: ${seen}\ndata: ${data}\n\n`, ended)
@@ -76,7 +81,7 @@ async function streamChanges(
       heardAtMs = performance.now()
       await send(response, ': still here\n\n', ended)
     } else {
-      await changes.next(id, heartbeatMs, ended)
+      await changes.next(id, ahead === undefined ? heartbeatMs : queueLookMs, ended)
     }
   }
   response.end()

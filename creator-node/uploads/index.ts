@@ -2,7 +2,7 @@ export { type AdmitOptions, leastSpentBytes, spentBytes, type UploadLimits } fro
 export { cancelUpload } from './cancel-upload.ts'
 export { createUploadChanges, type UploadChanges } from './changes.ts'
 export { uploadReadRoutes } from './event-routes.ts'
-export { freeBytes } from './free-space.ts'
+export { freeBytes, isDiskFull } from './free-space.ts'
 export { openSourceFiles, type SourceFiles } from './source-files.ts'
 export { hasEnded, isBeingProcessed, type UploadEvent, type UploadState, WrongState } from './states.ts'
 export { type TermsOptions, termsRoutes, uploadTerms } from './terms.ts'

@@ -3,6 +3,7 @@ import { MemoryLocker, Server } from '@tus/server'
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { Identify } from '../admission/index.ts'
 import { type AdmitOptions, checkUpload, reserve } from './admit-upload.ts'
+import { isDiskFull } from './free-space.ts'
 import { diskFull, type SourceFiles } from './source-files.ts'
 import type { Upload } from './upload.ts'
 import type { UploadStore } from './upload-store.ts'
@@ -201,6 +202,7 @@ function bodyOf(request: Request): ReadableStream<Uint8Array> {
 
 function problemOf(error: Error | { status_code: number; body: string }): Problem {
   if (error instanceof Problem) return error
+  if (isDiskFull(error)) return diskFull(error)
   if ('status_code' in error) return new Problem({ status: error.status_code, detail: error.body.trim() })
   const detail = 'something went wrong here, not in the request: send it again'
   return new Problem({ status: 500, detail, cause: error })
