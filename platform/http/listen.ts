@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import { isIPv6, type Socket } from 'node:net'
+import { cutSlowReaders, type SlowReaderLimits } from './slow-readers.ts'
 
 /** A server that accepts requests. */
 export type Listening = {
@@ -45,6 +46,7 @@ export async function listen(
     graceMs?: number
     /** @default 4,096 */
     maxConnections?: number
+    slowReaders?: Partial<SlowReaderLimits>
   },
 ): Promise<Listening> {
   const server = createServer({ connectionsCheckingInterval: 5_000 }, app)
@@ -66,6 +68,7 @@ export async function listen(
       resolve()
     })
   })
+  const slowReaders = cutSlowReaders(sockets, options.slowReaders)
   const address = server.address()
   if (address === null || typeof address === 'string') throw new ListenError('the server has no TCP port')
 
@@ -80,6 +83,7 @@ export async function listen(
     try {
       await closed
     } finally {
+      slowReaders.close()
       clearTimeout(cut)
       clearInterval(sweep)
     }
