@@ -1,4 +1,4 @@
-import { type Environment, loadConfig, serverVariables } from '@hexachord/platform/process'
+import { commaList, type Environment, loadConfig, origin, serverVariables } from '@hexachord/platform/process'
 import * as z from 'zod'
 
 // Whatever a discovery provider keeps is in its database.
@@ -6,6 +6,13 @@ const { DATA_DIR: _, ...variables } = serverVariables
 
 const schema = z.object({
   ...variables,
+  /** Where an index may start when it is empty, or when the chain's node has dropped logs that it needs: from archives
+   * of operators (`auto`, only when logs are missing), of these gateways, or not at all (`off`). */
+  ARCHIVES: z
+    .union([z.enum(['auto', 'off']), commaList(origin).refine((list) => list.length > 0)], {
+      error: 'must be auto, off, or origins of gateways with commas between',
+    })
+    .default('auto'),
   /** A database of its own in a Postgres (15 or newer) with the extensions pg_trgm and unaccent. */
   DATABASE_URL: z
     .string()
@@ -32,6 +39,7 @@ export function readConfig(env: Environment) {
     rpcUrl: config.RPC_URL,
     networkFile: config.NETWORK_FILE,
     databaseUrl: config.DATABASE_URL,
+    archives: config.ARCHIVES,
     allowPrivateAddresses: config.ALLOW_PRIVATE_ADDRESSES,
   }
 }

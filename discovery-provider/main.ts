@@ -4,6 +4,7 @@ import { createGuardedFetch, listen } from '@hexachord/platform/http'
 import { migrate, openPostgres } from '@hexachord/platform/postgres'
 import { createMetrics, runService, type ServiceContext, serveMetrics } from '@hexachord/platform/process'
 import { rulesOf } from '@hexachord/protocol/catalogue'
+import { startFromArchives } from './archives/index.ts'
 import { readConfig } from './config.ts'
 import { createIndexMetrics, startCatalogueWriter } from './indexing/index.ts'
 import manifest from './package.json' with { type: 'json' }
@@ -29,6 +30,9 @@ async function start({ lifecycle, env, logger }: ServiceContext) {
   const reader = createChainReader({ rpcUrl: config.rpcUrl, signal: lifecycle.signal })
   lifecycle.onClose('chain', reader.close)
 
+  const fetch = createGuardedFetch({ allowPrivateAddresses: config.allowPrivateAddresses })
+  lifecycle.onClose('fetch', fetch.close)
+
   const writer = startCatalogueWriter({
     postgres,
     reader,
@@ -36,14 +40,14 @@ async function start({ lifecycle, env, logger }: ServiceContext) {
     rules,
     metrics: createIndexMetrics(metrics, Date.now),
     logger,
+    prepare: (index, signal) =>
+      startFromArchives({ policy: config.archives, index, reader, rules, network, fetch, logger, signal }),
     signal: lifecycle.signal,
   })
   lifecycle.onClose('indexing', writer.close)
   // Unheard on purpose: an index that cannot go on ends the process, as an unhandled rejection, with its reason.
   void writer.finished
 
-  const fetch = createGuardedFetch({ allowPrivateAddresses: config.allowPrivateAddresses })
-  lifecycle.onClose('probes', fetch.close)
   const api = createApi({
     postgres,
     head: watchChainHead(reader, Date.now),

@@ -3,7 +3,8 @@ import { type ChainReader, MalformedAnswer, RpcError, RpcUnavailable } from '@he
 import { LockHeld, type Postgres, withAdvisoryLock } from '@hexachord/platform/postgres'
 import type { Logger } from '@hexachord/platform/process'
 import type { CatalogueRules } from '@hexachord/protocol/catalogue'
-import { openCatalogueIndex } from './catalogue-index.ts'
+import { ArchivesNeeded } from '../archives/index.ts'
+import { type CatalogueIndex, openCatalogueIndex } from './catalogue-index.ts'
 import { type IndexedNetwork, IndexMoved, WrongNetwork } from './checkpoint.ts'
 import { isDatabaseAway } from './database-away.ts'
 import { followCatalogue } from './follow-catalogue.ts'
@@ -37,6 +38,7 @@ export function startCatalogueWriter({
   metrics,
   logger,
   pollMs = 1_000,
+  prepare = async () => undefined,
   signal: outer,
 }: {
   postgres: Postgres
@@ -46,6 +48,9 @@ export function startCatalogueWriter({
   metrics: IndexMetrics
   logger: Logger
   pollMs?: number
+  /** Brings the index on by other means before the chain is followed. What it throws is met like a failure of the
+   * chain if it is one, or an `ArchivesNeeded`. */
+  prepare?: (index: CatalogueIndex, signal: AbortSignal) => Promise<void>
   /** Ends it like `close`. */
   signal: AbortSignal
 }): CatalogueWriter {
@@ -58,8 +63,9 @@ export function startCatalogueWriter({
     await checkChain(reader, network)
     const index = await openCatalogueIndex({ postgres, network, rules })
     role = 'writer'
-    retryMs = firstRetryMs
     logger.info({ ...index.checkpoint }, 'this process writes the index')
+    await prepare(index, mayWrite)
+    retryMs = firstRetryMs
     const startBlock = network.firstBlock
     await followCatalogue({ index, reader, rules, startBlock, pollMs, metrics, logger, signal: mayWrite })
   }
@@ -115,6 +121,7 @@ async function checkChain(reader: ChainReader, network: IndexedNetwork): Promise
 function isPassing(error: unknown): boolean {
   return (
     error instanceof IndexMoved ||
+    error instanceof ArchivesNeeded ||
     error instanceof RpcError ||
     error instanceof RpcUnavailable ||
     error instanceof MalformedAnswer ||

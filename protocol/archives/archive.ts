@@ -75,6 +75,9 @@ function parseArchive(value: unknown): Archive {
   if (toBlock !== lastBlockOf(epoch, epochBlocks) || fromBlock > toBlock) {
     throw new ArchiveError(`not an archive: epoch ${epoch} does not end at block ${toBlock}`)
   }
+  if (archive.parts.slice(0, -1).some(([byteLength]) => byteLength !== maximumBlockBytes)) {
+    throw new ArchiveError('not an archive: parts but the last are not of 1 MiB')
+  }
   return archive
 }
 

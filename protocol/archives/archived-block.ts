@@ -1,4 +1,5 @@
-import { encodeRlp, getBytes } from 'ethers'
+import { concatBytes } from '@noble/hashes/utils.js'
+import { encodeRlp, getBytes, hexlify, type RlpStructuredDataish } from 'ethers'
 import { createByteReader } from '../cars/index.ts'
 import { maximumBlockBytes } from '../cids/index.ts'
 import { ArchiveError } from './archive-error.ts'
@@ -27,9 +28,8 @@ export async function* archiveParts(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let part = new Uint8Array(maximumBlockBytes)
   let filled = 0
-  for await (const { number, hash, timestamp, receipts } of blocks) {
-    const fields = [numberBytes(number), hash, numberBytes(timestamp), [...receipts]]
-    let rest = getBytes(encodeRlp(fields))
+  for await (const block of blocks) {
+    let rest = getBytes(encodeRlp(bytesFields(block)))
     while (rest.length > 0) {
       const taken = rest.subarray(0, maximumBlockBytes - filled)
       part.set(taken, filled)
@@ -60,7 +60,7 @@ export async function* archivedBlocks(
     if (length > maximumArchivedBytes) throw new ArchiveError(`a block of ${length} bytes is none`)
     const body = await reader.take(length)
     if (body.length < length) throw new ArchiveError('the archive is cut off')
-    const block = blockOf(new Uint8Array([...prefix, ...size, ...body]))
+    const block = blockOf(concatBytes(prefix, size, body))
     if (block.number <= last) throw new ArchiveError(`block ${block.number} stands out of order`)
     last = block.number
     yield block
@@ -70,10 +70,18 @@ export async function* archivedBlocks(
 function blockOf(bytes: Uint8Array): ArchivedBlock {
   const [number, hash, timestamp, receipts, ...rest] = decodeList(bytes, 'a block')
   if (!Array.isArray(receipts) || rest.length > 0) throw new ArchiveError('a block has no receipts')
-  return {
+  const block = {
     number: numberOf(number),
     hash: textOf(hash),
     timestamp: numberOf(timestamp),
     receipts: receipts.map((receipt) => getBytes(textOf(receipt))),
   }
+  // One content has one name: no other spelling of the same is taken.
+  if (encodeRlp(bytesFields(block)) !== hexlify(bytes))
+    throw new ArchiveError('a block is not in canonical form')
+  return block
+}
+
+function bytesFields({ number, hash, timestamp, receipts }: ArchivedBlock): RlpStructuredDataish[] {
+  return [numberBytes(number), hash, numberBytes(timestamp), [...receipts]]
 }

@@ -1,0 +1,1 @@
+export { type ArchivePolicy, ArchivesNeeded, startFromArchives } from './start-from-archives.ts'
