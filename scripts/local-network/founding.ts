@@ -42,11 +42,10 @@ export async function foundNetwork(
   try {
     const treasury = await provider.getSigner()
     await establishContracts({ networkFile: layout.networkFile, provider, treasury, signal })
-    const relayer = await readOrMakeKey(layout.keyFile(creatorName, 'relayer'))
-    await fundFees(relayer.address, relayerFeesWei, treasury)
   } finally {
     provider.destroy()
   }
+  await fundRelayer(context, creatorName)
   const creator = { name: creatorName, endpoint: originOf(ports.creator, hostOf(creatorName)) }
   return establishNodes(context, [
     { ...creator, capacityBytes: 0n },
@@ -63,6 +62,28 @@ export async function foundContentService(
   ])
   if (operator === undefined) throw new Error('one node has one operator')
   return operator
+}
+
+/** Makes the operator of one more creator node. Needs a chain that mines. */
+export async function foundCreatorNode(
+  context: FoundingContext & { name: string; endpoint: string },
+): Promise<LocalOperator> {
+  const { name, endpoint } = context
+  await fundRelayer(context, name)
+  const [operator] = await establishNodes(context, [{ name, endpoint, capacityBytes: 0n }])
+  if (operator === undefined) throw new Error('one node has one operator')
+  return operator
+}
+
+/** Gives a creator node what it pays for actions with. */
+async function fundRelayer({ layout, chain }: FoundingContext, name: string): Promise<void> {
+  const provider = quickProvider(chain.rpcUrl)
+  try {
+    const relayer = await readOrMakeKey(layout.keyFile(name, 'relayer'))
+    await fundFees(relayer.address, relayerFeesWei, await provider.getSigner())
+  } finally {
+    provider.destroy()
+  }
 }
 
 function contentPlace(index: number, port: number, hostOf: HostOf): NodePlace {

@@ -163,6 +163,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
         operators.push(operator)
         content.push(operator.endpoint)
       },
+      onCreatorAdded: (operator) => void operators.push(operator),
       report,
       signal,
     })

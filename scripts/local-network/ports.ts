@@ -83,9 +83,12 @@ export async function choosePorts(options: {
   return ports
 }
 
-/** Ports for one more content service, beside those that are in use. */
-export async function chooseContentPorts(used: Ports): Promise<{ http: number; libp2p: number }> {
-  const choose = portChooser([...Object.values(used).flat()])
+/** Ports for one more node, beside those that are in use. @param others in use besides */
+export async function chooseNodePorts(
+  used: Ports,
+  others: readonly number[] = [],
+): Promise<{ http: number; libp2p: number }> {
+  const choose = portChooser([...Object.values(used).flat(), ...others])
   return {
     http: await choose(Math.max(used.creator, ...used.content) + 1, true),
     libp2p: await choose(Math.max(used.creatorLibp2p, ...used.contentLibp2p) + 1, false),

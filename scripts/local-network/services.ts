@@ -43,7 +43,7 @@ export type Planning = {
 
 /** The services of a local network with their whole configuration. */
 export function planServices(planning: Planning): ServicePlan[] {
-  const { layout, ports, backends, hostOf } = planning
+  const { ports, backends, hostOf } = planning
   return [
     {
       name: discoveryName,
@@ -55,25 +55,34 @@ export function planServices(planning: Planning): ServicePlan[] {
         DATABASE_URL: backends.databaseUrl,
       },
     },
-    {
-      name: creatorName,
-      host: hostOf(creatorName),
-      port: ports.creator,
-      entry: `${root}creator-node/main.ts`,
-      variables: {
-        ...nodeVariables(creatorName, ports.creator, ports.creatorLibp2p, planning),
-        REDIS_URL: backends.redisUrl,
-        RELAYER_KEY_FILE: layout.keyFile(creatorName, 'relayer'),
-        DISCOVERY_URLS: originOf(ports.discovery, hostOf(discoveryName)),
-        PUBLISHERS: 'open',
-        DAILY_BYTES: dailyBytes,
-        DAILY_BYTES_PER_KEY: dailyBytesPerKey,
-        FFMPEG_PATH: findProgram('ffmpeg') ?? 'ffmpeg',
-        FFPROBE_PATH: findProgram('ffprobe') ?? 'ffprobe',
-      },
-    },
+    planCreatorNode({ name: creatorName, port: ports.creator, libp2pPort: ports.creatorLibp2p }, planning),
     ...ports.content.map((_, index) => planContentService(index, planning)),
   ]
+}
+
+/** A creator node. Those of one network each have a Redis database of their own. */
+export function planCreatorNode(
+  { name, port, libp2pPort }: { name: string; port: number; libp2pPort: number },
+  planning: Planning,
+): ServicePlan {
+  const { layout, ports, backends, hostOf } = planning
+  return {
+    name,
+    host: hostOf(name),
+    port,
+    entry: `${root}creator-node/main.ts`,
+    variables: {
+      ...nodeVariables(name, port, libp2pPort, planning),
+      REDIS_URL: backends.redisUrl,
+      RELAYER_KEY_FILE: layout.keyFile(name, 'relayer'),
+      DISCOVERY_URLS: originOf(ports.discovery, hostOf(discoveryName)),
+      PUBLISHERS: 'open',
+      DAILY_BYTES: dailyBytes,
+      DAILY_BYTES_PER_KEY: dailyBytesPerKey,
+      FFMPEG_PATH: findProgram('ffmpeg') ?? 'ffmpeg',
+      FFPROBE_PATH: findProgram('ffprobe') ?? 'ffprobe',
+    },
+  }
 }
 
 /** One of the content services, the first being number 0. */
