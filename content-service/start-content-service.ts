@@ -26,7 +26,7 @@ import {
 import {
   createHoldingStore,
   createKeeper,
-  defaultLeaseGraceMs,
+  defaultRepairLeaseMs,
   type Holding,
   holdingMigrations,
   type KeeperTimes,
@@ -194,11 +194,11 @@ export async function startContentService(
   const reads = watchReads({ ...held, onDamage: damageFoundBy('reader') })
   lifecycle.onClose('reads', reads.close)
   const changes = createOfferChanges()
-  const leaseGraceMs = pacing.times?.leaseGraceMs ?? defaultLeaseGraceMs
+  const protectMs = pacing.times?.repairLeaseMs ?? defaultRepairLeaseMs
   const puller = createPuller({
     ...held,
     changes,
-    leaseGraceMs,
+    protectMs,
     onEnded: counted.offerEnded,
     onHeld: ({ subject }) => keeper.recheck(subject),
   })

@@ -6,4 +6,4 @@ export {
   holdingMigrations,
 } from './holding-store.ts'
 export { createKeeper, type Keeper } from './keeper.ts'
-export { defaultLeaseGraceMs, type KeeperTimes } from './keeper-times.ts'
+export { defaultRepairLeaseMs, type KeeperTimes } from './keeper-times.ts'

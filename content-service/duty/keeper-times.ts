@@ -24,15 +24,15 @@ export type KeeperTimes = Partial<CopyTimes> & {
   readonly shedPauseMs?: number
 }
 
-export const defaultLeaseGraceMs = 15 * minuteMs
+export const defaultRepairLeaseMs = hourMs
 
 const defaults: Required<KeeperTimes> = {
   releaseGraceMs: 24 * hourMs,
   patienceMs: minuteMs,
   graceMs: 15 * minuteMs,
   urgentStepMs: 10_000,
-  leaseGraceMs: defaultLeaseGraceMs,
-  repairLeaseMs: hourMs,
+  leaseGraceMs: 15 * minuteMs,
+  repairLeaseMs: defaultRepairLeaseMs,
   collectEveryMs: 10 * minuteMs,
   collectGraceMs: hourMs,
   everythingEveryMs: 30_000,

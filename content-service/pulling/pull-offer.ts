@@ -39,8 +39,10 @@ export type PullDependencies = {
   self: Address
   /** Bounds the blocks on their way of all pulls together. */
   sharedLimit: LimitFunction
-  /** How long a lease outlives its offer, for a publish action that is on its way, in ms. */
-  leaseGraceMs: number
+  /** How long blocks are safe from collection, renewed for as long as they are pulled; then the pin keeps them. */
+  protectMs: number
+  /** ms since 1970. */
+  now: () => number
   /** Called when there is more to tell about a lease. */
   onProgress: (lease: Lease) => void
 }
@@ -81,12 +83,17 @@ export async function pullOffer(
     signal: outer,
   })
   const { signal } = blocks
+  const ending = new AbortController()
+  let protection: Promise<void> | undefined
   try {
     for (const block of offers.listed(lease.id)) {
       const { cid, byteLength, root, leafCount } = block
       if (root !== undefined && leafCount !== undefined) roots.set(cid, { root, leafCount, byteLength })
       blocks.start(block)
     }
+    protection = keepProtected(lease, dependencies, ending.signal)
+    // It is awaited at the end; until then a failure must not count as unhandled.
+    protection.catch(() => undefined)
     const manifest = lease.manifest ?? (await followList(lease, dependencies, blocks))
     await blocks.done()
     progress.write()
@@ -100,15 +107,35 @@ export async function pullOffer(
       offers.hold(lease.id)
     })
   } finally {
+    ending.abort()
+    await protection
     await blocks.end()
     progress.write()
+  }
+}
+
+/** Renews the protection of what an offer has listed so far until `signal`. Not until the offer ends: a track that is
+ * deleted before could not be collected. */
+async function keepProtected(
+  { id }: Lease,
+  { ipfs, offers, protectMs, now }: PullDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const cids = offers.listed(id).map(({ cid }) => cid)
+    await ipfs.protect(cids, now() + protectMs)
+    try {
+      await delay(protectMs / 2, undefined, { signal })
+    } catch {
+      return
+    }
   }
 }
 
 /** Reads the growing list to its end and starts what it names. @returns the manifest */
 async function followList(
   lease: Lease,
-  { client, ipfs, leaseGraceMs, offers, room }: PullDependencies,
+  { client, ipfs, protectMs, now, offers, room }: PullDependencies,
   blocks: ReturnType<typeof pullBlocks>,
 ): Promise<string> {
   const { signal } = blocks
@@ -128,7 +155,7 @@ async function followList(
     if (known.size > maximumBlocks) throw new PullRefused(`the list names more than ${maximumBlocks} blocks`)
     await ipfs.protect(
       fresh.map(({ cid }) => cid),
-      lease.expiresAt + leaseGraceMs,
+      now() + protectMs,
       { signal },
     )
     const manifest = endOf(list)
