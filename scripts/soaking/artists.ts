@@ -45,10 +45,26 @@ export async function beArtist(name: string, options: ArtistOptions): Promise<vo
   async function release(subject?: Subject): Promise<void> {
     made += 1
     const title = `${name}, piece ${made}`
-    const upload = await send(account, `${name}-${made}`, subject, options)
-    if (upload === undefined) return
-    await publish({ upload, title })
-    tally.count(subject === undefined ? 'tracks published' : 'tracks replaced')
+    const file = await writeRecording({ ...options, name: `${name}-${made}` })
+    try {
+      await sendAndPublish(file, title, subject)
+      tally.count(subject === undefined ? 'tracks published' : 'tracks replaced')
+    } finally {
+      await rm(file, { force: true })
+    }
+  }
+
+  /** An operator may leave just after it has signed its receipt: then the file is sent again, for new ones. */
+  async function sendAndPublish(file: string, title: string, subject?: Subject): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const upload = await send(account, file, subject, options)
+      try {
+        return await publish({ upload, title })
+      } catch (error) {
+        if (!isStaleReceipt(error) || attempt === tries) throw error
+        tally.count('uploads sent again since an operator had left')
+      }
+    }
   }
 
   async function publish({ upload, title }: Own): Promise<void> {
@@ -105,12 +121,10 @@ export async function beArtist(name: string, options: ArtistOptions): Promise<vo
 
 async function send(
   account: Account,
-  name: string,
+  file: string,
   subject: Subject | undefined,
-  options: ArtistOptions,
-): Promise<UploadAnswer | undefined> {
-  const { connection, tally, signal } = options
-  const file = await writeRecording({ ...options, name })
+  { connection, tally, signal }: ArtistOptions,
+): Promise<UploadAnswer> {
   try {
     const { size } = await stat(file)
     const upload = await uploadTrack(
@@ -125,10 +139,12 @@ async function send(
   } catch (error) {
     signal.throwIfAborted()
     tally.fault('failed uploads', `${path.basename(file)}: ${reasonOf(error)}`)
-    return undefined
-  } finally {
-    await rm(file, { force: true })
+    throw error
   }
+}
+
+function isStaleReceipt(error: unknown): boolean {
+  return error instanceof ApiError && error.problem?.endsWith(':invalid-receipt') === true
 }
 
 async function deleteTrack(
@@ -157,7 +173,7 @@ async function withRetries<T>({ signal, tally }: ArtistOptions, action: () => Pr
     try {
       return await action()
     } catch (error) {
-      if (signal.aborted || attempt === tries) throw error
+      if (signal.aborted || attempt === tries || isStaleReceipt(error)) throw error
       tally.count('acts tried again')
       await pause(retryMs * attempt, signal)
     }

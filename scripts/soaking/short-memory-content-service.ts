@@ -12,6 +12,10 @@ await runService(serviceName, (context) =>
       // Longer than the longest playback of a run.
       releaseGraceMs: 45 * secondMs,
       patienceMs: 10 * secondMs,
+      graceMs: 20 * secondMs,
+      urgentStepMs: 5 * secondMs,
+      everythingEveryMs: 10 * secondMs,
+      shedRetryMs: 20 * secondMs,
       leaseGraceMs: 60 * secondMs,
       repairLeaseMs: 60 * secondMs,
       collectEveryMs: 15 * secondMs,
