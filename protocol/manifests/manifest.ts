@@ -128,24 +128,30 @@ export async function loadTrack(
   if (parseCid(cid).codec !== 'dag-json') throw new ManifestError(`${cid} names bytes, and no manifest`)
   const bytes = await get(cid)
   const manifest = decodeManifest(bytes)
-  const renditions = await Promise.all(
-    manifest.renditions.map(async (link) => {
-      const block = await get(link['/'])
-      const rendition = decodeRendition(block)
-      const ms = (rendition.segments.reduce((sum, [ticks]) => sum + ticks, 0) * 1000) / rendition.timescale
-      // An encoder's priming and padding differ by far less than one segment.
-      if (Math.abs(ms - manifest.durationMs) > 3000) {
-        throw new ManifestError(
-          `rendition ${link['/']} lasts ${Math.round(ms)} ms, the manifest says ${manifest.durationMs} ms`,
-        )
-      }
-      return { ...rendition, cid: link['/'], byteLength: block.length }
-    }),
-  )
-  const original = await loadOriginal(manifest, get)
+  const [renditions, original] = await Promise.all([
+    Promise.all(manifest.renditions.map((link) => loadRendition(link['/'], manifest, get))),
+    loadOriginal(manifest, get),
+  ])
   const track = { cid, byteLength: bytes.length, manifest, renditions, ...(original ? { original } : {}) }
   checkLengths(track)
   return track
+}
+
+async function loadRendition(
+  cid: string,
+  manifest: Manifest,
+  get: (cid: string) => Promise<Uint8Array>,
+): Promise<LoadedRendition> {
+  const block = await get(cid)
+  const rendition = decodeRendition(block)
+  const ms = (rendition.segments.reduce((sum, [ticks]) => sum + ticks, 0) * 1000) / rendition.timescale
+  // An encoder's priming and padding differ by far less than one segment.
+  if (Math.abs(ms - manifest.durationMs) > 3000) {
+    throw new ManifestError(
+      `rendition ${cid} lasts ${Math.round(ms)} ms, the manifest says ${manifest.durationMs} ms`,
+    )
+  }
+  return { ...rendition, cid, byteLength: block.length }
 }
 
 async function loadOriginal(

@@ -1,16 +1,21 @@
 import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import { cidOf, linkTo } from '../cids/index.ts'
 import { exampleTrack } from '../vectors/index.ts'
 import {
   blocksOf,
   decodeManifest,
+  decodeOriginalList,
   decodeRendition,
   encodeManifest,
+  encodeOriginalList,
   encodeRendition,
   type LoadedTrack,
   loadTrack,
   type Manifest,
   ManifestError,
+  type OriginalList,
+  originalFilename,
   type Rendition,
   renditionName,
 } from './index.ts'
@@ -159,6 +164,114 @@ describe('a track', () => {
     await expect(loadTrack(aacCid, get)).rejects.toThrow(ManifestError)
     await expect(loadTrack('baguqeera', get)).rejects.toThrow('not a CID')
     await expect(loadTrack(track.cid, () => Promise.reject(new Error('offline')))).rejects.toThrow('offline')
+  })
+})
+
+describe('an original', () => {
+  const sha256 = `0x${'5'.repeat(64)}` as const
+
+  /** The example track with a file of blocks of these lengths. */
+  async function withOriginal(
+    lengths: readonly number[],
+    change: Partial<NonNullable<Manifest['original']>> = {},
+  ) {
+    const store = new Map(blocks)
+    const put = async (bytes: Uint8Array, codec: 'raw' | 'dag-json') => {
+      const cid = await cidOf(bytes, codec)
+      store.set(cid, bytes)
+      return linkTo(cid)
+    }
+    const listed: OriginalList['blocks'] = []
+    for (const [n, length] of lengths.entries()) {
+      listed.push([length, await put(new Uint8Array(length).fill(n + 1), 'raw')])
+    }
+    const list = await put(encodeOriginalList({ v: 1, kind: 'original', blocks: listed }), 'dag-json')
+    const byteLength = lengths.reduce((sum, length) => sum + length, 0)
+    const original = { filename: 'Song.flac', type: 'audio/flac', byteLength, sha256, list, ...change }
+    const root = await put(encodeManifest({ ...manifest, original }), 'dag-json')
+    return {
+      root: root['/'],
+      list: list['/'],
+      listed,
+      get: async (cid: string) => store.get(cid) ?? new Uint8Array(),
+    }
+  }
+
+  test('is part of the track: its list and its blocks come last', async () => {
+    const { root, list, listed, get } = await withOriginal([1_000, 2_000, 3])
+    const loaded = await loadTrack(root, get)
+    expect(loaded.original).toMatchObject({ cid: list, blocks: listed })
+    expect(blocksOf(loaded).slice(-4)).toEqual([
+      { cid: list, byteLength: (await get(list)).length },
+      ...listed.map(([byteLength, { '/': cid }]) => ({ cid, byteLength })),
+    ])
+    expect(blocksOf(loaded)).toHaveLength(blocks.size + 4)
+  })
+
+  test('lists each of its blocks once, and every length that there is is loaded', async () => {
+    const lengths = fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1, maxLength: 20 })
+    await fc.assert(
+      fc.asyncProperty(lengths, async (lengths) => {
+        const { root, listed, get } = await withOriginal(lengths)
+        const loaded = await loadTrack(root, get)
+        const cids = blocksOf(loaded).map(({ cid }) => cid)
+        expect(new Set(cids).size).toBe(cids.length)
+        for (const [, { '/': cid }] of listed) expect(cids).toContain(cid)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('is refused when its blocks are not as long as it', async () => {
+    const { root, get } = await withOriginal([10, 10], { byteLength: 21 })
+    await expect(loadTrack(root, get)).rejects.toThrow('have 20 bytes, the manifest says 21')
+  })
+
+  test.each<[string, object]>([
+    ['the name of a path', { filename: '../Song.flac' }],
+    ['a control character in its name', { filename: 'Song\n.flac' }],
+    ['no name', { filename: '' }],
+    ['a type that is none', { type: 'flac' }],
+    ['a type with parameters', { type: 'text/html; charset=utf-8' }],
+    ['no byte', { byteLength: 0 }],
+    ['bytes as its list', { list: raw }],
+    ['a member that we do not know', { url: 'https://example' }],
+  ])('is refused with %s', (_, change) => {
+    const right = { filename: 'Song.flac', type: 'audio/flac', byteLength: 1, sha256, list: dagJson }
+    expect(decodeManifest(encodeManifest({ ...manifest, original: right })).original).toEqual(right)
+    const changed = { ...manifest, original: { ...right, ...change } }
+    expect(() => encodeManifest(changed as Manifest)).toThrow(ManifestError)
+    expect(() => decodeManifest(new TextEncoder().encode(sortedJson(changed)))).toThrow(ManifestError)
+  })
+
+  test.each<[string, object]>([
+    ['no block', { blocks: [] }],
+    ['a block of no bytes', { blocks: [[0, raw]] }],
+    ['a block larger than a block', { blocks: [[1_048_577, raw]] }],
+    ['a block that is a list', { blocks: [[1, dagJson]] }],
+    ['12,001 blocks', { blocks: Array.from({ length: 12_001 }, () => [1, raw]) }],
+    ['another kind', { kind: 'rendition' }],
+  ])('is refused with a list with %s', (_, change) => {
+    const changed = { v: 1, kind: 'original', blocks: [[1, raw]], ...change }
+    expect(() => encodeOriginalList(changed as OriginalList)).toThrow(ManifestError)
+    expect(() => decodeOriginalList(new TextEncoder().encode(sortedJson(changed)))).toThrow(ManifestError)
+  })
+
+  test('of twelve GiB has a list that is one block', () => {
+    const full: OriginalList['blocks'] = Array.from({ length: 12_000 }, () => [1_048_576, raw])
+    expect(encodeOriginalList({ v: 1, kind: 'original', blocks: full }).length).toBeLessThanOrEqual(1_048_576)
+  })
+
+  test('has a name that a manifest takes, whatever its file was called', () => {
+    expect(originalFilename('../../etc/passwd\u0000.mp3')).toBe('passwd.mp3')
+    expect(originalFilename('C:\\Music\\Song.flac')).toBe('Song.flac')
+    expect(originalFilename('..')).toBe('original')
+    const original = { type: 'audio/flac', byteLength: 1, sha256, list: dagJson }
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (name) => {
+        encodeManifest({ ...manifest, original: { ...original, filename: originalFilename(name) } })
+      }),
+    )
   })
 })
 
