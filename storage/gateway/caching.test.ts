@@ -31,6 +31,23 @@ describe('what the caller has already', () => {
     }
   })
 
+  test('is not sent in part, either', async () => {
+    gateway = await startGateway()
+    const cid = await putSample(gateway.ipfs, 'leaf')
+    const headers = { 'if-none-match': `"${cid}"`, range: 'bytes=0-9' }
+    expect((await gateway.get(`/ipfs/${cid}`, { headers })).status).toBe(304)
+  })
+
+  test('is told from what it never had', async () => {
+    gateway = await startGateway()
+    const cid = await putSample(gateway.ipfs, 'leaf')
+    for (const etag of ['"other"', `W/"other", "${cid}.car"`, cid, '']) {
+      const answer = await gateway.get(`/ipfs/${cid}?format=raw`, { headers: { 'if-none-match': etag } })
+      expect([etag, answer.status]).toEqual([etag, 200])
+      await bytesOf(answer)
+    }
+  })
+
   test('is told by representation: the plain file is not the raw block', async () => {
     gateway = await startGateway()
     const cid = await putSample(gateway.ipfs, 'leaf')

@@ -89,6 +89,9 @@ describe('a DAG given as a CAR', () => {
     const paths = [
       '?format=car',
       '?format=car&dag-scope=block',
+      '?format=car&dag-scope=entity',
+      '?format=car&entity-bytes=0:*',
+      '?format=car&entity-bytes=0:9',
       '/links/1?format=car',
       '/links/1?format=car&dag-scope=block',
     ]
@@ -113,6 +116,28 @@ describe('a DAG given as a CAR', () => {
     const answer = await gateway.get(`/ipfs/${root}?format=car&${query}`)
     expect(answer.status).toBe(400)
     expect(await answer.json()).toMatchObject({ type: 'urn:hexachord:problem:invalid-parameter' })
+  })
+
+  test.each([
+    ['0:*', 200],
+    ['0:0', 200],
+    ['1999:1999', 200],
+    ['1999:5000', 200],
+    ['-5:*', 200],
+    ['-5000:3', 200],
+    ['9:3', 200],
+    ['2000:*', 400],
+    ['5000:6000', 400],
+    ['-9000:-5000', 400],
+  ])('entity-bytes=%s of 2000 bytes: %i, and the block comes whole', async (bytes, status) => {
+    const path = `/ipfs/${shared}?format=car&entity-bytes=${bytes}`
+    expect((await gateway.head(path)).status).toBe(status)
+    if (status === 200) expect((await carOf(path)).blocks).toEqual([shared])
+    else expect((await gateway.get(path)).status).toBe(400)
+  })
+
+  test('any entity-bytes of a document mean all of it, since it is no row of bytes', async () => {
+    expect((await carOf(`/ipfs/${root}?format=car&entity-bytes=900000:*`)).blocks).toEqual([root])
   })
 
   test('404 when the root is not here', async () => {

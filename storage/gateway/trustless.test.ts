@@ -60,6 +60,24 @@ describe('a block given raw, so that the client checks its hash', () => {
     expect(answer.headers.get('content-type')).toBe(rawType)
   })
 
+  test('caches are told the URL of the format where Accept names another', async () => {
+    const locationOf = async (query: string, accept: string) =>
+      (await gateway.head(`/ipfs/${leaf}${query}`, { accept })).headers.get('content-location')
+    expect(await locationOf('?format=raw', 'application/vnd.ipld.car')).toBe(`/ipfs/${leaf}?format=raw`)
+    expect(await locationOf('?format=car', rawType)).toBe(`/ipfs/${leaf}?format=car`)
+    expect(await locationOf('?format=raw', rawType)).toBeNull()
+    expect(await locationOf('?format=raw', '*/*')).toBeNull()
+    expect(await locationOf('', '*/*')).toBeNull()
+  })
+
+  test.each(['', '/'])(
+    'no page makes /ipfs/CID%s the script of a worker that would rule over this origin',
+    async (end) => {
+      const answer = await gateway.get(`/ipfs/${leaf}${end}`, { headers: { 'service-worker': 'script' } })
+      expect(answer.status).toBe(400)
+    },
+  )
+
   test('a dag-json block comes raw as well, and at the end of a path', async () => {
     const direct = await gateway.get(`/ipfs/${list}?format=raw`)
     expect(Buffer.compare(await bytesOf(direct), await gateway.ipfs.get(list))).toBe(0)
@@ -190,10 +208,23 @@ describe('a block given raw, so that the client checks its hash', () => {
     expect(preflight.headers.get('access-control-allow-methods')).toContain('GET')
   })
 
-  test('scripts of other origins may read what they need', async () => {
-    const answer = await gateway.get(`/ipfs/${leaf}`, { headers: { origin: 'https://player.example' } })
-    const exposed = answer.headers.get('access-control-expose-headers')
-    for (const name of ['Content-Length', 'Content-Range', 'X-Ipfs-Path', 'X-Ipfs-Roots'])
-      expect(exposed).toContain(name)
-  })
+  test.each(['GET', 'HEAD', 'OPTIONS'])(
+    'scripts of other origins may ask and read, as the answer to %s says, with and without an origin',
+    async (method) => {
+      for (const headers of [new Headers(), new Headers({ origin: 'https://player.example' })]) {
+        for (const path of [`/ipfs/${leaf}`, `/ipfs/${leaf}?format=raw`, '/ipfs/bafkqabtimvwgy3yk/']) {
+          const answer = await gateway.get(path, { method, headers })
+          const listed = (name: string) => (answer.headers.get(name) ?? '').split(', ')
+          expect(answer.headers.get('access-control-allow-origin')).toBe('*')
+          expect(listed('access-control-allow-methods')).toEqual(['GET', 'HEAD', 'OPTIONS'])
+          expect(listed('access-control-allow-headers')).toEqual(
+            expect.arrayContaining(['Content-Type', 'Range', 'User-Agent', 'X-Requested-With']),
+          )
+          expect(listed('access-control-expose-headers')).toEqual(
+            expect.arrayContaining(['Content-Length', 'Content-Range', 'X-Ipfs-Path', 'X-Ipfs-Roots']),
+          )
+        }
+      }
+    },
+  )
 })
