@@ -4,6 +4,8 @@ import type { Codec } from '@hexachord/protocol/cids'
  * What every IPFS node of ours can do, whatever stands behind it: an embedded block store or a daemon.
  * A block is named by CIDv1 in base32, raw or dag-json, sha2-256 (`protocol/cids`), and is at most 1 MiB. Every
  * call takes a signal and rejects with its reason once it is aborted; `CidError` means that a text names no block.
+ * While a daemon behind it is away or not sound, calls reject with KuboUnavailable, KuboRefused or KuboMisconfigured:
+ * nothing acknowledged is lost by that, and the same call may be made again.
  */
 export interface IpfsNode {
   /** Who this node is to others; the same after a restart. */

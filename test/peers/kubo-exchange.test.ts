@@ -4,6 +4,7 @@ import path from 'node:path'
 import { createLogger } from '@hexachord/platform/process'
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { openCar } from '@hexachord/protocol/cars'
+import { cidOf } from '@hexachord/protocol/cids'
 import { blocksOf, loadTrack } from '@hexachord/protocol/manifests'
 import {
   eventually,
@@ -78,7 +79,7 @@ run(`a real Kubo${whyMissing(kuboProgram)}`, () => {
     const database = openSqlite(':memory:', { migrations: ipfsMigrations })
     const node = await createKuboIpfs({
       kubo: { url: kubo.apiUrl, secret: kubo.secret },
-      ...{ directory, database, logger, ...registry },
+      ...{ directory, database, logger, peerTimeoutMs: 8_000, ...registry },
     })
     closings.push(async () => {
       for await (const root of node.pins()) await node.unpin(root)
@@ -123,6 +124,19 @@ run(`a real Kubo${whyMissing(kuboProgram)}`, () => {
     await connected(source, taker)
     await fetchAll(taker, [source.peerId])
     await hasAll(taker)
+  })
+
+  test('says in time that nobody has a block, and gives up at once when the caller does', async () => {
+    const [member, node] = [await embedded(), await onKubo()]
+    await connected(member, node)
+    const cid = await cidOf(new TextEncoder().encode('nobody has this'), 'raw')
+    const unavailable = { name: 'BlockUnavailable', cid }
+    await expect(node.fetch(cid, { peers: [member.peerId] })).rejects.toMatchObject(unavailable)
+    await expect(member.fetch(cid, { peers: [node.peerId] })).rejects.toMatchObject(unavailable)
+    const stop = new AbortController()
+    const abandoned = node.fetch(cid, { signal: stop.signal })
+    stop.abort(new Error('no longer wanted'))
+    await expect(abandoned).rejects.toThrow('no longer wanted')
   })
 
   test('takes a whole track as the CAR that our gateway gives, and keeps it once it is pinned', async () => {

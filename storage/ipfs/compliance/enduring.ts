@@ -100,6 +100,27 @@ export function enduringSuite(factory: IpfsNodeFactory): void {
       expect(await node.verify(await yours)).toBe('ok')
     })
 
+    test('of many puts ended in their middle each is either done or says why, and the node goes on', async () => {
+      const { node } = given
+      const stop = new AbortController()
+      const seeds = Array.from({ length: 40 }, (_, index) => `of many ${index}`)
+      const outcomes = await Promise.allSettled(
+        seeds.map(async (seed) => {
+          const cid = await node.put(sampleBytes(seed, 20_000), 'raw', { signal: stop.signal })
+          stop.abort(new Error('that will do'))
+          return cid
+        }),
+      )
+      const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+      expect(done.length).toBeGreaterThan(0)
+      for (const cid of done) expect(await node.verify(cid)).toBe('ok')
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') expect(outcome.reason).toEqual(new Error('that will do'))
+      }
+      for (const seed of seeds) expect(await node.verify(await putSample(node, seed, 20_000))).toBe('ok')
+      expect(await node.usage()).toEqual({ blocks: 40, bytes: 800_000 })
+    })
+
     test('a closed node says so, and closing twice is closing once', async () => {
       const { node } = given
       await node.check()

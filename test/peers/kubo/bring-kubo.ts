@@ -20,6 +20,12 @@ const downloadMs = 3 * 60_000
  * built once; of runs that need it at once one builds and the others wait.
  */
 export async function bringKubo(): Promise<Peer> {
+  const kubo = await findOrBuild()
+  if ('missing' in kubo) process.stderr.write(`Tests with a real Kubo are skipped: ${kubo.missing}\n`)
+  return kubo
+}
+
+async function findOrBuild(): Promise<Peer> {
   const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'hexachord')
   const folder = path.join(cache, `kubo-${version}`)
   const binary = path.join(folder, 'ipfs')
