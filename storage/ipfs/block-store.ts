@@ -1,18 +1,11 @@
-import {
-  CidMismatch,
-  type Codec,
-  cidOf,
-  isCid,
-  maximumBlockBytes,
-  parseCid,
-  verifyBlock,
-} from '@hexachord/protocol/cids'
+import { CidMismatch, type Codec, cidOf, isCid, maximumBlockBytes, parseCid } from '@hexachord/protocol/cids'
 import pLimit from 'p-limit'
 import { abortable } from './abortable.ts'
 import type { BlockFiles } from './block-files.ts'
 import { BlockNotFound, BlockTooLarge, type StoredBlock, type Usage, type Verdict } from './ipfs-node.ts'
 import { createKeyedLock } from './keyed-lock.ts'
 import { createUsageCount } from './usage-count.ts'
+import { verifyBytes } from './verify-bytes.ts'
 
 /** Verified blocks over files: what is written has the hash of its name, and what is read has it, too. */
 export type BlockStore = {
@@ -88,7 +81,7 @@ export function createBlockStore(options: {
     const bytes = await readable(cid)
     if (bytes === null) return { verdict: 'missing', bytes: new Uint8Array(0) }
     try {
-      await verifyBlock(cid, bytes)
+      verifyBytes(cid, bytes)
       return { verdict: 'ok', bytes }
     } catch (error) {
       if (error instanceof CidMismatch) return { verdict: 'corrupt', bytes }
@@ -139,7 +132,7 @@ export function createBlockStore(options: {
     async putVerified(text, bytes, signal) {
       const { cid } = parseCid(text)
       checkBlockSize(bytes)
-      await verifyBlock(cid, bytes)
+      verifyBytes(cid, bytes)
       signal?.throwIfAborted()
       await store(cid, bytes, signal)
     },
