@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext } from 'hls.js'
 import { connectionTo, subject, trackOf } from '../fixtures/index.ts'
 import { type OpenedTrack, openTrack } from '../playing/index.ts'
-import { hlsSource } from './index.ts'
+import { type HlsSource, hlsSource } from './index.ts'
 
 const { track: loaded, blocks } = await exampleTrack()
 
@@ -23,8 +23,21 @@ const opened = await openTrack(
 type Outcome = { readonly kind: string; readonly args: readonly unknown[] }
 
 /** Loads as hls.js does: a loader of its own for each request. */
-function load(url: string, { track = opened, range = {}, timeoutMs = 10_000 } = {}) {
-  const { config } = hlsSource(track)
+function load(
+  url: string,
+  {
+    track = opened,
+    range = {},
+    timeoutMs = 10_000,
+    source = hlsSource(track),
+  }: {
+    track?: OpenedTrack | Promise<OpenedTrack>
+    range?: object
+    timeoutMs?: number
+    source?: HlsSource
+  } = {},
+) {
+  const { config } = source
   const TrackLoader = config.loader as new (config: HlsConfig) => Loader<LoaderContext>
   const loader = new TrackLoader({} as HlsConfig)
   const calls: Outcome[] = []
@@ -106,8 +119,9 @@ describe('the loader for hls.js', () => {
   })
 
   test('tells an abort once, stops the request, and nothing after', async () => {
-    const { track, aborted, release } = waitingTrack()
+    const { track, asked, aborted, release } = waitingTrack()
     const { loader, calls } = load(initUrl, { track })
+    await asked
     loader.abort()
     loader.abort()
     expect(loader.stats.aborted).toBe(true)
@@ -119,8 +133,9 @@ describe('the loader for hls.js', () => {
   })
 
   test('is silent once it is destroyed', async () => {
-    const { track, aborted, release } = waitingTrack()
+    const { track, asked, aborted, release } = waitingTrack()
     const { loader, calls } = load(initUrl, { track })
+    await asked
     loader.destroy()
     await aborted
     release()
@@ -136,6 +151,65 @@ describe('the loader for hls.js', () => {
     expect(calls).toHaveLength(1)
   })
 
+  test('waits for a track that is still being opened', async () => {
+    const { promise, resolve } = Promise.withResolvers<OpenedTrack>()
+    const { outcome, calls } = load(master, { track: promise })
+    await new Promise(setImmediate)
+    expect(calls).toEqual([])
+    resolve(opened)
+    expect(await outcome).toMatchObject({ kind: 'success' })
+  })
+
+  test('says why a track could not be opened', async () => {
+    const { kind, args } = await load(master, { track: Promise.reject(new Error('it was deleted')) }).outcome
+    expect([kind, args[0]]).toEqual(['error', { code: 404, text: 'it was deleted' }])
+  })
+
+  test('asks nobody for what was given up while the track was being opened', async () => {
+    const { promise, resolve } = Promise.withResolvers<OpenedTrack>()
+    const asked: string[] = []
+    const { loader } = load(initUrl, { track: promise })
+    loader.abort()
+    resolve({ ...opened, block: (cid) => opened.block(asked.push(cid) ? cid : '') })
+    await new Promise(setImmediate)
+    expect(asked).toEqual([])
+  })
+
+  describe('given the playlist of a rendition', () => {
+    const segment = loaded.renditions[0]?.segments[0]?.[2]['/'] ?? ''
+
+    test('fetches where sound begins before it is asked, once, and reckons from then', async () => {
+      const asked: string[] = []
+      const source = hlsSource({
+        ...opened,
+        block(cid, signal) {
+          asked.push(cid)
+          return opened.block(cid, signal)
+        },
+      })
+      await load(new URL('/0.m3u8', master).href, { source }).outcome
+      await load(new URL('/1.m3u8', master).href, { source }).outcome
+      expect(asked).toEqual([init, segment])
+      const beforeMs = performance.now()
+      const { args } = await load(new URL(`/ipfs/${segment}`, master).href, { source }).outcome
+      const [response, stats] = args as [{ data: ArrayBuffer }, Stats]
+      expect(new Uint8Array(response.data)).toEqual(blocks.get(segment))
+      expect(stats.loading.start).toBeLessThan(beforeMs)
+      expect(asked).toHaveLength(2)
+    })
+
+    test('asks again for what could not be had before', async () => {
+      let failures = 2
+      const source = hlsSource({
+        ...opened,
+        block: (cid, signal) =>
+          failures-- > 0 ? Promise.reject(new RetrievalFailed(cid, [])) : opened.block(cid, signal),
+      })
+      await load(new URL('/0.m3u8', master).href, { source }).outcome
+      expect(await load(initUrl, { source }).outcome).toMatchObject({ kind: 'success' })
+    })
+  })
+
   test('an abort after the end changes nothing', async () => {
     const { loader, calls, outcome } = load(initUrl)
     await outcome
@@ -148,18 +222,26 @@ describe('the loader for hls.js', () => {
 type Stats = { loaded: number; total: number; loading: { start: number; first: number; end: number } }
 
 /** A track whose blocks come only when they are released. */
-function waitingTrack(): { track: OpenedTrack; aborted: Promise<void>; release: () => void } {
+function waitingTrack(): {
+  track: OpenedTrack
+  asked: Promise<void>
+  aborted: Promise<void>
+  release: () => void
+} {
+  const asked = Promise.withResolvers<void>()
   const released = Promise.withResolvers<{ bytes: Uint8Array; source: string }>()
   const aborted = Promise.withResolvers<void>()
   const track: OpenedTrack = {
     ...opened,
     block: (_cid, signal) => {
       signal?.addEventListener('abort', () => aborted.resolve())
+      asked.resolve()
       return released.promise
     },
   }
   return {
     track,
+    asked: asked.promise,
     aborted: aborted.promise,
     release: () => released.resolve({ bytes: new Uint8Array(1), source: 'http://holder' }),
   }

@@ -73,6 +73,7 @@ function createTrackBlocks(opened: Promise<OpenedTrack>): TrackBlocks {
       ahead.delete(cid)
       // One that failed is asked for anew: its holders may be back.
       const early = await fetched?.catch(() => undefined)
+      signal.throwIfAborted()
       return early ?? block(cid, signal)
     },
   }
