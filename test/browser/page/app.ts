@@ -22,12 +22,15 @@ const app = {
     const startedAt = performance.now()
     const connection = await connect({ discovery, creators })
     const faults: string[] = []
-    const opened = await openTrack(connection, await findTrack(connection, track), {
-      onFault: ({ source, kind }) => faults.push(`${source} ${kind}`),
-    })
-    const { url, config } = hlsSource(opened)
+    const opening = findTrack(connection, track).then((found) =>
+      openTrack(connection, found, {
+        onFault: ({ source, kind }) => faults.push(`${source} ${kind}`),
+      }),
+    )
+    const { url, config } = hlsSource(opening)
     const heard = await play(url, config, { ...rest, startedAt })
-    return { ...heard, faults, blocks: opened.quality().map(({ source, blocks }) => ({ source, blocks })) }
+    const blocks = (await opening).quality().map(({ source, blocks }) => ({ source, blocks }))
+    return { ...heard, faults, blocks }
   },
 
   /** As any page with hls.js does. */
