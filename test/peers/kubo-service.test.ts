@@ -95,19 +95,25 @@ run(`a content service on a real Kubo${whyMissing(kuboProgram)}`, () => {
     )
   })
 
-  test('is not ready while its Kubo is away; an upload of that time gets its receipt afterwards', async () => {
+  test('is not ready while its Kubo is away; what it was just pulling gets its receipt afterwards', async () => {
     const before = await release('Before the pause')
+    const pinned = async () => (await kubo.ipfs('pin', 'ls', '--type=direct', '--quiet')).split('\n').length
+    const held = await pinned()
+    const uploading = release('During the pause')
+    await eventually(async () => (await pinned()) > held, {
+      describe: 'the first block of the second track',
+      deadlineMs: 60_000,
+      logDirectory: network.logDirectory,
+    })
     await kubo.kill()
     const ready = await fetch(`${endpoint()}/ready`)
     expect(ready.status).toBe(503)
     expect(await ready.text()).toContain('Kubo')
-    const uploading = release('During the pause')
     await kubo.start()
-    const { upload } = await uploading
+    const { upload, track } = await uploading
     expect(upload.receipts.map((receipt) => receipt.operator)).toContain(operator())
-    for (const { manifest } of [before.track, (await uploading).track]) {
-      const { storage } = await wholeTrackOf(endpoint(), manifest)
-      expect(storage.root).toMatch(/^0x/)
+    for (const { manifest, storageRoot } of [before.track, track]) {
+      expect((await wholeTrackOf(endpoint(), manifest)).storage.root).toBe(storageRoot)
     }
     expect((await fetch(`${endpoint()}/ready`)).status).toBe(200)
   })
