@@ -3,6 +3,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type NetworkFile, writeNetworkFile } from '@hexachord/contracts/networks'
 import { createLogger } from '@hexachord/platform/process'
+import type { Codec } from '@hexachord/protocol/cids'
 import { createEmbeddedIpfs } from '@hexachord/storage/ipfs'
 import { Wallet } from 'ethers'
 import { openLogFile } from '../../local-network/log-file.ts'
@@ -21,11 +22,15 @@ const entry = fileURLToPath(new URL('../../../content-service/main.ts', import.m
 const readyWithinMs = 30_000
 
 /** Stores blocks where a content service that is started with this folder finds them. @returns their CIDs */
-export async function storeBlocks(folder: string, blocks: readonly Uint8Array[]): Promise<string[]> {
+export async function storeBlocks(
+  folder: string,
+  blocks: readonly Uint8Array[],
+  codec: Codec = 'raw',
+): Promise<string[]> {
   const logger = createLogger({ service: 'bench', level: 'silent' })
   const ipfs = await createEmbeddedIpfs({ directory: path.join(folder, 'data'), logger, bitswap: false })
   try {
-    return await Promise.all(blocks.map((bytes) => ipfs.put(bytes, 'raw')))
+    return await Promise.all(blocks.map((bytes) => ipfs.put(bytes, codec)))
   } finally {
     await ipfs.close()
   }
