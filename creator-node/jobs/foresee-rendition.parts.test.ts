@@ -1,0 +1,105 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cidOf } from '@hexachord/protocol/cids'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { anUpload } from '../fixtures/an-upload.ts'
+import { makeMusic } from '../fixtures/test-music.ts'
+import { type AudioSource, createFfmpeg, planRenditions, probe } from '../transcoding/index.ts'
+import { createCpuSlots } from './cpu-slots.ts'
+import { foreseeRendition } from './foresee-rendition.ts'
+import type { Work } from './work.ts'
+
+const never = new AbortController().signal
+const ffmpeg = createFfmpeg()
+let folder: string
+let song: string
+let source: AudioSource
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hexachord-foreseeing-'))
+  song = await makeMusic(folder, 'song.m4a', { seconds: 14, options: ['-c:a', 'aac', '-b:a', '192k'] })
+  source = await probe(song, {
+    signal: never,
+    measureDuration: () => Promise.reject(new Error('not needed')),
+  })
+}, 30_000)
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Work on a file of which nothing is known yet. */
+function workOn(input: string, known?: AudioSource) {
+  const stored: number[] = []
+  const slots = createCpuSlots(1)
+  const workDirectory = join(folder, 'work')
+  const work = {
+    ...{ id: 'one', input, ffmpeg, slots, workDirectory },
+    uploads: { get: () => anUpload(known === undefined ? {} : { source: known }) },
+    recorder: {
+      progress: () => undefined,
+      async store(bytes: Uint8Array) {
+        stored.push(bytes.length)
+        return cidOf(bytes, 'raw')
+      },
+    },
+  } as unknown as Work
+  return { work, stored, slots, left: () => readdir(join(workDirectory, 'one')) }
+}
+
+/** Until what was begun runs; it is waited for by what it needs. */
+async function untilBegun(slots: ReturnType<typeof createCpuSlots>): Promise<void> {
+  while (slots.counts().running === 0) await new Promise(setImmediate)
+}
+
+describe('a rendition that was begun before its file was probed', () => {
+  test('is stored once the probe has said what was foreseen', async () => {
+    const { work, stored, slots, left } = workOn(song)
+    const foreseen = foreseeRendition(work, never)
+    await untilBegun(slots)
+    expect(stored).toEqual([])
+    const [plan] = planRenditions(source)
+    const claimed = await foreseen.claim(source, plan)
+    expect(claimed?.plan).toBe(plan)
+    const rendition = await claimed?.finish(never)
+    expect(rendition?.segments).toHaveLength(3)
+    expect(stored).toHaveLength(4)
+    await foreseen.drop()
+    expect(await left()).toEqual([])
+    expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
+  })
+
+  test('is ended when the probe says something else, and nothing of it was stored', async () => {
+    const { work, stored, slots, left } = workOn(song)
+    const foreseen = foreseeRendition(work, never)
+    await untilBegun(slots)
+    const other = { ...source, profile: 'HE-AAC' }
+    expect(await foreseen.claim(other, planRenditions(other)[0])).toBeUndefined()
+    expect(await left()).toEqual([])
+    expect(stored).toEqual([])
+    expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
+  })
+
+  test('is ended with the work that was to claim it', async () => {
+    const { work, slots } = workOn(song)
+    const foreseen = foreseeRendition(work, never)
+    await untilBegun(slots)
+    const claimed = await foreseen.claim(source, planRenditions(source)[0])
+    const stop = new AbortController()
+    const finishing = claimed?.finish(stop.signal)
+    stop.abort(new Error('another rendition has failed'))
+    await expect(finishing).rejects.toThrow('another rendition has failed')
+    await foreseen.drop()
+    expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
+  })
+
+  test.each(['what was probed before', 'what tells nothing of itself'])(
+    'does not exist of %s',
+    async (what) => {
+      const { work, slots } = what.includes('before')
+        ? workOn(song, source)
+        : workOn(join(folder, 'no-such-file'))
+      const foreseen = foreseeRendition(work, never)
+      expect(await foreseen.claim(source, planRenditions(source)[0])).toBeUndefined()
+      expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
+    },
+  )
+})
