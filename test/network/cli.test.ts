@@ -132,6 +132,57 @@ describe('the hexachord command', () => {
     expect(spoken.out).toMatch(/every hash checked/)
   })
 
+  test('publishes several files as an album, in the order of their numbers, and takes it back', async () => {
+    const files = await Promise.all(
+      [2, 1].map((number) =>
+        makeRecording(folder.path, {
+          name: `album-${number}`,
+          seconds: 7,
+          tags: { title: `Side ${number}`, artist: 'Shell', track: String(number) },
+        }),
+      ),
+    )
+    const command = ['upload', ...files, '--album', 'Shells', '--i-hold-the-rights', '--licence', 'CC0-1.0']
+    const made = await answer<{ album: string; files: { track: string }[] }>(...command)
+    const playlist = await fetch(`${network.urls.discovery}/v1/playlists/${made.album}`)
+    expect(await playlist.json()).toMatchObject({
+      ...{ title: 'Shells', album: true, author: address },
+      tracks: [{ title: 'Side 1' }, { title: 'Side 2' }],
+    })
+    // The same command finds nothing left to do.
+    const again = await answer<{ album: string; files: { track: string; reused: boolean }[] }>(...command)
+    expect(again.album).toBe(made.album)
+    expect(again.files.map(({ track }) => track)).toEqual(made.files.map(({ track }) => track))
+    expect(again.files.map(({ reused }) => reused)).toEqual([true, true])
+
+    await answer('unpublish', made.album, '--yes')
+    const gone = await fetch(`${network.urls.discovery}/v1/playlists/${made.album}`)
+    expect(gone.status).toBe(410)
+    expect((await fetch(`${network.urls.discovery}/v1/tracks/${made.files[0]?.track}`)).status).toBe(200)
+  }, 120_000)
+
+  test('replaces the audio of a track: its id and what was said of it stay, and the file itself is kept', async () => {
+    const better = await makeRecording(folder.path, { name: 'better', seconds: 9, tags: { title: 'Other' } })
+    const replaced = await answer<{ track: string }>(
+      ...['upload', better, '--replace', track, '--keep-original', '--i-hold-the-rights'],
+    )
+    expect(replaced.track).toBe(track)
+    const now = await (await fetch(`${network.urls.discovery}/v1/tracks/${track}`)).json()
+    expect(now).toMatchObject({ title: 'Command line', artist: 'Shell', licence: 'CC0-1.0' })
+    expect(Math.abs(now.durationMs - 9_000)).toBeLessThan(250)
+    const original = await fetch(`${now.holders[0].endpoint}/originals/${now.manifest}`)
+    expect(Buffer.from(await original.arrayBuffer()).equals(await readFile(better))).toBe(true)
+  }, 60_000)
+
+  test('sends the same file as another track for nothing, and says so', async () => {
+    const twice = await answer<{ track: string; reused: boolean; ms: { transcode?: number } }>(
+      ...['upload', song, '--again', '--i-hold-the-rights', '--licence', 'CC0-1.0', '--title', 'Once more'],
+    )
+    expect(twice).toMatchObject({ reused: true })
+    expect(twice.track).not.toBe(track)
+    expect((await hexachord('uploads')).out).toBe('everything is finished\n')
+  }, 60_000)
+
   test('shows how the network is', async () => {
     const status = await answer<{
       providers: { lagBlocks: number }[]

@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import type { Context } from './context.ts'
 import { type ExitCode, exitCodeOf, Interrupted, messageOf } from './errors.ts'
+import { addExportCommand } from './export.ts'
+import { addImportCommand } from './import.ts'
 import { addKeyCommand } from './key.ts'
 import { addPlayCommand } from './play.ts'
 import { addSearchCommand } from './search.ts'
@@ -65,6 +67,8 @@ function programOf(context: Context): Command {
   addCancelCommand(program, context)
   addUnpublishCommand(program, context)
   addPlayCommand(program, context)
+  addExportCommand(program, context)
+  addImportCommand(program, context)
   addSearchCommand(program, context)
   addStatusCommand(program, context)
   return program

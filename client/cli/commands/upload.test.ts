@@ -15,8 +15,10 @@ const { address } = account
 let network: Network
 let user: Cli
 let file: string
+let isStalled: boolean
 beforeEach(async () => {
-  network = await startNetwork(recorded, { tags: { title: 'Tagged' } })
+  isStalled = false
+  network = await startNetwork(recorded, { tags: { title: 'Tagged' }, stalls: () => isStalled })
   user = await newUser(network.env)
   await user.giveKey()
   file = join(user.home, 'song.flac')
@@ -143,6 +145,22 @@ describe('hexachord upload', () => {
     },
     20_000,
   )
+
+  test('keeps at Ctrl-C what was sent, says so, and goes on with it', async () => {
+    isStalled = true
+    const command = ['upload', file, '--artist', 'Guido', '--i-hold-the-rights'] as const
+    const stopped = await user.interrupt(/transcoding: looks into the file/, 'SIGINT', ...command)
+    expect(stopped).toMatchObject({ code: 130, stdout: '' })
+    expect(stopped.stderr).toMatch(/hexachord: interrupted: what was sent is kept; the same command goes on/)
+    const { uploads } = JSON.parse((await user('uploads', '--json')).stdout)
+    expect(uploads).toMatchObject([{ file: 'song.flac', state: 'processing' }])
+    // The node has all that it needs, and ends its work while nobody looks.
+    network.finish(uploads[0].url)
+    const sent = network.creator.requests.filter((request) => !request.startsWith('GET')).length
+    await expect(user(...command)).resolves.toMatchObject({ code: 0 })
+    const posts = network.creator.requests.filter((request) => !request.startsWith('GET')).slice(sent)
+    expect(posts).toEqual(['POST /actions'])
+  })
 
   test('stops at Ctrl-C with 130', async () => {
     await network.creator.close()

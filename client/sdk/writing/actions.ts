@@ -12,6 +12,8 @@ import { type NewAction, signNewAction } from './sign-action.ts'
 const pollMs = 300
 /** An action of which nobody has heard for so long is sent again: its relay may be gone for good. */
 const unknownMs = 20_000
+/** Nodes that are away are not waited for long by someone who would rather pay. */
+const patienceBeforePayingMs = 5_000
 const appliedWithinMs = 120_000
 /** Ethereum makes blocks final after a quarter of an hour. */
 const finalWithinMs = 45 * 60_000
@@ -57,7 +59,10 @@ async function sendAction(
   { signal, payer }: Options,
 ): Promise<Hash> {
   try {
-    return await relayAction(connection, account, signed, { signal })
+    return await relayAction(connection, account, signed, {
+      signal,
+      ...(payer ? { patienceMs: patienceBeforePayingMs } : {}),
+    })
   } catch (error) {
     if (!payer || !(error instanceof NotRelayed)) throw error
     return payForAction(connection, signed, payer)
