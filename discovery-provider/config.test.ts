@@ -19,8 +19,18 @@ describe('the configuration', () => {
       rpcUrl: 'http://127.0.0.1:4640',
       networkFile: 'network.json',
       databaseUrl: env.DATABASE_URL,
+      archives: 'auto',
       allowPrivateAddresses: false,
     })
+  })
+
+  test('says where to find archives', () => {
+    const ARCHIVES = 'https://one.example, https://two.example/'
+    expect(readConfig({ ...env, ARCHIVES }).archives).toEqual(['https://one.example', 'https://two.example'])
+    expect(readConfig({ ...env, ARCHIVES: 'off' }).archives).toBe('off')
+    expect(() => readConfig({ ...env, ARCHIVES: 'somewhere' })).toThrow(
+      /ARCHIVES: must be auto, off, or origins/,
+    )
   })
 
   test('tells all mistakes at once', () => {

@@ -97,8 +97,9 @@ export type CarFile = {
   read(offset: number, length: number): Promise<Uint8Array>
 }
 
-/** Twelve renditions of 12,000 segments, each with its block and its init, and what stands beside them. */
-const maximumTrackBlocks = 12 * 12_002 + 16
+/** Twelve renditions of 12,000 segments, each with its block and its init, an original of 16 GiB, and what stands
+ * beside them. */
+const maximumTrackBlocks = 12 * 12_002 + 16_384 + 16
 
 /**
  * Checks a whole track in a CAR and changes nothing: every block hashes to its name, the one root leads to a track,

@@ -1,0 +1,1 @@
+export { carType, importTrack, isCarried } from './import-track.ts'
