@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Logger } from '@hexachord/platform/process'
+import { ConfigError, type Logger } from '@hexachord/platform/process'
 import type { Sqlite } from '@hexachord/platform/sqlite'
 import { claimStore } from './claim-store.ts'
 import type { ConnectedIpfs } from './compose-node.ts'
@@ -18,7 +18,7 @@ export type IpfsBackend =
 
 /**
  * The IPFS node of a service, on the backend that its operator chose.
- * @throws what `createEmbeddedIpfs` or `createKuboIpfs` throw; StoreTaken
+ * @throws what `createEmbeddedIpfs` or `createKuboIpfs` throw; StoreTaken; ConfigError
  */
 export async function openIpfs(
   choice: IpfsBackend,
@@ -43,8 +43,17 @@ export async function openIpfs(
     return ipfs
   }
   const { apiUrl: url, apiSecretFile } = choice
-  const secret = apiSecretFile === undefined ? undefined : (await readFile(apiSecretFile, 'utf8')).trim()
+  const secret = apiSecretFile === undefined ? undefined : await readSecret(apiSecretFile)
   // The client is loaded by those who use it.
   const { createKuboIpfs } = await import('./kubo/kubo.ts')
   return createKuboIpfs({ ...parts, kubo: { url, secret }, announce })
+}
+
+/** @throws ConfigError */
+async function readSecret(file: string): Promise<string> {
+  const text = (await readFile(file, 'utf8')).trim()
+  if (/^\S+$/.test(text)) return text
+  throw new ConfigError([
+    { variable: 'IPFS_API_SECRET_FILE', problem: `holds no secret in one word: ${file}` },
+  ])
 }

@@ -22,7 +22,7 @@ export class OtherKubo extends Error {
 export type SoundKubo = {
   readonly rpc: KuboRpc
   /** Looks at Kubo now. @throws what keeps calls from it */
-  inspect(signal?: AbortSignal): Promise<KuboIdentity>
+  inspect(): Promise<KuboIdentity>
 }
 
 /**
@@ -71,25 +71,36 @@ export function guardKubo(
     }
   }
 
+  async function lookAndTell(): Promise<KuboIdentity> {
+    try {
+      const identity = await look()
+      if (lastTrouble !== undefined) logger.info({ kubo: open.url }, 'Kubo is there and sound again')
+      lastTrouble = undefined
+      return identity
+    } catch (err) {
+      tellOnce(err)
+      throw err
+    }
+  }
+
+  /** A Kubo that is away for a day is one line, not one for each second. */
+  function tellOnce(err: unknown): void {
+    const trouble = String(err)
+    if (trouble === lastTrouble) return
+    lastTrouble = trouble
+    if (err instanceof KuboUnavailable) logger.warn({ err }, 'Kubo is away; waiting for it')
+    else logger.error({ err }, 'Kubo cannot be used')
+  }
+
+  /** Calls that come while it is being looked at wait for the same look. */
   function lookOnce(): Promise<KuboIdentity> {
     if (looking !== undefined) return looking
-    const look$ = look()
-    looking = look$
-    look$.then(
-      () => {
-        if (lastTrouble !== undefined) logger.info({ kubo: open.url }, 'Kubo is there and sound again')
-        lastTrouble = undefined
-      },
-      (err: unknown) => {
-        if (looking === look$) looking = undefined
-        const trouble = err instanceof Error ? err.message : String(err)
-        if (trouble === lastTrouble) return
-        lastTrouble = trouble
-        if (err instanceof KuboUnavailable) logger.warn({ err }, 'Kubo is away; waiting for it')
-        else logger.error({ err }, 'Kubo cannot be used')
-      },
-    )
-    return look$
+    const current = lookAndTell()
+    looking = current
+    current.catch(() => {
+      if (looking === current) looking = undefined
+    })
+    return current
   }
 
   const rpc = createKuboRpc({
