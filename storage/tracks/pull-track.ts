@@ -105,12 +105,19 @@ export async function getOrRetrieve(options: {
   onRetrieved?: (bytes: Uint8Array) => void
   signal?: AbortSignal
 }): Promise<{ bytes: Uint8Array; source: string | undefined }> {
-  const { ipfs, retriever, cid, signal } = options
+  const { ipfs, cid, signal } = options
   try {
     return { bytes: await ipfs.get(cid, { signal }), source: undefined }
   } catch (error) {
     if (!(error instanceof BlockNotFound)) throw error
   }
+  return retrieveInto(options)
+}
+
+async function retrieveInto(
+  options: Parameters<typeof getOrRetrieve>[0],
+): Promise<{ bytes: Uint8Array; source: string }> {
+  const { ipfs, retriever, cid, signal } = options
   const { bytes, source } = await retriever.retrieve(cid, signal === undefined ? {} : { signal })
   const stored = ipfs.putVerified(cid, bytes, { signal })
   try {
@@ -129,7 +136,7 @@ async function bringLeaf(
   const { cid } = block
   const { byteLength, source } = (await ipfs.has(cid, { signal }))
     ? { byteLength: await ipfs.size(cid, { signal }), source: undefined }
-    : await getOrRetrieve({
+    : await retrieveInto({
         ...{ ipfs, retriever, cid, signal },
         onRetrieved: (bytes) => roots.set(cid, blockRoot(bytes)),
       }).then(({ bytes, source }) => ({ byteLength: bytes.length, source }))
