@@ -260,6 +260,42 @@ describe('an action is refused at once', () => {
   })
 })
 
+test('a handle that is taken is refused before anybody pays for the action', async () => {
+  const [first, second] = [fresh(), fresh()]
+  const action = await signed(first, 'user', { prev: null, handle: 'hexachord' })
+  expect((await post(first, action)).status).toBe(202)
+  await judged(action.hash)
+  expect(await post(second, await signed(second, 'user', { prev: null, handle: 'hexachord' }))).toMatchObject(
+    {
+      status: 409,
+      body: { type: 'urn:hexachord:problem:handle-taken' },
+    },
+  )
+}, 60_000)
+
+test('a track that every operator refuses fails, and says what each of them said', async () => {
+  for (const operator of world.operators) operator.behave('refuses')
+  try {
+    const upload = await world.ended(await sendFile(world.node, fresh(), await song(11)))
+    expect(upload).toMatchObject({ state: 'failed', problem: 'refusedByAll', heldCopies: 0, neededCopies: 2 })
+    expect(upload.reason?.match(/not today/g)).toHaveLength(4)
+  } finally {
+    for (const operator of world.operators) operator.behave('honest')
+  }
+}, 60_000)
+
+test('a track that operators cannot take just now waits for them, and says why', async () => {
+  for (const operator of world.operators) operator.behave('is busy')
+  const id = await sendFile(world.node, fresh(), await song(12))
+  const waiting = await eventually(() => world.node.upload(id), {
+    ...{ describe: 'the upload says what it waits for', deadlineMs: 60_000 },
+    until: ({ state, waitingFor }) => state === 'replicating' && waitingFor?.includes('later') === true,
+  })
+  expect(waiting.waitingFor).toMatch(/^0 of 3 copies are there; /)
+  for (const operator of world.operators) operator.behave('honest')
+  expect(await world.ended(id)).toMatchObject({ state: 'ready', heldCopies: 3 })
+}, 120_000)
+
 test('what the node says of itself is what nodes say', async () => {
   const status = (await (await fetch(`${world.node.origin}/status`)).json()) as Record<string, unknown>
   expect(status).toMatchObject({
@@ -269,6 +305,6 @@ test('what the node says of itself is what nodes say', async () => {
   const ready = await fetch(`${world.node.origin}/ready`)
   expect(await ready.json()).toMatchObject({
     status: 'ready',
-    checks: ['disk', 'database', 'chain', 'redis'].map((name) => ({ name, ok: true })),
+    checks: ['disk', 'database', 'ipfs', 'chain', 'redis'].map((name) => ({ name, ok: true })),
   })
 })

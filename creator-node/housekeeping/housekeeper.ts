@@ -104,7 +104,10 @@ export function createHousekeeper(options: HousekeeperOptions): Housekeeper {
   async function clearOut(upload: Upload): Promise<void> {
     const { id } = upload
     if (options.isWorkedOn?.(id) === true) return
-    const rubbish = rubbishOf(upload, isPublished(upload), now())
+    const state = options.catalogue.subject(upload.subject)
+    const published = liveTrack(upload.subject, state)?.manifest
+    const isPublished = published !== undefined && published === upload.track?.manifest
+    const rubbish = rubbishOf(upload, isPublished, now(), state?.updatedAtMs)
     if (rubbish.source) {
       await files.remove(id)
       uploads.change(id, () => ({ sourceGone: true }))
@@ -123,11 +126,6 @@ export function createHousekeeper(options: HousekeeperOptions): Housekeeper {
       // The same file uploaded twice has the same blocks: they stay as long as one upload needs them.
       if (root !== undefined && uploads.byManifest(root).length === 0) await ipfs.unpin(root)
     }
-  }
-
-  function isPublished({ subject, track }: Upload): boolean {
-    const live = liveTrack(subject, options.catalogue.subject(subject))
-    return track !== undefined && live?.manifest === track.manifest
   }
 
   async function removeStrayFiles(): Promise<void> {

@@ -5,6 +5,7 @@ import {
   emptyAfterMs,
   isAbandoned,
   recordMs,
+  replacedGraceMs,
   rubbishOf,
   sourceGraceMs,
 } from './release-upload.ts'
@@ -34,6 +35,12 @@ describe('of an upload', () => {
     expect(rubbishOf(ready, false, beforeGrantEnds).blocks).toBe(false)
     expect(rubbishOf(ready, false, afterGrantEnds).blocks).toBe(true)
     expect(rubbishOf(ready, true, 1e15).blocks).toBe(false)
+  })
+
+  test('the blocks stay for a while after it was replaced or deleted: it is still being played', () => {
+    const replacedAtMs = 5_000_000
+    const after = (ms: number) => rubbishOf(ready, false, replacedAtMs + ms, replacedAtMs).blocks
+    expect([after(0), after(replacedGraceMs), after(replacedGraceMs + 1)]).toEqual([false, false, true])
   })
 
   test('the blocks of one that failed or was cancelled go at once', () => {

@@ -12,6 +12,8 @@ export type Rubbish = {
 
 /** Sources stay a little longer than their track is made, for whoever looks into what went wrong. */
 export const sourceGraceMs = 60 * 60_000
+/** What was published is still being played when it has been replaced or deleted. As long as content services keep it. */
+export const replacedGraceMs = 24 * 60 * 60_000
 /** Uploads that nobody goes on with. */
 export const abandonedAfterMs = 24 * 60 * 60_000
 /** Uploads that nobody has even begun to send: what they were promised is soon there for others again. */
@@ -36,11 +38,14 @@ export function isAbandoned(
  * What of an upload has become useless. Blocks are kept while the upload may still be published (its grant tells how
  * long), and for ever once it is: as long as the catalogue names its manifest.
  * @param published whether the catalogue does
+ * @param changedAtMs when the catalogue last changed its mind about the upload's subject, if it knows it: when the
+ *   upload was replaced or deleted, perhaps
  */
-export function rubbishOf(upload: Upload, published: boolean, nowMs: number): Rubbish {
+export function rubbishOf(upload: Upload, published: boolean, nowMs: number, changedAtMs?: number): Rubbish {
   if (!hasEnded(upload.state)) return { source: false, blocks: false, record: false }
   const endedAtMs = upload.endedAtMs ?? upload.changedAtMs
-  const wanted = published || (upload.state === 'ready' && upload.grant.expiresAt > nowMs)
+  const recent = changedAtMs !== undefined && nowMs - changedAtMs <= replacedGraceMs
+  const wanted = published || (upload.state === 'ready' && (recent || upload.grant.expiresAt > nowMs))
   return {
     source: !upload.sourceGone && nowMs - endedAtMs > sourceGraceMs,
     blocks: !upload.released && !wanted,

@@ -9,7 +9,7 @@ import type { Upload, UploadReplica } from '../uploads/index.ts'
 import { blockListOf } from './block-list-routes.ts'
 import { offeredByteLimit } from './byte-limit.ts'
 import { mistakeInReceipt } from './check-receipt.ts'
-import { nextStep } from './replicate-upload.ts'
+import { nextStep, waitingFor } from './replicate-upload.ts'
 
 const hotKey = new Wallet(`0x${'7'.repeat(64)}`)
 
@@ -38,14 +38,23 @@ const replica = ({ operator, endpoint }: Operator, state: UploadReplica['state']
 
 function step(
   upload: Partial<Upload>,
-  progress: { asked?: Operator[]; failed?: Operator[] } = {},
+  progress: { asked?: Operator[]; failed?: Operator[]; silent?: Operator[] } = {},
   of = ranks,
 ) {
-  const { ready, ask, exhausted } = nextStep(anUpload(upload), of, {
+  const { ready, ask, exhausted } = planOf(upload, progress, of)
+  return { ready, exhausted, ask: ask.map(({ operator }) => operator[2]) }
+}
+
+function planOf(
+  upload: Partial<Upload>,
+  progress: { asked?: Operator[]; failed?: Operator[]; silent?: Operator[] },
+  of = ranks,
+) {
+  return nextStep(anUpload(upload), of, {
     asked: new Set((progress.asked ?? []).map(({ operator }) => operator)),
+    silent: new Set((progress.silent ?? []).map(({ operator }) => operator)),
     outcomes: new Map((progress.failed ?? []).map(({ operator }) => [operator, 'failed'])),
   })
-  return { ready, exhausted, ask: ask.map(({ operator }) => operator[2]) }
 }
 
 describe('replication', () => {
@@ -103,6 +112,69 @@ describe('replication', () => {
   })
 })
 
+describe('an operator that says nothing', () => {
+  test('is not waited for: the next in rank is asked beside it', () => {
+    const asked = [a, b, c]
+    expect(step({ state: 'processing' }, { asked, silent: [b] }).ask).toEqual(['d'])
+    expect(step({ state: 'processing' }, { asked: [...asked, d], silent: [b] }).ask).toEqual([])
+  })
+
+  test('still counts when it comes back', () => {
+    const replicas = [replica(a, 'held'), replica(b, 'held'), replica(c, 'held'), replica(d, 'pulling')]
+    expect(step({ state: 'replicating', replicas }, { asked: [d] }).ready).toBe(true)
+  })
+})
+
+describe('an upload that every operator has refused for good', () => {
+  const refused = (...operators: Operator[]) => operators.map((operator) => replica(operator, 'refused'))
+  const isOver = (
+    replicas: UploadReplica[],
+    progress: Parameters<typeof planOf>[1] = {},
+    state: Upload['state'] = 'replicating',
+  ) => planOf({ state, replicas }, progress).refusedByAll
+
+  test('is over', () => {
+    expect(isOver(refused(a, b, c, d))).toBe(true)
+    expect(isOver([...refused(b, c, d), replica(a, 'held')])).toBe(true)
+  })
+
+  test('is not over while one may still take it, or it is still being made', () => {
+    expect(isOver(refused(a, b, c), { failed: [d] })).toBe(false)
+    expect(isOver(refused(a, b, c), { asked: [d] })).toBe(false)
+    expect(isOver(refused(a, b, c, d), {}, 'processing')).toBe(false)
+  })
+
+  test('is not over where it has copies enough', () => {
+    expect(isOver([...refused(c, d), replica(a, 'held'), replica(b, 'held')])).toBe(false)
+  })
+})
+
+describe('what an upload waits for', () => {
+  const words = (replicas: UploadReplica[], copies: number, held: number) =>
+    waitingFor({ state: 'replicating', replicas }, { operators: [], copies }, held)
+
+  test('is nothing with all copies', () => {
+    expect(words([], 3, 3)).toBeUndefined()
+    expect(waitingFor({ state: 'processing', replicas: [] }, ranks, 0)).toBeUndefined()
+  })
+
+  test('is told with what each operator says', () => {
+    const replicas = [
+      replica(a, 'held'),
+      { ...replica(b, 'failed'), reason: 'no room' },
+      { ...replica(c, 'refused'), reason: 'not today' },
+    ]
+    expect(words(replicas, 3, 1)).toBe(
+      '1 of 3 copies are there; https://b.example: no room; https://c.example: not today',
+    )
+  })
+
+  test('is told where there are fewer operators than copies, or none', () => {
+    expect(words([], 2, 2)).toBe('the network has operators for 2 of 3 copies')
+    expect(words([], 0, 0)).toMatch(/^no operator is active/)
+  })
+})
+
 describe('the offered byte limit', () => {
   const source = {
     ...{ codec: 'flac', profile: undefined, sampleRateHz: 44_100, channels: 2, lossless: true },
@@ -114,6 +186,12 @@ describe('the offered byte limit', () => {
     )
     expect(limit).toBeGreaterThan(2_000_000 * 1.1)
     expect(limit).toBeLessThan(7_000_000)
+  })
+  test('has room for the file itself where it becomes part of the track', () => {
+    const [without, kept] = [false, true].map((keepOriginal) =>
+      offeredByteLimit(anUpload({ source, keepOriginal, byteLength: 9_000_000 })),
+    )
+    expect((kept ?? 0) - (without ?? 0)).toBe(9_000_000)
   })
   test('is never above the grant of the author', () => {
     const renditions = [

@@ -12,7 +12,7 @@ import {
 import { followOffer, noteReplica, type OfferingOptions, type Outcome } from './follow-offer.ts'
 
 export type ReplicationOptions = OfferingOptions & {
-  catalogue: Pick<Catalogue, 'accepted'>
+  catalogue: Pick<Catalogue, 'accepted' | 'subject'>
   changes: UploadChanges
   /** Before operators that could not be reached are asked again. @default 15 s */
   retryMs?: number
@@ -71,6 +71,10 @@ export async function replicateUpload(
       if (fault !== undefined) throw fault
       const upload = uploads.get(id)
       if (upload === undefined || hasEnded(upload.state)) return
+      if (catalogue.subject(upload.subject)?.deleted) {
+        uploads.apply(id, 'failed', () => ({ failure: deleted, endedAtMs: now() }))
+        return
+      }
       const ranks = catalogue.accepted(upload.subject)
       noteStanding(upload, ranks, uploads)
       const plan = nextStep(upload, ranks, { asked: new Set(asked.keys()), silent, outcomes })
@@ -181,6 +185,12 @@ export function waitingFor(
   )
   return [`${heldCopies} of ${copies} copies are there`, ...(few ? [few] : []), ...others].join('; ')
 }
+
+/** Operators that are still pulling stop when they see the upload's list has failed. */
+const deleted = {
+  problem: 'deleted',
+  reason: 'the track was deleted while it was being replicated, and its number with it: take a new one',
+} as const
 
 function refusedByAll({ replicas }: Upload, { copies }: Ranks): NonNullable<Upload['failure']> {
   const reasons = replicas.flatMap(({ state, operator, reason }) =>

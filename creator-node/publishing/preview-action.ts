@@ -22,7 +22,7 @@ const statuses: Readonly<Record<Exclude<VerdictName, 'applied'>, number>> = {
 /** What every indexer would say of an action if it stood in the next block, as far as this node has read the chain.
  * @param nowMs ms since 1970 */
 export function previewAction(
-  catalogue: Pick<Catalogue, 'subject' | 'identity' | 'operatorsAt' | 'indexed' | 'rules'>,
+  catalogue: Pick<Catalogue, 'subject' | 'identity' | 'handleOwner' | 'operatorsAt' | 'indexed' | 'rules'>,
   action: Action,
   nowMs: number,
 ): Verdict {
@@ -48,16 +48,16 @@ export function problemOfVerdict(verdict: Verdict): Problem | undefined {
   })
 }
 
-/** The index by key, from the catalogue's own words. Who has a handle it does not tell: a handle that is taken is
- * found out by the indexers. */
+/** The index by key, from the catalogue's own words. */
 function entryOf(
-  catalogue: Pick<Catalogue, 'subject' | 'identity'>,
+  catalogue: Pick<Catalogue, 'subject' | 'identity' | 'handleOwner'>,
   key: string,
   nowMs: number,
 ): Json | undefined {
   const slash = key.indexOf('/')
   const [space, name] = [key.slice(0, slash), key.slice(slash + 1)]
   if (space === 'subject' && isSubject(name)) return catalogue.subject(name) as Json | undefined
+  if (space === 'handle') return catalogue.handleOwner(name)
   if (space === 'identity') return catalogue.identity(name as Address, nowMs) as Json
   return undefined
 }

@@ -2,9 +2,9 @@ import type { NetworkFile } from '@hexachord/contracts/networks'
 import { type ChainEvent, type ChainReader, followChain } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
 import type { Sqlite } from '@hexachord/platform/sqlite'
-import { identityOf, type SubjectState, subjectKey } from '@hexachord/protocol/actions'
+import { handleKey, identityOf, type SubjectState, subjectKey } from '@hexachord/protocol/actions'
 import { applyRange, type CatalogueRules, rulesOf } from '@hexachord/protocol/catalogue'
-import type { Subject } from '@hexachord/protocol/names'
+import type { Address, Subject } from '@hexachord/protocol/names'
 import type { OperatorSet } from '@hexachord/protocol/operators'
 import { acceptedOperators, epochOf, rankOperators } from '@hexachord/protocol/placement'
 import { fullCopies } from '@hexachord/protocol/receipts'
@@ -155,6 +155,7 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     epoch: () => epoch().epoch,
     identity: (author, atMs) => identityOf({ get: store.value }, author, atMs),
     subject: (subject) => store.value(subjectKey(subject)) as SubjectState | undefined,
+    handleOwner: (handle) => store.value(handleKey(handle)) as Address | undefined,
     tracks: () => readTracks(store),
     action: store.action,
     onChange(listener) {

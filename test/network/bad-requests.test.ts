@@ -173,10 +173,10 @@ describe('an upload', () => {
       /takes up to/,
     ],
     [
-      'that is no tus',
+      'that is no tus of ours',
       async () => ({ headers: { 'tus-resumable': '0.2.0', 'upload-metadata': 'filename YQ==' } }),
-      400,
-      /tus-resumable/,
+      412,
+      /Tus-Resumable must be 1\.0\.0/,
     ],
   ]
 
@@ -185,6 +185,23 @@ describe('an upload', () => {
     const refusal = await refusalOf(answer)
     expect(refusal.detail).toMatch(says)
     expect(refusal.status).toBe(status)
+  })
+
+  test('of another version of tus is told which one is spoken here', async () => {
+    const metadata = { filename: 'a.flac', grant: await grantFor(artist, creator) }
+    const authorization = await artist.token()
+    const created = await createUpload(creator, { authorization, metadata })
+    const url = created.headers.get('location') ?? ''
+    for (const [method, target] of [
+      ['POST', `${creator}/uploads`],
+      ['HEAD', url],
+      ['PATCH', url],
+      ['DELETE', url],
+    ] as const) {
+      const answer = await fetch(target, { method, headers: { 'tus-resumable': '0.2.2', authorization } })
+      expect([method, answer.status, answer.headers.get('tus-version')]).toEqual([method, 412, '1.0.0'])
+    }
+    await fetch(url, { method: 'DELETE', headers: { 'tus-resumable': '1.0.0', authorization } })
   })
 
   test('that nobody began is not found, whatever is asked of it', async () => {
