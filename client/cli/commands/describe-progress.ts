@@ -17,7 +17,7 @@ export function describeProgress(progress: Progress): Described {
     case 'moving':
       return { ...noPart('moving'), text: `goes on at ${progress.node}: ${progress.reason}` }
     case 'publishing':
-      return { ...noPart(progress.status), text: publishing[progress.status] }
+      return { step: progress.status, ...publishing[progress.status] }
     case 'queued': {
       const { ahead } = progress
       const text = ahead === undefined ? 'waits for its turn' : `waits for ${ahead} uploads before it`
@@ -48,10 +48,10 @@ export function machineProgress(progress: Progress): object {
 }
 
 const publishing = {
-  sent: 'signed, on its way to the chain',
-  mined: 'on the chain; discovery reads it there',
-  applied: 'published: everybody can find it',
-  final: 'published, and final',
+  sent: { done: 1, total: 3, text: 'signed, on its way to the chain' },
+  mined: { done: 2, total: 3, text: 'on the chain; discovery reads it there' },
+  applied: { done: 3, total: 3, text: 'everybody can find it' },
+  final: { done: 3, total: 3, text: 'nothing can take it back' },
 } as const
 
 function noPart(step: string) {

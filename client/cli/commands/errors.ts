@@ -1,4 +1,5 @@
 import { ActionError } from '@hexachord/protocol/actions'
+import { CarError } from '@hexachord/protocol/cars'
 import { NameError } from '@hexachord/protocol/names'
 import { RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { ApiError, NoProvider } from '@hexachord/sdk/connect'
@@ -32,7 +33,7 @@ export class Incomplete extends Error {
   }
 }
 
-const wrongUse = [CommanderError, UsageError, KeyError, RenditionUnknown, ActionError]
+const wrongUse = [CommanderError, UsageError, KeyError, RenditionUnknown, ActionError, CarError]
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Incomplete) return exitCodeOf(error.cause)

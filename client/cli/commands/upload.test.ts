@@ -66,7 +66,7 @@ describe('hexachord upload', () => {
   test('tells how it goes on, as lines of text or of JSON', async () => {
     const words = await user('upload', file, '--artist', 'Guido', '--i-hold-the-rights')
     expect(words.stderr).toMatch(/song\.flac: sending: 0\.\d MB of 0\.1 MB to http/)
-    expect(words.stderr).toMatch(/song\.flac: applied: published: everybody can find it/)
+    expect(words.stderr).toMatch(/song\.flac: applied: everybody can find it/)
     const json = await user('upload', file, '--artist', 'Guido', '--i-hold-the-rights', '--again', '--json')
     const events = json.stderr
       .trim()

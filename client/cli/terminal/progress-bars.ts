@@ -21,12 +21,17 @@ export function progressBars(labels: readonly string[]): Bars {
   const lines = labels.map((label) =>
     bars.create(1, 0, { label: shorten(label, width).padEnd(width), text: 'waiting' }),
   )
+  let isShown = true
   return {
     update(line, done, total, text) {
       lines[line]?.setTotal(Math.max(1, total))
       lines[line]?.update(done, { text })
     },
-    stop: () => bars.stop(),
+    stop() {
+      // Bars that are stopped twice are drawn over what was written since.
+      if (isShown) bars.stop()
+      isShown = false
+    },
   }
 }
 
