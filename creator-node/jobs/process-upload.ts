@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inspectTrack } from '@hexachord/storage/tracks'
 import pLimit from 'p-limit'
+import { importTrack, isCarried } from '../importing/index.ts'
 import { recipe } from '../reusing/index.ts'
 import { SourceError } from '../transcoding/index.ts'
 import { isBeingProcessed, isDiskFull, type Upload, WrongState } from '../uploads/index.ts'
@@ -68,6 +69,7 @@ export function failUpload(
 }
 
 async function makeTrack(work: Work, signal: AbortSignal): Promise<void> {
+  if (isCarried(currentUpload(work))) return importTrack(work, signal)
   if (await reuseTrack(work, signal)) return
   const foreseen = foreseeRendition(work, signal)
   try {

@@ -8,6 +8,8 @@ export type SourceProblem =
   | 'tooLarge'
   | 'undecodable'
   | 'checksumMismatch'
+  /** A CAR that holds no whole track. */
+  | 'notATrack'
 
 /** The file cannot become a track, and trying again will not help. The message is for the artist. */
 export class SourceError extends Error {

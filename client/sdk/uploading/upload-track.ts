@@ -31,6 +31,7 @@ const problemsOfFiles = [
   'tooLong',
   'tooLarge',
   'undecodable',
+  'notATrack',
 ]
 
 /** The node could not make a track of the file; `upload.problem` names the kind. */
