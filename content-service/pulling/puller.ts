@@ -1,4 +1,5 @@
 import type { Logger } from '@hexachord/platform/process'
+import { throughRestarts } from '@hexachord/storage/ipfs'
 import pLimit from 'p-limit'
 import type { Lease, OfferChanges } from '../offers/index.ts'
 import { type PullDependencies, pullOffer } from './pull-offer.ts'
@@ -40,8 +41,9 @@ export function createPuller(
   async function run(lease: Lease): Promise<void> {
     const { id, subject } = lease
     const deadline = AbortSignal.timeout(Math.max(0, lease.expiresAt - now()))
+    const signal = AbortSignal.any([closing.signal, deadline])
     try {
-      await pullOffer(lease, dependencies, AbortSignal.any([closing.signal, deadline]))
+      await throughRestarts(() => pullOffer(offers.get(id) ?? lease, dependencies, signal), signal)
       logger.info({ offer: id, subject }, 'track held')
       options.onHeld(lease)
       options.onEnded('held')

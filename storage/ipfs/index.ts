@@ -26,3 +26,4 @@ export {
 export { KuboFailed, KuboRefused, KuboUnavailable } from './kubo/rpc-failure.ts'
 export { type IpfsBackend, openIpfs } from './open.ts'
 export { ipfsMigrations } from './pin-table.ts'
+export { throughRestarts } from './through-restarts.ts'

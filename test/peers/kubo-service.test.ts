@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { Track } from '@hexachord/protocol/rest'
 import {
   contentName,
   type LocalNetwork,
@@ -28,6 +29,7 @@ run(`a content service on a real Kubo${whyMissing(kuboProgram)}`, () => {
   let kubo: Kubo
   let network: LocalNetwork
   let artist: Artist
+  let first: Track
 
   beforeAll(async () => {
     folder = await makeTemporaryFolder()
@@ -76,6 +78,7 @@ run(`a content service on a real Kubo${whyMissing(kuboProgram)}`, () => {
     expect(upload.receipts).toHaveLength(3)
     const receipt = upload.receipts.find((candidate) => candidate.operator === operator())
     expect(receipt).toMatchObject({ manifest: track.manifest, storageRoot: track.storageRoot })
+    first = track
     const { storage, blocks } = await wholeTrackOf(endpoint(), track.manifest)
     expect(storage.root).toBe(track.storageRoot)
     const pinned = (await kubo.ipfs('pin', 'ls', '--type=direct', '--quiet')).trim().split('\n')
@@ -96,7 +99,6 @@ run(`a content service on a real Kubo${whyMissing(kuboProgram)}`, () => {
   })
 
   test('is not ready while its Kubo is away; what it was just pulling gets its receipt afterwards', async () => {
-    const before = await release('Before the pause')
     const pinned = async () => (await kubo.ipfs('pin', 'ls', '--type=direct', '--quiet')).split('\n').length
     const held = await pinned()
     const uploading = release('During the pause')
@@ -112,7 +114,7 @@ run(`a content service on a real Kubo${whyMissing(kuboProgram)}`, () => {
     await kubo.start()
     const { upload, track } = await uploading
     expect(upload.receipts.map((receipt) => receipt.operator)).toContain(operator())
-    for (const { manifest, storageRoot } of [before.track, track]) {
+    for (const { manifest, storageRoot } of [first, track]) {
       expect((await wholeTrackOf(endpoint(), manifest)).storage.root).toBe(storageRoot)
     }
     expect((await fetch(`${endpoint()}/ready`)).status).toBe(200)
