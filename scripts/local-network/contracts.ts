@@ -23,13 +23,17 @@ export const localRules = {
  */
 export async function establishContracts(options: {
   networkFile: string
+  /** Of a network that is yet to be made. @default that of the local rules */
+  finalityBlocks?: number | undefined
   provider: JsonRpcProvider
   treasury: Signer
   signal: AbortSignal
 }): Promise<NetworkFile> {
-  const { networkFile, provider, treasury, signal } = options
+  const { networkFile, finalityBlocks = localRules.finalityBlocks, provider, treasury, signal } = options
   if (!existsSync(networkFile)) {
-    const network = await deployNetwork({ signer: treasury, name: 'local', ...localRules, signal })
+    const network = await deployNetwork({
+      ...{ signer: treasury, name: 'local', ...localRules, finalityBlocks, signal },
+    })
     await writeNetworkFile(networkFile, network)
     return network
   }

@@ -1,7 +1,7 @@
-import { readNetworkFile } from '@hexachord/contracts/networks'
+import { type NetworkFile, readNetworkFile } from '@hexachord/contracts/networks'
 import { parseEther } from 'ethers'
 import { type LocalChain, quickProvider } from './chain.ts'
-import { establishContracts, localRules } from './contracts.ts'
+import { establishContracts } from './contracts.ts'
 import { type HostOf, originOf, thisMachine } from './host.ts'
 import { readOrMakeKey } from './keys.ts'
 import type { Layout } from './layout.ts'
@@ -35,13 +35,15 @@ type FoundingContext = { layout: Layout; chain: LocalChain; signal: AbortSignal 
  * in which placement knows every operator. Whatever is so already stays. Needs a chain that mines.
  */
 export async function foundNetwork(
-  context: FoundingContext & { ports: Ports; hostOf?: HostOf },
+  context: FoundingContext & { ports: Ports; hostOf?: HostOf; finalityBlocks?: number | undefined },
 ): Promise<LocalOperator[]> {
-  const { layout, ports, chain, signal, hostOf = () => thisMachine } = context
+  const { layout, ports, chain, signal, hostOf = () => thisMachine, finalityBlocks } = context
   const provider = quickProvider(chain.rpcUrl)
   try {
     const treasury = await provider.getSigner()
-    await establishContracts({ networkFile: layout.networkFile, provider, treasury, signal })
+    await establishContracts({
+      ...{ networkFile: layout.networkFile, finalityBlocks, provider, treasury, signal },
+    })
   } finally {
     provider.destroy()
   }
@@ -100,7 +102,7 @@ async function establishNodes(context: FoundingContext, nodes: NodePlace[]): Pro
     const planned = await Promise.all(nodes.map((node) => planOperator(layout, node)))
     const plans = planned.map(({ plan }) => plan)
     const changed = await establishOperators({ network, plans, treasury, provider, signal })
-    if (changed) await mineUntilEffective(chain)
+    if (changed) await mineUntilEffective(chain, network)
     return planned.map(({ operator }) => operator)
   } finally {
     provider.destroy()
@@ -121,9 +123,11 @@ async function planOperator(
 }
 
 /** Placement takes the operators at the first block of an epoch, once that block is final. */
-async function mineUntilEffective(chain: LocalChain): Promise<void> {
+async function mineUntilEffective(
+  chain: LocalChain,
+  { epochBlocks, finalityBlocks }: Pick<NetworkFile, 'epochBlocks' | 'finalityBlocks'>,
+): Promise<void> {
   const head = await chain.head()
-  const { epochBlocks, finalityBlocks } = localRules
   const nextEpoch = Math.ceil((head + 1) / epochBlocks) * epochBlocks
   await chain.mine(nextEpoch + finalityBlocks - head)
 }
@@ -136,7 +140,7 @@ export async function leaveNetwork(context: FoundingContext & { name: string }):
     const network = await readNetworkFile(layout.networkFile)
     const coldKey = await readOrMakeKey(layout.keyFile(name, 'cold'))
     await requestExit({ network, operator: coldKey.connect(provider), signal })
-    await mineUntilEffective(chain)
+    await mineUntilEffective(chain, network)
   } finally {
     provider.destroy()
   }

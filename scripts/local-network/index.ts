@@ -60,6 +60,8 @@ export type LocalNetworkOptions = {
   contentServices?: number
   /** `auto` mines each second while transactions wait; `manual` only by `chain.mine`. @default 'auto' */
   mining?: 'auto' | 'manual'
+  /** Under so many blocks one counts as final in a network that is yet to be made. @default 2 */
+  finalityBlocks?: number
   /** How often `auto` mines while transactions wait. @default 1_000 */
   blockEveryMs?: number
   /** A database to use instead of a Postgres of our own. */
@@ -140,7 +142,9 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     )
     const chain = openLocalChain(backends.rpcUrl)
     miner = createMiner({ rpcUrl: chain.rpcUrl, everyMs: setupMiningEveryMs, report })
-    const operators = await step('operators', () => foundNetwork({ layout, ports, hostOf, chain, signal }))
+    const operators = await step('operators', () =>
+      foundNetwork({ layout, ports, hostOf, finalityBlocks: options.finalityBlocks, chain, signal }),
+    )
     await miner.close()
     miner =
       mining === 'auto' ? createMiner({ rpcUrl: chain.rpcUrl, everyMs: blockEveryMs, report }) : undefined

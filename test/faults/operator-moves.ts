@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 import { operatorRegistryAbi } from '@hexachord/contracts/generated'
 import { readNetworkFile } from '@hexachord/contracts/networks'
 import { layOut } from '@hexachord/scripts/local-network'
@@ -19,7 +20,8 @@ export async function moveOperator(network: FaultNetwork, name: string, endpoint
       .getFunction('operator')
       .staticCall(operator.address)
     const sent = await registry.getFunction('update').send(endpoint, peerId, hotKey, capacityBytes)
-    await sent.wait()
+    // The `wait` of ethers would leave questions under way, which reject when the provider is destroyed.
+    while ((await provider.getTransactionReceipt(sent.hash)) === null) await wait(50)
   } finally {
     provider.destroy()
   }

@@ -1,12 +1,14 @@
 import { userSubject } from '@hexachord/protocol/names'
-import type { ActionStatus } from '@hexachord/protocol/rest'
+import type { ActionStatus, Track } from '@hexachord/protocol/rest'
+import { freePort } from '@hexachord/scripts/testing'
 import { findUser } from '@hexachord/sdk/finding'
 import { publishTrack } from '@hexachord/sdk/publishing'
 import { writeAction } from '@hexachord/sdk/writing'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { JsonRpcProvider } from 'ethers'
+import { JsonRpcProvider, toQuantity } from 'ethers'
 import { type Artist, newArtist } from '../network/artist.ts'
 import { makeRecording } from '../network/recordings.ts'
+import { startByHand } from './by-hand.ts'
 import { commonStateHash, type FaultNetwork, readJson, startFaultNetwork } from './fault-network.ts'
 
 let network: FaultNetwork
@@ -15,7 +17,7 @@ let provider: JsonRpcProvider
 
 beforeAll(async () => {
   // Blocks come when the test wants them.
-  network = await startFaultNetwork({ contentServices: 1, mining: 'manual' })
+  network = await startFaultNetwork({ contentServices: 1, mining: 'manual', finalityBlocks: 20 })
   artist = await newArtist(network)
   provider = new JsonRpcProvider(network.urls.chain, network.chain.chainId, {
     staticNetwork: true,
@@ -42,23 +44,8 @@ function mining<T>(condition: (signal: AbortSignal) => Promise<T>) {
   }
 }
 
-/** Waits until the relay has seen its transactions in blocks. One that it believes to be on its way would be sent
- * again only after half a minute. */
-async function relayHasSeenBlocks(): Promise<void> {
-  await network.eventually(
-    (signal) =>
-      readJson<{ outbox: { queued: number; sent: number } }>(`${network.urls.creator}/status`, signal),
-    {
-      describe: 'nothing on its way',
-      deadlineMs: 15_000,
-      until: ({ outbox }) => outbox.queued + outbox.sent === 0,
-    },
-  )
-}
-
 /** Replaces the last blocks by empty ones, as if they had never been, and waits until discovery has seen it. */
 async function dropBlocks(depth: number): Promise<void> {
-  await relayHasSeenBlocks()
   const first = (await network.chain.head()) - depth + 1
   const hashOf = async (signal?: AbortSignal) => {
     const answer = await fetch(`${network.urls.discovery}/v1/blocks/${first}`, signal ? { signal } : {})
@@ -147,3 +134,61 @@ test('a reorganisation of two blocks takes both actions back and applies both ag
   await commonStateHash(network)
   expect((await findUser(artist.connection, artist.account.address)).name).toBe('Second name')
 }, 60_000)
+
+/** What a content service makes of the chain that has never seen it before. */
+async function stateHashOfFreshIndex(): Promise<string> {
+  const port = await freePort()
+  const fresh = startByHand(network, 'content-service-1', {
+    ...{ PORT: String(port), METRICS_PORT: String(await freePort()), LIBP2P_PORT: '0' },
+    DATA_DIR: `${network.folder}/fresh-${port}`,
+  })
+  try {
+    const head = await network.chain.head()
+    const { stateHash } = await network.eventually(
+      (signal) => readJson<{ indexed: number; stateHash: string }>(`http://127.0.0.1:${port}/status`, signal),
+      { describe: 'a fresh index', deadlineMs: 30_000, until: ({ indexed }) => indexed >= head },
+    )
+    return stateHash
+  } finally {
+    await fresh.close()
+  }
+}
+
+test('a reorganisation of depth 12 while a track is published leaves the state of a fresh index, and the track', async () => {
+  const file = await makeRecording(network.folder, { name: 'deep', seconds: 5, format: 'm4a' })
+  const upload = await artist.upload(file)
+  const publishing = artist.publish(upload, { title: 'Deep' })
+  const answered = publishing.catch((error: unknown) => error)
+  // In the pool, and in a block that nobody but the chain has seen for long.
+  await network.eventually(async () => Number((await provider.send('txpool_status', [])).pending) > 0, {
+    describe: 'the action in the pool',
+    deadlineMs: 15_000,
+  })
+  await network.chain.mine(6)
+  await provider.send('anvil_reorg', [12, []])
+  await network.eventually(
+    mining(async () => readJson<Track>(`${network.urls.discovery}/v1/tracks/${upload.subject}`)),
+    { describe: 'the track that was published', deadlineMs: 30_000, until: ({ title }) => title === 'Deep' },
+  )
+  expect(await answered).toMatchObject({ title: 'Deep' })
+  await network.chain.mine(4)
+  expect(await commonStateHash(network)).toBe(await stateHashOfFreshIndex())
+}, 120_000)
+
+test('a chain that loses its last blocks gets the action again, and all agree with a fresh index', async () => {
+  const subject = userSubject(artist.account.address)
+  const before = await findUser(artist.connection, artist.account.address)
+  const content = { prev: before.last?.digest ?? null, name: 'Said before the blocks were lost' }
+  const hash = await writeAction(artist.connection, artist.account, { kind: 'user', subject, content })
+  const { block = 0 } = await appliedIn(hash)
+  await network.chain.mine(2)
+  const head = await network.chain.head()
+  await provider.send('anvil_rollback', [toQuantity(head - block + 1)])
+  expect(await network.chain.head()).toBeLessThan(block)
+  // It goes on from there, as a chain does.
+  await network.chain.mine(1)
+  await appliedIn(hash)
+  await network.chain.mine(4)
+  expect(await commonStateHash(network)).toBe(await stateHashOfFreshIndex())
+  expect((await findUser(artist.connection, artist.account.address)).name).toBe(content.name)
+}, 90_000)
