@@ -1,4 +1,5 @@
 import type { Subject } from '@hexachord/protocol/names'
+import type { Track } from '@hexachord/protocol/rest'
 import type { Fault } from '@hexachord/protocol/retrieval'
 import { ApiError, type Connection } from '@hexachord/sdk/connect'
 import { findTrack } from '@hexachord/sdk/finding'
@@ -19,6 +20,7 @@ export type ListenerOptions = {
 
 const restMs = 700
 const waitForMusicMs = 500
+const patienceMs = 60_000
 
 /** Plays one published track after the other, checking each byte, until the run ends. */
 export async function beListener(options: ListenerOptions): Promise<void> {
@@ -41,8 +43,9 @@ export async function beListener(options: ListenerOptions): Promise<void> {
   } while (await pause(restMs, ending))
 }
 
-async function play(subject: Subject, { connection, tally, signal }: ListenerOptions): Promise<void> {
-  const track = await findTrack(connection, subject, { signal })
+async function play(subject: Subject, options: ListenerOptions): Promise<void> {
+  const { connection, tally, signal } = options
+  const track = await lookUp(subject, options)
   const onFault = (fault: Fault) => {
     if (fault.kind === 'lied') tally.fault('blocks that a node sent wrong', `${fault.source} ${fault.cid}`)
     else tally.count('blocks had from another holder')
@@ -60,6 +63,21 @@ async function play(subject: Subject, { connection, tally, signal }: ListenerOpt
   }
   if (expected !== opened.loaded.renditions[rendition]?.segments.length)
     tally.fault('gaps', `${subject} ended after ${expected} segments`)
+}
+
+/** These networks have one discovery provider: while it is away nothing can be looked up, and a listener waits. */
+async function lookUp(subject: Subject, { connection, tally, signal }: ListenerOptions): Promise<Track> {
+  const endMs = performance.now() + patienceMs
+  for (;;) {
+    try {
+      return await findTrack(connection, subject, { signal })
+    } catch (error) {
+      const isAway = error instanceof ApiError && (error.status === 0 || error.status >= 500)
+      if (!isAway || performance.now() > endMs) throw error
+      tally.count('look-ups while discovery was away')
+      await pause(restMs, signal)
+    }
+  }
 }
 
 /** Whoever looks a track up just as its artist deletes it is told so. */
