@@ -59,7 +59,9 @@ async function resolve(
     return { kind: 'user', id: parseAddress(owner) }
   }
   const state = (await stateOf(database, `subject/${name.subject}`)) as SubjectState | undefined
-  if (state === undefined) throw unknownName(`there is nothing under ${name.subject}`)
+  if (state === undefined || state.kind === 'notice') {
+    throw unknownName(`there is no track or playlist under ${name.subject}`)
+  }
   return { kind: state.kind, id: state.kind === 'user' ? state.author : name.subject }
 }
 

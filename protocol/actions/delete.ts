@@ -6,7 +6,7 @@ import { changeSubject, reject } from './rule.ts'
 export const deleteContentSchema = z.strictObject({ prev: hashSchema })
 export type DeleteContent = z.infer<typeof deleteContentSchema>
 
-/** Deletes a track or a playlist. Its number is a tombstone for ever: listings and the duty to hold end,
+/** Deletes a track or a playlist, or withdraws a notice. Its number is a tombstone for ever: listings and the duty to hold end,
  * what others have copied cannot be called back. */
 export const deleteKind: Kind<DeleteContent> = {
   number: 5,

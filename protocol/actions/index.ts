@@ -15,6 +15,7 @@ export {
 } from './action.ts'
 export { applyAction, keysRead } from './apply-action.ts'
 export { type KindName, kinds, rulesVersion } from './kinds.ts'
+export { type NoticeContent, noticeGrounds } from './notice.ts'
 export type { PlaylistContent } from './playlist.ts'
 export {
   type Change,

@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import { deleteKind } from './delete.ts'
+import { noticeKind } from './notice.ts'
 import { playlistKind } from './playlist.ts'
 import { rotateKind } from './rotate.ts'
 import type { RuleInput, SubjectState, Verdict } from './rule.ts'
@@ -23,6 +24,7 @@ export const kinds = {
   playlist: playlistKind,
   rotate: rotateKind,
   delete: deleteKind,
+  notice: noticeKind,
 }
 export type KindName = keyof typeof kinds
 

@@ -56,7 +56,7 @@ export type RuleInput<Content> = {
 
 /** State of a subject in the index, under {@link subjectKey}. */
 export type SubjectState = {
-  readonly kind: 'user' | 'track' | 'playlist'
+  readonly kind: 'user' | 'track' | 'playlist' | 'notice'
   readonly author: Address
   /** Hash of the last accepted action: the next one names it as `prev`. */
   readonly digest: Hash

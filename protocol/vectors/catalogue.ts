@@ -174,6 +174,17 @@ async function history(): Promise<ScriptedBlock[]> {
     await receiptsOf(three, take, [renewed, ...nodes.slice(1, 2)]),
   ]
   for (const receipts of late) chain.act(ben, three, 'track', { ...words, ...take, receipts })
+
+  chain.block(61)
+  const notice = trackOf(ben, 10)
+  const claim = { ground: 'copyright', statement: 'The recording is mine.' }
+  chain.act(ben, profileOf(ben), 'notice', { ...claim, track: song })
+  chain.act(ben, mixtape, 'notice', { ...claim, track: song })
+  chain.write(ben, notice, 'notice', { ...claim, track: song, contact: 'ben@example.net' })
+  chain.write(ben, notice, 'notice', { ...claim, ground: 'other', track: song })
+  chain.act(ben, notice, 'notice', { ...claim, track: other })
+  chain.act(ben, notice, 'playlist', { title: 'A notice already' })
+  chain.write(ben, notice, 'delete', {})
   return chain.blocks
 }
 

@@ -1,6 +1,7 @@
 import { cidOf, linkTo } from '../cids/index.ts'
 import {
   encodeManifest,
+  encodeOriginalList,
   encodeRendition,
   type LoadedTrack,
   loadTrack,
@@ -11,8 +12,9 @@ export type ExampleTrack = { readonly track: LoadedTrack; readonly blocks: Reado
 
 /** A small track with everything a track can have, the same on every machine: two AAC renditions and a
  * lossless one, a cover and a waveform. Its segments hold no sound, just bytes of many lengths; one stands
- * twice, as silence does. */
-export async function exampleTrack(): Promise<ExampleTrack> {
+ * twice, as silence does.
+ * @param options.original whether the file of which it was made is part of it */
+export async function exampleTrack(options: { original?: boolean } = {}): Promise<ExampleTrack> {
   const blocks = new Map<string, Uint8Array>()
   const store = async (bytes: Uint8Array, codec: 'raw' | 'dag-json' = 'raw') => {
     const cid = await cidOf(bytes, codec)
@@ -55,6 +57,20 @@ export async function exampleTrack(): Promise<ExampleTrack> {
   ]
   const cover = await store(exampleBytes(900, 4))
   const waveform = await store(new TextEncoder().encode('{"version":2,"data":[]}'))
+  const original = async () => {
+    const first = await store(exampleBytes(2048, 5))
+    const last = await store(exampleBytes(100, 6))
+    const listed = encodeOriginalList({
+      ...{ v: 1, kind: 'original' },
+      blocks: [
+        [first.byteLength, first.link],
+        [last.byteLength, last.link],
+      ],
+    })
+    const list = (await store(listed, 'dag-json')).link
+    const byteLength = first.byteLength + last.byteLength
+    return { filename: 'Söng.flac', type: 'audio/flac', byteLength, sha256: exampleHash, list }
+  }
   const manifest = await store(
     encodeManifest({
       v: 1,
@@ -66,12 +82,16 @@ export async function exampleTrack(): Promise<ExampleTrack> {
       ],
       waveform: { data: waveform.link, byteLength: waveform.byteLength },
       loudness: { integratedMilliLufs: -14_230, rangeMilliLu: 6_400, truePeakMilliDbtp: -1_050 },
+      ...(options.original ? { original: await original() } : {}),
     }),
     'dag-json',
   )
   const track = await loadTrack(manifest.link['/'], async (cid) => blocks.get(cid) ?? new Uint8Array())
   return { track, blocks }
 }
+
+/** sha256 of the 2,148 bytes of the example's original. */
+const exampleHash = '0x1258a5d5133b7d9fabb2cd91802a64ffbb8c129930bd2a4a070c3745dfe9eea4'
 
 /** As ffmpeg cuts AAC at 44.1 kHz: six seconds on the grid of 1024-sample frames, and a short rest. */
 const exampleTicks = [265_216, 264_192, 265_216, 57_344]

@@ -107,9 +107,12 @@ type Track = {
   masterPlaylist: string
   mediaPlaylists: string[]
 }
-const track = await readVector<Track>('track.json')
+const tracks = [
+  { name: 'the example track', track: await readVector<Track>('track.json') },
+  { name: 'the example track with its original', track: await readVector<Track>('track-with-original.json') },
+]
 
-describe('the example track, by hand', () => {
+describe.each(tracks)('$name, by hand', ({ track }) => {
   const [manifest, ...rest] = track.blocks.map(({ cid, bytes }) => ({ cid, bytes: fromHex(bytes) }))
 
   test('holds blocks under their names, and just those that are linked from its manifest', () => {

@@ -2,7 +2,7 @@ import type { Json } from '../canonical/index.ts'
 import { catalogue } from './catalogue.ts'
 import { cids, subjects } from './names.ts'
 import { signedMessages } from './signed-messages.ts'
-import { blockRoots, trackVector } from './track.ts'
+import { blockRoots, trackVector, trackWithOriginalVector } from './track.ts'
 
 export { type ExampleTrack, exampleBytes, exampleTrack } from './example-track.ts'
 export { examplePrivateKey } from './signed-messages.ts'
@@ -15,6 +15,7 @@ const vectors: { readonly [file: string]: () => Promise<Json> } = {
   'signed-messages.json': signedMessages,
   'subjects.json': subjects,
   'track.json': trackVector,
+  'track-with-original.json': trackWithOriginalVector,
 }
 
 /** Computes every vector anew. @returns texts of the files by name */

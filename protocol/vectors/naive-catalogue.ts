@@ -24,12 +24,14 @@ type Content = Partial<Audio> & {
   title?: string
   remove?: string[]
   add?: { track: string; at?: number }[]
+  track?: string
   receipts?: Receipt[]
 }
 type Body = Partial<Audio> & {
   handle?: string
   title?: string
   tracks?: string[]
+  track?: string
   operators?: string[] | undefined
 }
 type Entity = { kind: string; digest: string; createdAtMs: number; deleted: boolean; body: Body }
@@ -112,7 +114,7 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
   function verdictOn(action: Action, block: NaiveBlock): string | Judged['changes'] {
     const { kind, author, signer, subject, number, bytes } = action
     const atMs = block.timestamp * 1000
-    if (kind < 1 || kind > 5) return 'unknownKind'
+    if (kind < 1 || kind > 6) return 'unknownKind'
     if (!subject.startsWith(author)) return 'wrongSubject'
     const identity = identityOf(author, atMs)
     const byController = signer === identity.controller
@@ -165,8 +167,11 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
       if (before === undefined) return 'notFound'
       return before.kind === 'user' ? 'wrongSubject' : [change(before.kind, {}, true)]
     }
-    if (number === 0n || (before && before.kind !== (kind === 2 ? 'track' : 'playlist')))
-      return 'wrongSubject'
+    const type = kind === 2 ? 'track' : kind === 3 ? 'playlist' : 'notice'
+    if (number === 0n || (before && before.kind !== type)) return 'wrongSubject'
+    if (kind === 6) {
+      return before && before.body.track !== fields.track ? 'wrongSubject' : [change('notice', fields)]
+    }
     if (kind === 3) {
       const { remove = [], add = [], ...rest } = fields
       const body = { ...before?.body, ...rest }

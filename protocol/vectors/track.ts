@@ -4,7 +4,7 @@ import { cidOf } from '../cids/index.ts'
 import { blocksOf } from '../manifests/index.ts'
 import { masterPlaylist, mediaPlaylist } from '../playlists/index.ts'
 import { type Entry, hashBlock, leafBytes, proveLeaf, storageRoot } from '../storage-root/index.ts'
-import { exampleBytes, exampleTrack } from './example-track.ts'
+import { type ExampleTrack, exampleBytes, exampleTrack } from './example-track.ts'
 
 /** Roots of blocks around the sizes at which a tree grows. */
 export async function blockRoots(): Promise<Json> {
@@ -22,9 +22,17 @@ export async function blockRoots(): Promise<Json> {
   }
 }
 
+/** The same with the file of which it was made. */
+export async function trackWithOriginalVector(): Promise<Json> {
+  return vectorOf(await exampleTrack({ original: true }))
+}
+
 /** A whole small track: its blocks in the order of the storage root, that root with one proof, and playlists. */
 export async function trackVector(): Promise<Json> {
-  const { track, blocks } = await exampleTrack()
+  return vectorOf(await exampleTrack())
+}
+
+async function vectorOf({ track, blocks }: ExampleTrack): Promise<Json> {
   const block = (cid: string) => blocks.get(cid) ?? new Uint8Array()
   const entries = blocksOf(track).map(
     ({ cid, byteLength }): Entry => ({ cid, byteLength, root: hashBlock(block(cid)).root }),

@@ -1,0 +1,44 @@
+import { describe, expect, test } from '@jest/globals'
+import { subjectOf, userSubject } from '../names/index.ts'
+import { author, memoryIndex, track } from './fixtures/index.ts'
+import { kinds, subjectKey } from './index.ts'
+
+const notice = subjectOf(author, 17n)
+const claim = { track, ground: 'copyright', statement: 'The recording is ours.\nSee the letter.' }
+const { number } = kinds.notice
+
+describe('a takedown notice', () => {
+  test('of anybody about any track is taken, and the track stays as it was', () => {
+    const { apply, state } = memoryIndex()
+    const given = apply(number, notice, { prev: null, ...claim, contact: 'law@example.net' })
+    expect(given.verdict).toMatchObject({ verdict: 'applied', changes: [{ key: subjectKey(notice) }] })
+    expect(state.get(subjectKey(notice))).toMatchObject({ kind: 'notice', author, body: claim })
+    expect(state.get(subjectKey(track))).toBeUndefined()
+  })
+
+  test('can be reworded and withdrawn, but not turned against another track', () => {
+    const { apply, state } = memoryIndex()
+    const first = apply(number, notice, { prev: null, ...claim }).action.hash
+    const turned = { prev: first, ...claim, track: subjectOf(author, 99n) }
+    expect(apply(number, notice, turned).verdict.verdict).toBe('wrongSubject')
+    const second = apply(number, notice, { prev: first, ...claim, ground: 'illegal' })
+    expect(second.verdict.verdict).toBe('applied')
+    const withdrawn = apply(kinds.delete.number, notice, { prev: second.action.hash })
+    expect(withdrawn.verdict.verdict).toBe('applied')
+    expect(state.get(subjectKey(notice))).toMatchObject({ kind: 'notice', deleted: true, body: {} })
+    const again = apply(number, notice, { prev: withdrawn.action.hash, ...claim })
+    expect(again.verdict.verdict).toBe('deleted')
+  })
+
+  test('names a track, a known ground, and stands under a number of its own', () => {
+    const { apply } = memoryIndex()
+    const verdictOf = (subject: typeof notice, content: object) =>
+      apply(number, subject, { prev: null, ...claim, ...content }).verdict.verdict
+    expect(verdictOf(notice, { track: 'bafkreigh2akiscaildc' })).toBe('malformed')
+    expect(verdictOf(notice, { ground: 'boredom' })).toBe('malformed')
+    expect(verdictOf(notice, { statement: 'x'.repeat(2001) })).toBe('malformed')
+    expect(verdictOf(userSubject(author), {})).toBe('wrongSubject')
+    const songs = apply(kinds.playlist.number, subjectOf(author, 18n), { prev: null, title: 'Songs' })
+    expect(verdictOf(subjectOf(author, 18n), { prev: songs.action.hash })).toBe('wrongSubject')
+  })
+})
