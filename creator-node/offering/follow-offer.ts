@@ -164,14 +164,14 @@ function replicaOf(upload: Upload | undefined, { operator }: Operator): UploadRe
   return upload?.replicas.find((replica) => replica.operator === operator)
 }
 
-/** Writes what is new about a replica; nothing when nothing is. */
+/** Writes what is new about a replica; nothing when nothing is. How many blocks it has is only noted. */
 export function noteReplica(
   id: string,
   { operator, endpoint }: Operator,
   uploads: UploadStore,
 ): (news: Partial<UploadReplica>) => void {
   return (news) => {
-    uploads.change(id, (upload) => {
+    const change = (upload: Upload) => {
       const before = upload.replicas.find((replica) => replica.operator === operator)
       const after: UploadReplica = { operator, endpoint, state: 'offered', blocks: 0, ...before, ...news }
       // A reason belongs to the end that it explains.
@@ -179,6 +179,9 @@ export function noteReplica(
       if (before !== undefined && JSON.stringify(before) === JSON.stringify(after)) return undefined
       const others = upload.replicas.filter((replica) => replica.operator !== operator)
       return { replicas: [...others, after] }
-    })
+    }
+    const isProgress = Object.keys(news).every((name) => name === 'blocks')
+    if (isProgress) uploads.note(id, change)
+    else uploads.change(id, change)
   }
 }
