@@ -19,6 +19,7 @@ export type DisturbanceOptions = {
 /** These are killed to the end; the others live on, so that it can be seen how they age. */
 const mortal = [contentName(1), contentName(2)]
 const longestAbsenceMs = 4_000
+const tries = 3
 
 /** Kills and restarts nodes, empties Redis, and lets operators come and go, until the run ends; then everyone who was
  * away is back. */
@@ -29,8 +30,20 @@ export async function disturb(options: DisturbanceOptions): Promise<void> {
   async function kill(name: string): Promise<void> {
     await network.processes.kill(name)
     await pause(random() * longestAbsenceMs, ending)
-    await network.processes.restart(name)
+    await bringBack(name)
     tally.count(`kill -9 of ${kindOf(name)}`)
+  }
+
+  /** On a machine that is busy with other things a start may take too long; a supervisor would try again. */
+  async function bringBack(name: string): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await network.processes.restart(name)
+      } catch (error) {
+        if (attempt === tries) throw error
+        tally.count('starts tried again')
+      }
+    }
   }
 
   async function join(): Promise<void> {
