@@ -21,6 +21,16 @@ import { freePort, startTestNode, type TestNode } from './fixtures/test-node.ts'
 
 jest.setTimeout(60_000)
 
+/** Quick where others are looked at; nothing else is to keep two cores busy. */
+const pacing = {
+  pollMs: 50,
+  reconcileMs: 600,
+  times: {
+    ...{ patienceMs: 0, graceMs: 1_500, urgentStepMs: 200, everythingEveryMs: 300 },
+    ...{ shedRetryMs: 1_500, shedPauseMs: 300, releaseGraceMs: 500 },
+  },
+}
+
 /** Four operators with capacity: one more than there are copies. */
 let chain: TestChain
 let nodes: TestNode[]
@@ -31,7 +41,7 @@ beforeAll(async () => {
   creatorPort = await freePort()
   creatorOperator = await chain.register({ endpoint: `http://127.0.0.1:${creatorPort}`, capacityBytes: 0n })
   nodes = []
-  for (let count = 0; count < 4; count++) nodes.push(await startTestNode({ chain }))
+  for (let count = 0; count < 4; count++) nodes.push(await startTestNode({ chain, pacing }))
   await nextEpoch()
 }, 120_000)
 afterAll(async () => {
