@@ -5,7 +5,18 @@ import { checkDisk } from './disk.ts'
 import { checkPlatform } from './platform.ts'
 import { installPrograms, type Program } from './programs.ts'
 
-export { chromium, ffmpeg, ffprobe, findProgram, nginx, type Program, redisServer, wrk } from './programs.ts'
+export {
+  chromium,
+  ffmpeg,
+  ffprobe,
+  findProgram,
+  ip,
+  nft,
+  nginx,
+  type Program,
+  redisServer,
+  wrk,
+} from './programs.ts'
 export { type Claim, claimNetwork, findRunningNetwork, NetworkRunningError } from './running-network.ts'
 export { SetupError } from './setup-error.ts'
 

@@ -13,6 +13,9 @@ export const redisServer: Program = { command: 'redis-server', apt: 'redis-serve
 export const chromium: Program = { command: 'chromium', apt: 'chromium', brew: 'chromium' }
 /** What benches compare with, and what asks as many clients would. */
 export const nginx: Program = { command: 'nginx', apt: 'nginx', brew: 'nginx' }
+/** Network namespaces and packet filters, for faults of links; only root can use them. */
+export const ip: Program = { command: 'ip', apt: 'iproute2', brew: 'iproute2mac' }
+export const nft: Program = { command: 'nft', apt: 'nftables', brew: 'nftables' }
 export const wrk: Program = { command: 'wrk', apt: 'wrk', brew: 'wrk' }
 
 /** Debian keeps servers where the PATH of those who are not root does not lead. */

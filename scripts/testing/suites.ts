@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { startPostgres, startRedis } from '../local-network/engines/index.ts'
-import { chromium, ffmpeg, ffprobe, nginx, type Program, redisServer, wrk } from '../setup/index.ts'
+import { chromium, ffmpeg, ffprobe, ip, nft, nginx, type Program, redisServer, wrk } from '../setup/index.ts'
 import { type Counts, countsOfHardhat } from './counts.ts'
 import { freePort } from './free-port.ts'
 import { runJest } from './jest-run.ts'
@@ -33,6 +33,8 @@ export type Suite = {
 
 const elsewhere = ['network', 'browser', 'faults', 'peers']
 const media = [ffmpeg, ffprobe]
+/** For faults of links, which are tested only where we may make namespaces. */
+const namespaceTools = process.platform === 'linux' && process.getuid?.() === 0 ? [ip, nft] : []
 
 const check: Suite = {
   name: 'check',
@@ -127,7 +129,7 @@ export const suites: Suite[] = [
   parts,
   withNetwork(folderSuite('network', 7, [], 1)),
   withNetwork(folderSuite('browser', 4, [chromium], 1)),
-  folderSuite('faults', 7, [], 1),
+  folderSuite('faults', 14, namespaceTools, 1),
   // With an empty cache Kubo is built first, which takes 5 minutes of two cores.
   withNetwork(folderSuite('peers', 9, [], 1)),
   bench,
