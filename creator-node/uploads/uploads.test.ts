@@ -1,9 +1,11 @@
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { uploadAnswerSchema } from '@hexachord/protocol/rest'
+import { StorageFull } from '@hexachord/storage/ipfs'
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { anUpload, aPlan, aTrack } from '../fixtures/an-upload.ts'
+import { anUpload, aPlan, aTrack, author } from '../fixtures/an-upload.ts'
 import { createUploadChanges } from './changes.ts'
+import { isDiskFull } from './free-space.ts'
 import { hasEnded, nextState, type UploadEvent, type UploadState, WrongState } from './states.ts'
 import { answerOf } from './upload.ts'
 import { createUploadStore, type UploadBlock, type UploadStore, uploadMigrations } from './upload-store.ts'
@@ -119,11 +121,89 @@ describe('the store', () => {
     expect(uploads.page('one', 10).map(({ id }) => id)).toEqual(['two'])
   })
 
+  test('counts what is under way, of all and of each account', () => {
+    const other = `0x${'b'.repeat(40)}` as const
+    for (const [n, state] of (['receiving', 'queued', 'processing', 'replicating'] as const).entries()) {
+      uploads.add(anUpload({ id: `${n}`, state }))
+    }
+    uploads.add(anUpload({ id: 'ended', state: 'ready' }))
+    uploads.add(anUpload({ id: 'other', account: other }))
+    expect([uploads.countOpen(), uploads.countOpen(author), uploads.countOpen(other)]).toEqual([5, 4, 1])
+    expect(uploads.queue()).toEqual([{ id: '1', account: author }])
+  })
+
+  test('finds complete tracks by the length of their source, as long as they are held', () => {
+    uploads.add(anUpload({ id: 'making', state: 'processing' }))
+    uploads.add(anUpload({ id: 'made', state: 'ready', track: aTrack }))
+    uploads.add(anUpload({ id: 'released', state: 'ready', track: aTrack, released: true }))
+    uploads.add(anUpload({ id: 'longer', state: 'ready', track: aTrack, byteLength: 1_001 }))
+    expect(uploads.madeOf(1_000).map(({ id }) => id)).toEqual(['made'])
+  })
+
   test('forgets an upload with its blocks', () => {
     uploads.add(anUpload())
     uploads.change('one', () => ({}), [block('a')])
     uploads.remove('one')
     expect([uploads.get('one'), uploads.blockCount('one')]).toEqual([undefined, 0])
+  })
+})
+
+describe('progress that is only noted', () => {
+  let database: ReturnType<typeof openSqlite>
+  let told: string[]
+  beforeEach(() => {
+    database = openSqlite(':memory:', { migrations: uploadMigrations })
+    uploads = createUploadStore(database, () => atMs)
+    uploads.add(anUpload())
+    told = []
+    uploads.onChange((id) => told.push(id))
+  })
+  const written = () => createUploadStore(database, () => atMs).get('one')
+
+  test('is seen at once, and written a little later', () => {
+    uploads.note('one', () => ({ receivedBytes: 10 }))
+    uploads.note('one', () => ({ receivedBytes: 20 }))
+    expect(uploads.get('one')).toMatchObject({ receivedBytes: 20, version: 3 })
+    expect(told).toEqual(['one', 'one'])
+    expect(written()).toMatchObject({ receivedBytes: 0, version: 1 })
+    uploads.close()
+    expect(written()).toEqual(uploads.get('one'))
+  })
+
+  test('is written with the next change, which it does not undo', () => {
+    uploads.note('one', () => ({ receivedBytes: 10 }))
+    uploads.change('one', () => ({ filetype: 'audio/flac' }))
+    expect(written()).toMatchObject({ receivedBytes: 10, filetype: 'audio/flac', version: 3 })
+    uploads.apply('one', 'cancelled')
+    uploads.close()
+    expect(written()).toMatchObject({ state: 'cancelled', version: 4 })
+  })
+
+  test('is nothing where nothing is new, or nobody is there', () => {
+    uploads.note('one', () => undefined)
+    uploads.note('two', () => ({ receivedBytes: 1 }))
+    expect(told).toEqual([])
+  })
+
+  test('stays what it was when a change comes to nothing', () => {
+    uploads.note('one', () => ({ receivedBytes: 10 }))
+    uploads.change('one', () => undefined)
+    expect(() => uploads.apply('one', 'rendered')).toThrow(WrongState)
+    expect(uploads.get('one')?.receivedBytes).toBe(10)
+  })
+})
+
+describe('a full disk', () => {
+  test('is recognised in whatever it makes fail', () => {
+    const ofFfmpeg = Object.assign(new Error('failed'), { stderr: 'x: No space left on device' })
+    const full = [
+      new StorageFull(),
+      Object.assign(new Error('write'), { code: 'ENOSPC' }),
+      Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 }),
+      new Error('the audio cannot be decoded', { cause: ofFfmpeg }),
+    ]
+    expect(full.map(isDiskFull)).toEqual([true, true, true, true])
+    expect([new Error('other'), undefined, 'ENOSPC'].map(isDiskFull)).toEqual([false, false, false])
   })
 })
 
