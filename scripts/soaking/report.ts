@@ -45,8 +45,8 @@ node is killed now and then, later only two content services and those who join,
       verdict.checks.map(({ what, holds, detail }) => [holds ? 'yes' : '**no**', what, detail]),
     ),
     '## How each process aged',
-    `One slope over all lives of a process, each with its own intercept, after a warm-up. It is flat when it grows over
-its longest life by no more than is allowed, or by no more than chance (two standard errors) explains. Chain and Postgres
+    `One slope over all lives of a process, each with its own intercept, after a warm-up, where
+one was watched for six minutes or more. It is flat when it grows over its longest life by no more than is allowed, or by no more than chance (two standard errors) explains. Chain and Postgres
 are engines of other people and are not judged.`,
     table(
       ['process', 'what', 'first', 'last', 'per hour', 'over min', 'grew', 'allowed', 'flat'],
@@ -79,7 +79,7 @@ function agingRows({ samples, verdict }: SoakResult): string[][] {
           (trend.spanMs / 60_000).toFixed(0),
           inWords(growth),
           inWords(allowed),
-          flat ? 'yes' : '**no**',
+          flat === undefined ? 'too young' : flat ? 'yes' : '**no**',
         ],
       ]
     }),

@@ -88,6 +88,12 @@ describe('flatness', () => {
     ).toBe(true)
   })
 
+  test('is open for whoever has not lived long', () => {
+    const young = life(1, 0, 8, (minute) => 100 * minute)
+    expect(judgeFlatness(young, tolerance, 0, 10 * minuteMs).flat).toBeUndefined()
+    expect(judgeFlatness(young, tolerance, 0, 5 * minuteMs).flat).toBe(false)
+  })
+
   test('is open while there is too little to tell', () => {
     expect(judgeFlatness([], tolerance, 0)).toEqual({
       trend: undefined,

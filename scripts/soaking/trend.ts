@@ -73,14 +73,17 @@ export type Flatness = {
 /**
  * Whether a quantity stays where it is: it must not grow by more than the tolerance over the span that was measured.
  * What could as well be chance, within two standard errors, is no growth.
+ * @param leastSpanMs of a life over which it can be told: whoever is young still grows
  */
 export function judgeFlatness(
   points: readonly Point[],
   { share, absolute }: Tolerance,
   warmUpMs: number,
+  leastSpanMs = 0,
 ): Flatness {
   const trend = trendOf(points, warmUpMs)
-  if (trend === undefined) return { trend, growth: 0, allowed: absolute, flat: undefined }
+  if (trend === undefined || trend.spanMs < leastSpanMs)
+    return { trend, growth: 0, allowed: absolute, flat: undefined }
   const growth = trend.slope * trend.spanMs
   const allowed = Math.max(share * trend.mean, absolute)
   const surely = (trend.slope - 2 * trend.slopeError) * trend.spanMs

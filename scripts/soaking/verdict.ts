@@ -14,6 +14,9 @@ export const tolerances: Partial<Record<Quantity, Tolerance>> = {
   keys: { share: 0.2, absolute: 60 },
 }
 
+/** A process of which no life was watched for so long, after its warm-up, is not judged by its growth. */
+const leastSpanMs = 6 * 60_000
+
 /** Records of what was published are kept: so much of a database may come with each acknowledged action. */
 export const databaseBytesPerAct = 96 * 1024
 /** What is stored beyond what is live: fragments of the file system, quarantine, what was let go a moment ago. */
@@ -55,7 +58,7 @@ export function judge(options: {
         const quantity = name as Quantity
         const points = samples.of(process, quantity)
         if (points.length === 0) return []
-        return [{ process, quantity, flatness: judgeFlatness(points, tolerance, warmUpMs) }]
+        return [{ process, quantity, flatness: judgeFlatness(points, tolerance, warmUpMs, leastSpanMs) }]
       }),
     )
   const checks = [
