@@ -14,7 +14,7 @@ import {
   trackOf,
   uploadAnswer,
 } from '../fixtures/index.ts'
-import { assertPublishable, publishTrack, type TrackDetails } from './index.ts'
+import { assertPublishable, detailsOf, publishTrack, type TrackDetails } from './index.ts'
 
 const { track: loaded } = await exampleTrack()
 const facts = {
@@ -82,6 +82,38 @@ describe('publishing', () => {
     const first = await publishTrack(connection(), account, upload, details)
     await expect(publishTrack(connection(), account, upload, details)).resolves.toEqual(first)
     expect(actions).toHaveLength(1)
+  })
+
+  test('goes on after a crash with what was signed: the same action, not a second one', async () => {
+    let kept: SignedAction | undefined
+    const crash = publishTrack(connection(), account, upload, details, {
+      onSigned: async (signed) => {
+        kept = signed
+        throw new Error('killed')
+      },
+    })
+    await expect(crash).rejects.toThrow('killed')
+    expect(actions).toEqual([])
+    const track = await publishTrack(connection(), account, upload, details, { signed: kept })
+    expect(actions).toEqual([kept])
+    expect(track.last.digest).toBe(kept && openAction(kept, domain).hash)
+  })
+
+  test('tells each step on its way to everybody', async () => {
+    const steps: string[] = []
+    await publishTrack(connection(), account, upload, details, {
+      onProgress: ({ step, status }) => steps.push(`${step} ${status}`),
+    })
+    expect(steps).toEqual(['publishing sent', 'publishing applied'])
+  })
+
+  test('of a track that is replaced proposes what was said of it before', () => {
+    const said: TrackDetails = { ...details, genre: 'chant', tags: ['old'], unlisted: true }
+    const track = trackOf(subject, loaded, [], { ...said, tags: ['old'], unlisted: true })
+    expect(detailsOf(track)).toEqual(said)
+    const { title, artist, licence } = details
+    const plain = trackOf(subject, loaded, [], { title, artist, licence })
+    expect(detailsOf(plain)).toEqual(details)
   })
 
   test('is not for an upload that is not ready', async () => {
