@@ -48,7 +48,8 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   const watch = watchDirectory(directory)
   const segments: (StoredSegment | null)[] = []
   let durationMs = 0
-  let init: (InitSection & { cid: string; byteLength: number }) | undefined
+  let init: InitSection | undefined
+  let storedInit: { cid: string; byteLength: number } | undefined
   let running = true
   const ffmpeg = options.ffmpeg
     .run({
@@ -65,10 +66,8 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   // It is awaited at the end; until then a failure, such as that of another rendition, must not count as unhandled.
   ffmpeg.catch(() => undefined)
 
-  async function storeInit() {
-    const bytes = await readFile(join(directory, 'init.mp4'))
-    const section = readInitSection(bytes)
-    return { ...section, cid: await store(bytes), byteLength: bytes.length }
+  async function storeInit(bytes: Uint8Array): Promise<void> {
+    storedInit = { cid: await store(bytes), byteLength: bytes.length }
   }
 
   async function storeSegment(index: number, path: string, section: InitSection): Promise<void> {
@@ -87,19 +86,26 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   }
 
   const storing = new Set<Promise<void>>()
+  function alongside(work: Promise<void>): void {
+    storing.add(work)
+    work.then(
+      () => storing.delete(work),
+      (error: unknown) => failed.abort(error),
+    )
+  }
+
   try {
     durationMs = await options.durationMs
     for (let index = 0; ; index++) {
       const path = join(directory, segmentName(index))
       if (!(await appears(path, () => running, watch.changed))) break
       // ffmpeg has written it before it closes the first segment.
-      init ??= await storeInit()
-      const work = storeSegment(index, path, init)
-      storing.add(work)
-      work.then(
-        () => storing.delete(work),
-        (error: unknown) => failed.abort(error),
-      )
+      if (init === undefined) {
+        const bytes = await readFile(join(directory, 'init.mp4'))
+        init = readInitSection(bytes)
+        alongside(storeInit(bytes))
+      }
+      alongside(storeSegment(index, path, init))
       if (storing.size >= storeConcurrency) await Promise.race(storing)
     }
     await Promise.all([ffmpeg, ...storing])
@@ -112,8 +118,10 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     await rm(directory, { recursive: true, force: true })
   }
   const kept = segments.filter((segment) => segment != null)
-  if (init === undefined || kept.length === 0) throw new ProgramFailed('ffmpeg wrote no segment')
-  return renditionOf(plan, init, kept)
+  if (init === undefined || storedInit === undefined || kept.length === 0) {
+    throw new ProgramFailed('ffmpeg wrote no segment')
+  }
+  return renditionOf(plan, { ...init, ...storedInit }, kept)
 }
 
 /** Whether ffmpeg is asked for the same, so that one rendition can stand for the other. */
