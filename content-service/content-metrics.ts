@@ -45,10 +45,11 @@ export function exposeStatus(metrics: Metrics, status: () => Promise<ContentStat
     help: 'Tracks by what this node does with them',
     labelNames: ['state'],
     async collect() {
-      const { held, missing, releasing, leases } = await status()
+      const { held, missing, releasing, extra, leases } = await status()
       tracks.set({ state: 'held' }, held)
       tracks.set({ state: 'missing' }, missing)
       tracks.set({ state: 'releasing' }, releasing)
+      tracks.set({ state: 'extra' }, extra)
       tracks.set({ state: 'pulling' }, leases.pulling)
       tracks.set({ state: 'leased' }, leases.held)
     },
