@@ -1,29 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
+import { closedConfig, typeInto } from '../fixtures/closed-config.ts'
 import { listensLocally, missingCommands, requirements } from './required-config.ts'
-
-/** Does to a configuration what `ipfs config` would do. */
-function type(config: Record<string, unknown>, command: string): void {
-  const [, json, key = '', written = ''] = /^ipfs config (--json )?(\S+) '?(.*?)'?$/.exec(command) ?? []
-  const names = key.split('.')
-  const last = names.pop() ?? ''
-  let place = config
-  for (const name of names) {
-    place[name] ??= {}
-    place = place[name] as Record<string, unknown>
-  }
-  place[last] = json === undefined ? written : JSON.parse(written)
-}
-
-function closed(): Record<string, unknown> {
-  const config = {}
-  for (const { command } of requirements) type(config, command)
-  return config
-}
 
 describe('what Kubo has to be set to', () => {
   test('all of it is asked for when nothing is set, and nothing once it was typed', () => {
     expect(missingCommands({})).toHaveLength(requirements.length)
-    expect(missingCommands(closed())).toEqual([])
+    expect(missingCommands(closedConfig())).toEqual([])
   })
 
   test.each([
@@ -38,8 +20,8 @@ describe('what Kubo has to be set to', () => {
     ['Plugins.Plugins', 'null'],
     ['Swarm.RelayService.Enabled', 'null'],
   ])('one command is asked for when %s is %s', (key, value) => {
-    const config = closed()
-    type(config, `ipfs config --json ${key} '${value}'`)
+    const config = closedConfig()
+    typeInto(config, `ipfs config --json ${key} '${value}'`)
     const [command, ...more] = missingCommands(config)
     expect(command).toContain(key)
     expect(more).toEqual([])
@@ -56,7 +38,7 @@ describe('what Kubo has to be set to', () => {
     [{ type: 'badgerds', syncWrites: false }, false],
     ['auto', false],
   ])('a datastore %j is durable: %p', (spec, durable) => {
-    const config = closed()
+    const config = closedConfig()
     config.Datastore = { Spec: spec, HashOnRead: false }
     expect(missingCommands(config)).toHaveLength(durable ? 0 : 1)
   })

@@ -111,6 +111,7 @@ describe('calls to a Kubo', () => {
   test.each([
     ['bearer:abc', 'Bearer abc'],
     ['abc', 'Bearer abc'],
+    ['basicabc', 'Bearer basicabc'],
     ['basic:user:word', `Basic ${btoa('user:word')}`],
     [`basic:${btoa('user:word')}`, `Basic ${btoa('user:word')}`],
   ])('bring the secret %p as Kubo wants it, and no error shows it', async (secret, header) => {

@@ -164,7 +164,7 @@ export function createKuboRpc(options: {
 }
 
 function authorizationOf(secret: string): string {
-  const [kind, rest] = [secret.slice(0, secret.indexOf(':')), secret.slice(secret.indexOf(':') + 1)]
+  const [, kind, rest = secret] = /^(basic|bearer):(.*)$/.exec(secret) ?? []
   if (kind === 'basic') return `Basic ${rest.includes(':') ? btoa(rest) : rest}`
-  return `Bearer ${kind === 'bearer' ? rest : secret}`
+  return `Bearer ${rest}`
 }

@@ -1,4 +1,3 @@
-import type { Logger } from '@hexachord/platform/process'
 import { KuboMisconfigured, listensLocally, missingCommands } from './required-config.ts'
 import { createKuboRpc, type KuboRpc } from './rpc.ts'
 import { KuboRefused, KuboUnavailable } from './rpc-failure.ts'
@@ -37,7 +36,7 @@ export function guardKubo(
   options: {
     /** Whom calls may reach. */
     expectedPeerId: () => string | undefined
-    logger: Pick<Logger, 'warn' | 'error' | 'info'>
+    logger: Record<'info' | 'warn' | 'error', (details: object, line: string) => void>
     timeoutMs?: number | undefined
   },
 ): SoundKubo {
