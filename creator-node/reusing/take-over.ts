@@ -1,6 +1,12 @@
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { overspentProblem } from '../admission/index.ts'
-import { type AdmitOptions, leastSpentBytes, type Upload, type UploadStore } from '../uploads/index.ts'
+import {
+  type AdmitOptions,
+  checkOpen,
+  leastSpentBytes,
+  type Upload,
+  type UploadStore,
+} from '../uploads/index.ts'
 import { findMadeTrack, reuse } from './find-made-track.ts'
 
 /**
@@ -17,6 +23,7 @@ export async function takeOver(
     uploads: UploadStore
     ipfs: Pick<IpfsNode, 'pin'>
     budgets: AdmitOptions['budgets']
+    limits: AdmitOptions['limits']
     otherNodes: () => readonly string[]
     /** The upload has all its blocks. */
     replicate: (id: string) => void
@@ -29,6 +36,7 @@ export async function takeOver(
   if (sha256 === undefined) return false
   const made = await findMadeTrack({ ...upload, sha256 }, { uploads, ipfs, account })
   if (made?.track === undefined) return false
+  checkOpen(account, options)
   const overspent = budgets.spend(account, { bytes: leastSpentBytes })
   if (overspent) throw overspentProblem(overspent, { otherNodes: options.otherNodes() })
   const atMs = options.now()

@@ -15,7 +15,7 @@ export type AdmitOptions = {
   catalogue: Pick<Catalogue, 'identity' | 'subject'>
   gate: PublisherGate
   budgets: Budgets
-  uploads: Pick<UploadStore, 'countOpen'>
+  uploads: Pick<UploadStore, 'add' | 'countOpen'>
   limits: UploadLimits
   /** Origins of other nodes that take uploads, for whom this one refuses. */
   otherNodes: () => readonly string[]
@@ -101,10 +101,10 @@ export function checkUpload(request: UploadRequest, options: AdmitOptions): Uplo
 }
 
 /**
- * Takes room and budget for an upload whose file is to be sent.
+ * Takes room and budget for an upload whose file is to be sent, and adds it.
  * @throws Problem 429 or 507
  */
-export async function reserve(upload: Upload, options: AdmitOptions): Promise<void> {
+export async function addWithRoom(upload: Upload, options: AdmitOptions): Promise<void> {
   const { account, byteLength, keepOriginal } = upload
   const otherNodes = options.otherNodes()
   if (byteLength * (keepOriginal ? 2 : 1) > (await options.freeBytes())) {
@@ -117,11 +117,22 @@ export async function reserve(upload: Upload, options: AdmitOptions): Promise<vo
       headers: { 'Retry-After': String(roomRetrySeconds) },
     })
   }
+  // From here to the end nobody else's upload comes in between.
+  checkOpen(account, options)
   const overspent = options.budgets.spend(account, { bytes: spentBytes(byteLength) })
   if (overspent) throw overspentProblem(overspent, { otherNodes })
+  options.uploads.add(upload)
 }
 
-function checkOpen(account: Address, { uploads, limits, otherNodes }: AdmitOptions): void {
+/** @throws Problem 429 when the account, or all together, have as many uploads under way as there may be */
+export function checkOpen(
+  account: Address,
+  {
+    uploads,
+    limits,
+    otherNodes,
+  }: Pick<AdmitOptions, 'limits' | 'otherNodes'> & { uploads: Pick<UploadStore, 'countOpen'> },
+): void {
   const refuse = (of: 'node' | 'account', detail: string) => {
     throw new Problem({
       status: 429,

@@ -1,4 +1,10 @@
-export { type AdmitOptions, leastSpentBytes, spentBytes, type UploadLimits } from './admit-upload.ts'
+export {
+  type AdmitOptions,
+  checkOpen,
+  leastSpentBytes,
+  spentBytes,
+  type UploadLimits,
+} from './admit-upload.ts'
 export { cancelUpload } from './cancel-upload.ts'
 export { createUploadChanges, type UploadChanges } from './changes.ts'
 export { uploadReadRoutes } from './event-routes.ts'

@@ -2,7 +2,7 @@ import { Problem, requestContext } from '@hexachord/platform/http'
 import { MemoryLocker, Server } from '@tus/server'
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { Identify } from '../admission/index.ts'
-import { type AdmitOptions, checkUpload, reserve } from './admit-upload.ts'
+import { type AdmitOptions, addWithRoom, checkUpload } from './admit-upload.ts'
 import { isDiskFull } from './free-space.ts'
 import { diskFull, type SourceFiles } from './source-files.ts'
 import type { Upload } from './upload.ts'
@@ -53,8 +53,7 @@ export function tusRoutes(options: TusRoutesOptions): Router {
       const account = identify(originOf(request))
       const upload = checkUpload({ id, account, byteLength: size, metadata }, options.admit)
       if (await options.takeOver(upload)) return {}
-      await reserve(upload, options.admit)
-      uploads.add(upload)
+      await addWithRoom(upload, options.admit)
       return {}
     },
     async onUploadFinish(_request, { id }) {
