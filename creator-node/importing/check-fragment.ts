@@ -62,7 +62,8 @@ export function checkSegment(
     throw new Fmp4Error('it holds more than sound')
   }
   const longest = rendition.codec.startsWith('mp4a') ? frameSamples.mp4a : frameSamples.fLaC
-  const mostTicks = (samples * longest * rendition.timescale) / rendition.sampleRateHz
+  // A second more: where frames were lost, what is copied from a source stretches the one before.
+  const mostTicks = ((samples * longest) / rendition.sampleRateHz + 1) * rendition.timescale
   if (ticks > mostTicks) throw new Fmp4Error(`${samples} frames cannot last ${ticks} ticks`)
 }
 
