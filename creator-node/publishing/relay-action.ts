@@ -25,7 +25,7 @@ export type RelayOptions = {
   now: () => number
 }
 
-/** How long the index has to catch up with the head before an action is judged by it. */
+/** How long the index has to catch up with the head, and the chain to answer, before an action is judged by them. */
 const catchUpMs = 5_000
 
 /**
@@ -90,12 +90,20 @@ function isKnown(hash: Hash, { catalogue, sender }: RelayOptions): boolean {
   return status !== null && (status.state !== 'failed' || sender.retry(hash))
 }
 
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
+
 async function checkAgainstChain(action: Action, { catalogue, reader }: RelayOptions): Promise<void> {
   const { catalog } = catalogue.rules
   try {
-    await catalogue.caughtUp(AbortSignal.timeout(catchUpMs))
+    const deadline = AbortSignal.timeout(catchUpMs)
     const { signer, nonce } = action
-    if (!(await isNonceUsed(reader, { catalog, signer, nonce }))) return
+    const isUsed = catalogue.caughtUp(deadline).then(() => isNonceUsed(reader, { catalog, signer, nonce }))
+    // A node of the chain from which nothing comes back at all would keep whoever asks for much longer.
+    if (!(await Promise.race([isUsed, rejectedBy(deadline)]))) return
   } catch (cause) {
     const away =
       cause instanceof RpcError ||
