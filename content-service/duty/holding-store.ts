@@ -1,6 +1,6 @@
 import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
 import type { Subject } from '@hexachord/protocol/names'
-import type { Urgency } from './standing.ts'
+import { type Urgency, urgencies } from './standing.ts'
 
 export const holdingMigrations: readonly Migration[] = [
   {
@@ -215,7 +215,12 @@ export function createHoldingStore(database: Sqlite): HoldingStore {
       database
         .all<Row>(`SELECT * FROM holding WHERE ${isExtra} AND due_at <= ? ORDER BY due_at LIMIT ?`, at, limit)
         .map(holdingOf),
-    nextMissingAt: (upTo) => soonest("state = 'missing' AND urgency <= ?", upTo),
+    nextMissingAt(upTo) {
+      // One urgency at a time: each is a look at the end of an index, all together would be a walk along it.
+      const each = Object.values(urgencies).filter((urgency) => urgency <= upTo)
+      const times = each.flatMap((urgency) => soonest("state = 'missing' AND urgency = ?", urgency) ?? [])
+      return times.length === 0 ? undefined : Math.min(...times)
+    },
     nextReleasingAt: () => soonest("state = 'releasing' AND extra = 0"),
     nextExtraAt: () => soonest(isExtra),
     handOver(subject, manifest) {

