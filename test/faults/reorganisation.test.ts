@@ -5,7 +5,7 @@ import { findUser } from '@hexachord/sdk/finding'
 import { publishTrack } from '@hexachord/sdk/publishing'
 import { writeAction } from '@hexachord/sdk/writing'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { JsonRpcProvider, toQuantity } from 'ethers'
+import { JsonRpcProvider } from 'ethers'
 import { type Artist, newArtist } from '../network/artist.ts'
 import { makeRecording } from '../network/recordings.ts'
 import { startByHand } from './by-hand.ts'
@@ -183,7 +183,7 @@ test('a chain that loses its last blocks gets the action again, and all agree wi
   const { block = 0 } = await appliedIn(hash)
   await network.chain.mine(2)
   const head = await network.chain.head()
-  await provider.send('anvil_rollback', [toQuantity(head - block + 1)])
+  await provider.send('anvil_rollback', [head - block + 1])
   expect(await network.chain.head()).toBeLessThan(block)
   // It goes on from there, as a chain does.
   await network.chain.mine(1)
