@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { Problem } from '@hexachord/platform/http'
+import { carSection } from '@hexachord/protocol/cars'
 import { linksOf } from '@hexachord/protocol/cids'
 import { createWriter, headerLength } from '@ipld/car/buffer-writer'
-import { varint } from 'multiformats'
 import { CID } from 'multiformats/cid'
 
 /** What of a DAG goes into a CAR: the block itself, the file that it is, or all below it. */
@@ -93,16 +93,6 @@ export async function* carPieces(
 export function carHeader(root: string): Uint8Array {
   const roots = [CID.parse(root)]
   return createWriter(new ArrayBuffer(headerLength({ roots })), { roots }).close()
-}
-
-function* carSection(cid: string, bytes: Uint8Array): Generator<Uint8Array> {
-  const name = CID.parse(cid).bytes
-  const length = name.length + bytes.length
-  const prefix = new Uint8Array(varint.encodingLength(length) + name.length)
-  varint.encodeTo(length, prefix)
-  prefix.set(name, prefix.length - name.length)
-  yield prefix
-  yield bytes
 }
 
 function badParameter(name: string, value: string, allowed: string): Problem {
