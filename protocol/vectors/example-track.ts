@@ -91,7 +91,7 @@ export async function exampleTrack(options: { original?: boolean } = {}): Promis
 }
 
 /** sha256 of the 2,148 bytes of the example's original. */
-const exampleHash = '0x1258a5d5133b7d9fabb2cd91802a64ffbb8c129930bd2a4a070c3745dfe9eea4'
+const exampleHash = '0x1258a5d5133b7d9fabb2cd91802a64ffbb8c129930bd2a4a070c3745dfe9eea4' as const
 
 /** As ffmpeg cuts AAC at 44.1 kHz: six seconds on the grid of 1024-sample frames, and a short rest. */
 const exampleTicks = [265_216, 264_192, 265_216, 57_344]
