@@ -1,18 +1,24 @@
 import { commaList, type Environment, loadConfig, origin, serverVariables } from '@hexachord/platform/process'
 import * as z from 'zod'
+import type { ArchivePolicy } from './archives/index.ts'
 
 // Whatever a discovery provider keeps is in its database.
 const { DATA_DIR: _, ...variables } = serverVariables
+
+const archivePolicy = z.string().transform((text, context): ArchivePolicy => {
+  if (text === 'auto' || text === 'off') return text
+  const gateways = commaList(origin).safeParse(text)
+  if (gateways.success && gateways.data.length > 0) return gateways.data
+  const message = 'must be auto, off, or origins of gateways with commas between'
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+})
 
 const schema = z.object({
   ...variables,
   /** Where an index may start when it is empty, or when the chain's node has dropped logs that it needs: from archives
    * of operators (`auto`, only when logs are missing), of these gateways, or not at all (`off`). */
-  ARCHIVES: z
-    .union([z.enum(['auto', 'off']), commaList(origin).refine((list) => list.length > 0)], {
-      error: 'must be auto, off, or origins of gateways with commas between',
-    })
-    .default('auto'),
+  ARCHIVES: archivePolicy.default('auto'),
   /** A database of its own in a Postgres (15 or newer) with the extensions pg_trgm and unaccent. */
   DATABASE_URL: z
     .string()

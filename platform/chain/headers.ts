@@ -49,7 +49,10 @@ export async function* eachHeader(
   for (;;) {
     while (ahead.length < requestsAhead && next <= range.toBlock) {
       const count = Math.min(headersAtOnce, range.toBlock - next + 1)
-      const asked = readHeaders(rpc, Array.from({ length: count }, (_, index) => next + index))
+      const asked = readHeaders(
+        rpc,
+        Array.from({ length: count }, (_, index) => next + index),
+      )
       // It is awaited in its turn; until then its failure must not count as unhandled.
       asked.catch(() => undefined)
       ahead.push(asked)
