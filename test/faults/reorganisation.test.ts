@@ -47,12 +47,19 @@ function mining<T>(condition: (signal: AbortSignal) => Promise<T>) {
 /** Replaces the last blocks by empty ones, as if they had never been, and waits until discovery has seen it. */
 async function dropBlocks(depth: number): Promise<void> {
   const first = (await network.chain.head()) - depth + 1
+  await untilSeenByDiscovery(first, async () => {
+    await provider.send('anvil_reorg', [depth, []])
+  })
+}
+
+/** Changes the chain from a block on, and waits until discovery has another one there. */
+async function untilSeenByDiscovery(first: number, change: () => Promise<void>): Promise<void> {
   const hashOf = async (signal?: AbortSignal) => {
     const answer = await fetch(`${network.urls.discovery}/v1/blocks/${first}`, signal ? { signal } : {})
     return answer.ok ? ((await answer.json()) as { hash: string }).hash : undefined
   }
   const before = await hashOf()
-  await provider.send('anvil_reorg', [depth, []])
+  await change()
   await network.eventually(hashOf, {
     describe: `another block ${first} in discovery`,
     deadlineMs: 20_000,
@@ -176,19 +183,25 @@ test('a reorganisation of depth 12 while a track is published leaves the state o
 }, 120_000)
 
 test('a chain that loses its last blocks gets the action again, and all agree with a fresh index', async () => {
-  const subject = userSubject(artist.account.address)
-  const before = await findUser(artist.connection, artist.account.address)
-  const content = { prev: before.last?.digest ?? null, name: 'Said before the blocks were lost' }
-  const hash = await writeAction(artist.connection, artist.account, { kind: 'user', subject, content })
+  const newcomer = await newArtist(network)
+  const { address } = newcomer.account
+  const content = { prev: null, name: 'Said before the blocks were lost' }
+  const hash = await writeAction(newcomer.connection, newcomer.account, {
+    kind: 'user',
+    subject: userSubject(address),
+    content,
+  })
   const { block = 0 } = await appliedIn(hash)
   await network.chain.mine(2)
-  const head = await network.chain.head()
-  await provider.send('anvil_rollback', [head - block + 1])
-  expect(await network.chain.head()).toBeLessThan(block)
-  // It goes on from there, as a chain does.
-  await network.chain.mine(1)
+  const lost = (await network.chain.head()) - block + 1
+  await untilSeenByDiscovery(block, async () => {
+    await provider.send('anvil_rollback', [lost])
+    expect(await network.chain.head()).toBeLessThan(block)
+    // It goes on from there, as a chain does.
+    await network.chain.mine(lost + 1)
+  })
   await appliedIn(hash)
   await network.chain.mine(4)
   expect(await commonStateHash(network)).toBe(await stateHashOfFreshIndex())
-  expect((await findUser(artist.connection, artist.account.address)).name).toBe(content.name)
+  expect((await findUser(newcomer.connection, address)).name).toBe(content.name)
 }, 90_000)
