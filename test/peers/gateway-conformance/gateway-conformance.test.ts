@@ -8,6 +8,7 @@ import { createGateway } from '@hexachord/storage/gateway'
 import { createEmbeddedIpfs, type IpfsNode } from '@hexachord/storage/ipfs'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type Peer, whyMissing } from '../debian.ts'
+import { bringGoProgram } from '../go-program.ts'
 import { fixtureBlocks } from './fixture-blocks.ts'
 import notApplicable from './not-applicable.json' with { type: 'json' }
 import { conformanceSuite, type Outcome } from './suite.ts'
@@ -15,7 +16,12 @@ import { conformanceSuite, type Outcome } from './suite.ts'
 const found = findProgram('gateway-conformance')
 const suite: Peer =
   found === undefined
-    ? { missing: 'gateway-conformance of github.com/ipfs/gateway-conformance is not on the PATH' }
+    ? await bringGoProgram({
+        title: 'the public conformance suite of gateways',
+        module: 'github.com/ipfs/gateway-conformance',
+        version: '0.13.1',
+        command: './cmd/gateway-conformance',
+      })
     : { path: found }
 const excused = notApplicable.flatMap(({ tests }) => tests)
 

@@ -8,6 +8,8 @@ const run = promisify(execFile)
 /** It builds its tests each time, on a machine that may be slow and new to them. */
 const patienceMs = 280_000
 const outputLimitBytes = 64 * 1024 * 1024
+/** It calls Go, which its own installer does not put on the PATH. */
+const environment = { ...process.env, PATH: `${process.env.PATH}${path.delimiter}/usr/local/go/bin` }
 
 /** What of the suite has to do with what a gateway of blocks and paths is. */
 const specifications = 'trustless-gateway,path-gateway'
@@ -29,6 +31,7 @@ export function conformanceSuite(program: string): ConformanceSuite {
     async extractFixtures(folder) {
       await run(program, ['extract-fixtures', '--directory', folder, '--ipns=false', '--dnslink=false'], {
         timeout: patienceMs,
+        env: environment,
       })
     },
     async test(origin, folder) {
@@ -37,6 +40,7 @@ export function conformanceSuite(program: string): ConformanceSuite {
       try {
         await run(program, ['test', ...where, '--specs', specifications, '--json', report], {
           timeout: patienceMs,
+          env: environment,
           maxBuffer: outputLimitBytes,
         })
       } catch (error) {

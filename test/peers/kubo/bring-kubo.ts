@@ -1,96 +1,15 @@
-import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { DirectoryLocked } from '@hexachord/storage/ipfs'
-import { lockDirectory } from '../../../storage/ipfs/directory-lock.ts'
-import { runProgram } from '../../network/recordings.ts'
 import type { Peer } from '../debian.ts'
+import { bringGoProgram } from '../go-program.ts'
 
 /** Newer ones stand on a fork of a library by a `replace` line, which not every module proxy gives. Needs Go 1.26. */
 const version = '0.42.0'
-const module = `github.com/ipfs/kubo@v${version}`
 
-/** Two shared cores take 5 minutes with an empty cache, half a minute when Go has built its parts before. */
-const buildMs = 14 * 60_000
-const downloadMs = 3 * 60_000
-
-/**
- * Real Kubo, built by Go from its module at its exact version, whose hash Go checks. It lies outside the checkout and is
- * built once; of runs that need it at once one builds and the others wait.
- */
-export async function bringKubo(): Promise<Peer> {
-  const kubo = await findOrBuild()
-  if ('missing' in kubo) process.stderr.write(`Tests with a real Kubo are skipped: ${kubo.missing}\n`)
-  return kubo
-}
-
-async function findOrBuild(): Promise<Peer> {
-  const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'hexachord')
-  const folder = path.join(cache, `kubo-${version}`)
-  const binary = path.join(folder, 'ipfs')
-  if (await isThere(binary)) return { path: binary }
-  const go = await findGo()
-  if (go === undefined) return { missing: 'Go is neither on the PATH nor in /usr/local/go' }
-  try {
-    await mkdir(folder, { recursive: true })
-    const lock = await lockWithin(folder, buildMs)
-    try {
-      if (!(await isThere(binary))) await build(go, folder, binary)
-    } finally {
-      lock.release()
-    }
-    return { path: binary }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return { missing: reason.replaceAll(/\s+/g, ' ').slice(-200) }
-  }
-}
-
-async function build(go: string, folder: string, binary: string): Promise<void> {
-  process.stderr.write(`Building Kubo ${version} with Go, once; it takes minutes\n`)
-  const startMs = performance.now()
-  const { output } = await runProgram(go, ['mod', 'download', '-json', module], downloadMs)
-  const { Dir: source } = JSON.parse(output) as { Dir: string }
-  const draft = await mkdtemp(path.join(folder, 'draft-'))
-  try {
-    // In the module's own folder, since `go install PACKAGE@VERSION` also asks the proxy for the list of all versions.
-    const install = [go, '-C', source, 'install', '-buildvcs=false', './cmd/ipfs']
-    await runProgram('env', [`GOBIN=${draft}`, 'nice', ...install], buildMs)
-    await rename(path.join(draft, 'ipfs'), binary)
-  } finally {
-    await rm(draft, { recursive: true, force: true })
-  }
-  process.stderr.write(`Built Kubo ${version} in ${Math.round((performance.now() - startMs) / 1000)} s\n`)
-}
-
-async function lockWithin(folder: string, patienceMs: number) {
-  for (const end = performance.now() + patienceMs; ; ) {
-    try {
-      return lockDirectory(folder)
-    } catch (error) {
-      if (!(error instanceof DirectoryLocked) || performance.now() > end) throw error
-    }
-    await delay(1_000)
-  }
-}
-
-/** On the PATH, or where Go's own installer puts it. */
-async function findGo(): Promise<string | undefined> {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/local/go/bin']
-  for (const folder of folders) {
-    const file = path.join(folder, 'go')
-    if (folder !== '' && (await isThere(file))) return file
-  }
-  return undefined
-}
-
-async function isThere(file: string): Promise<boolean> {
-  try {
-    await access(file)
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
-    throw error
-  }
+/** Real Kubo, or why it cannot be had here. */
+export function bringKubo(): Promise<Peer> {
+  return bringGoProgram({
+    title: 'a real Kubo',
+    module: 'github.com/ipfs/kubo',
+    version,
+    command: './cmd/ipfs',
+  })
 }
