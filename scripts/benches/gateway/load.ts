@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { cpuMs } from './cpu-ms.ts'
+import { usageOf } from '../process-usage.ts'
 
 /** What a server did under load. */
 export type Load = {
@@ -32,12 +32,12 @@ export async function putUnderLoad(options: {
 }): Promise<Load> {
   const { origin, pid, paths, seconds, signal } = options
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, origin, '--', paths]
-  const before = await cpuMs(pid)
+  const { cpuMs: before } = await usageOf(pid)
   const { stdout } = await promisify(execFile)('wrk', args, {
     signal,
     timeout: seconds * 1000 + patienceMs,
   })
-  const cpu = (await cpuMs(pid)) - before
+  const { cpuMs: after } = await usageOf(pid)
   const seen = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<
     'requests' | 'durationUs' | 'bytes' | 'failed' | 'p99Us',
     number
@@ -47,7 +47,7 @@ export async function putUnderLoad(options: {
   }
   return {
     requestsPerSecond: seen.requests / (seen.durationUs / 1e6),
-    cpuUsPerRequest: (cpu * 1000) / seen.requests,
+    cpuUsPerRequest: ((after - before) * 1000) / seen.requests,
     p99Ms: seen.p99Us / 1000,
   }
 }
