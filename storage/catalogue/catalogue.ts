@@ -40,6 +40,8 @@ export type Catalogue = {
   /** Who controls an author at a time, in ms. */
   identity(author: Address, atMs: number): Identity
   subject(subject: Subject): SubjectState | undefined
+  /** All that an author has on the chain, deleted or not, page by page. */
+  subjectsOf(author: Address): Iterable<{ subject: Subject; state: SubjectState }>
   /** Whose a handle is. */
   handleOwner(handle: string): Address | undefined
   /** Published and not deleted, in the order of their names. Reads page by page: what changes meanwhile may or may

@@ -155,6 +155,7 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     epoch: () => epoch().epoch,
     identity: (author, atMs) => identityOf({ get: store.value }, author, atMs),
     subject: (subject) => store.value(subjectKey(subject)) as SubjectState | undefined,
+    subjectsOf: (author) => readSubjects(store, subjectKey(`${author}-` as Subject)),
     handleOwner: (handle) => store.value(handleKey(handle)) as Address | undefined,
     tracks: () => readTracks(store),
     action: store.action,
@@ -216,14 +217,24 @@ function subjectsOf(keys: Iterable<string>): Subject[] {
 }
 
 function* readTracks(store: CatalogueStore): Generator<LiveTrack> {
-  let after = 'subject/'
+  for (const { subject, state } of readSubjects(store, 'subject/')) {
+    const track = liveTrack(subject, state)
+    if (track !== undefined) yield track
+  }
+}
+
+/** Those whose keys begin with something, in the order of their names. */
+function* readSubjects(
+  store: CatalogueStore,
+  prefix: string,
+): Generator<{ subject: Subject; state: SubjectState }> {
+  let after = prefix
   for (;;) {
     const page = store.page(after, pageSize)
     for (const { key, value } of page) {
-      const subject = subjectOfKey(key)
+      const subject = key.startsWith(prefix) ? subjectOfKey(key) : undefined
       if (subject === undefined) return
-      const track = liveTrack(subject, value as unknown as SubjectState)
-      if (track !== undefined) yield track
+      yield { subject, state: value as unknown as SubjectState }
     }
     const last = page.at(-1)
     if (last === undefined || page.length < pageSize) return

@@ -1,7 +1,8 @@
 import { pipeline } from 'node:stream/promises'
 import { Problem, type QuickRoute } from '@hexachord/platform/http'
 import { type Response, Router } from 'express'
-import { BlockNotFound, type IpfsNode } from '../ipfs/index.ts'
+import { BlockNotFound, type IpfsNode, KuboUnavailable } from '../ipfs/index.ts'
+import type { Takedowns } from '../takedowns/index.ts'
 import { type BlockReader, createBlockReader } from './block-reader.ts'
 import { carHeader, carPieces, readCarRequest, requireBytesWithin } from './car.ts'
 import { isUnchanged, requestedRange } from './conditions.ts'
@@ -16,8 +17,8 @@ export type GatewayOptions = {
   readonly ipfs: Pick<IpfsNode, 'get' | 'size'>
   /** Memory for hot blocks. */
   readonly cacheBytes: number
-  /** Whether this operator refuses to serve a block. @default none is refused */
-  readonly isDenied?: ((cid: string) => boolean) | undefined
+  /** What this operator refuses to serve. @default nothing */
+  readonly takedowns?: Pick<Takedowns, 'isDenied' | 'requireServed'> | undefined
   /**
    * Gets a block that is not here, for a gateway of last resort; what it gives is hashed before anybody sees it.
    * BlockNotFound, BlockUnavailable, and RetrievalFailed with nothing but `missing`, mean that nobody has the block.
@@ -29,6 +30,7 @@ export type GatewayOptions = {
 }
 
 const defaultFetchTimeoutMs = 30_000
+const retryAfterSeconds = '5'
 const methods = 'GET, HEAD, OPTIONS'
 const path = '/ipfs/:cid{/*path}'
 
@@ -49,11 +51,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     fetchMissing: options.fetchMissing,
     fetchTimeoutMs: options.fetchTimeoutMs ?? defaultFetchTimeoutMs,
   })
-  const isDenied = options.isDenied ?? (() => false)
+  const { takedowns } = options
+  const isDenied = (cid: string) => takedowns?.isDenied(cid) ?? false
   const quick = createQuickAnswers({ route: path, hot: reader.hot, isDenied })
-  const refuseDenied = (cid: string) => {
-    if (isDenied(cid)) throw denied(cid)
-  }
+  const refuseDenied = (cid: string) => takedowns?.requireServed(cid)
   const router = Router()
   router.get<string, GatewayParameters>(path, async (request, response) => {
     const asked = readGatewayRequest(request)
@@ -61,6 +62,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       await answer(asked, response, guardedReader(reader, asked, refuseDenied), quick)
     } catch (error) {
       if (error instanceof BlockNotFound) throw notHere(asked, error)
+      if (error instanceof KuboUnavailable) throw away(error)
       throw error
     }
   })
@@ -205,9 +207,16 @@ function notHere({ onlyIfCached }: GatewayRequest, cause: BlockNotFound): Proble
   })
 }
 
-function denied(cid: string): Problem {
-  const detail = `block ${cid} is no longer served by this operator`
-  return new Problem({ status: 410, slug: 'block-denied', detail })
+/** What keeps the blocks comes back by itself, such as after its restart; others may have them meanwhile. */
+function away(cause: KuboUnavailable): Problem {
+  return new Problem({
+    status: 503,
+    slug: 'blocks-away',
+    title: 'Blocks away',
+    detail: 'what keeps the blocks of this node does not answer now; try again soon, or ask another holder',
+    headers: { 'Retry-After': retryAfterSeconds },
+    cause,
+  })
 }
 
 function outside(cid: string, size: number): Problem {

@@ -5,6 +5,7 @@ import { masterPlaylist, mediaPlaylist, playlistMediaType } from '@hexachord/pro
 import { type Response, Router } from 'express'
 import { LRUCache } from 'lru-cache'
 import type { IpfsNode } from '../ipfs/index.ts'
+import type { Takedowns } from '../takedowns/index.ts'
 import { IncompleteTrack, loadLocalTrack } from '../tracks/index.ts'
 
 /** Who holds a track changes with the chain and with outages: a player that comes back finds who holds it then. */
@@ -22,13 +23,15 @@ const holdersListed = 5
  * renditions to be here; segments are fetched from `/ipfs` beside it.
  * @param options.publicUrl origin of this node, left out of the holders
  * @param options.holdersOf origins of nodes that hold a manifest, best first
+ * @param options.takedowns what this operator refuses; by default nothing
  */
 export function hlsRoutes(options: {
   ipfs: Pick<IpfsNode, 'get'>
   publicUrl: string
   holdersOf: (manifest: string) => readonly string[] | Promise<readonly string[]>
+  takedowns?: Pick<Takedowns, 'requireServed'>
 }): Router {
-  const { ipfs, publicUrl, holdersOf } = options
+  const { ipfs, publicUrl, holdersOf, takedowns } = options
   const tracks = new LRUCache<string, LoadedTrack>({
     maxSize: cacheBytes,
     sizeCalculation: (track) =>
@@ -43,6 +46,7 @@ export function hlsRoutes(options: {
         detail: `${manifest} is not a CID of this network`,
       })
     }
+    takedowns?.requireServed(manifest)
     const kept = tracks.get(manifest)
     if (kept !== undefined) return kept
     try {

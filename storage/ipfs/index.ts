@@ -25,5 +25,5 @@ export {
 } from './ipfs-node.ts'
 export { KuboFailed, KuboRefused, KuboUnavailable } from './kubo/rpc-failure.ts'
 export { type IpfsBackend, openIpfs } from './open.ts'
-export { ipfsMigrations } from './pin-table.ts'
+export { ipfsMigrations, type PinnedBlocks, pinnedBlocks } from './pin-table.ts'
 export { throughRestarts } from './through-restarts.ts'

@@ -21,6 +21,45 @@ export type PinTable = {
   dropExpiredLeases(now: number): void
 }
 
+/** What pins say about blocks, read from the table directly; the same for every backend. */
+export type PinnedBlocks = {
+  /** Roots that are pinned and name a block, page by page. */
+  rootsNaming(cid: string): Iterable<string>
+  /** Digests of all blocks that a pinned root names, itself included; empty when it is not pinned. */
+  digestsOf(root: string): Uint8Array[]
+}
+
+const rootsPerPage = 64
+
+/** @param database opened with `ipfsMigrations` */
+export function pinnedBlocks(database: Sqlite): PinnedBlocks {
+  return {
+    *rootsNaming(cid) {
+      const { digest } = parseCid(cid)
+      for (let after = 0; ; ) {
+        const page = database.all<{ id: number; root: string }>(
+          `SELECT id, root FROM ipfs_pin_block JOIN ipfs_pin ON ipfs_pin.id = pin
+           WHERE digest = ? AND pin > ? ORDER BY pin LIMIT ?`,
+          digest,
+          after,
+          rootsPerPage,
+        )
+        for (const { root } of page) yield root
+        const last = page.at(-1)
+        if (last === undefined || page.length < rootsPerPage) return
+        after = last.id
+      }
+    },
+    digestsOf: (root) =>
+      database
+        .all<{ digest: Uint8Array }>(
+          'SELECT digest FROM ipfs_pin_block JOIN ipfs_pin ON ipfs_pin.id = pin WHERE root = ?',
+          root,
+        )
+        .map(({ digest }) => digest),
+  }
+}
+
 /** For a service that keeps its pins in its own database: run these before its own. */
 export const ipfsMigrations: readonly Migration[] = [
   {

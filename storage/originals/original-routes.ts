@@ -12,6 +12,7 @@ import { type Request, type Response, Router } from 'express'
 import { isUnchanged, requestedRange } from '../gateway/conditions.ts'
 import { contentDisposition } from '../gateway/file-names.ts'
 import type { IpfsNode } from '../ipfs/index.ts'
+import type { Takedowns } from '../takedowns/index.ts'
 import { IncompleteTrack, loadLocalTrack } from '../tracks/index.ts'
 
 /** 48 weeks, as for blocks: what a manifest names never changes. */
@@ -21,12 +22,17 @@ const maxAgeSeconds = 29_030_400
  * `GET /originals/:manifest`: the file that the artist sent, where it is part of the track, under the name that it had.
  * With Range and ETag (RFC 9110), so that a broken download goes on where it was. Every block is verified on its way;
  * should one be missing or wrong in the middle, the connection is cut rather than a wrong byte sent.
+ * @param options.takedowns what this operator refuses; by default nothing
  */
-export function originalRoutes({ ipfs }: { ipfs: Pick<IpfsNode, 'get'> }): Router {
+export function originalRoutes(options: {
+  ipfs: Pick<IpfsNode, 'get'>
+  takedowns?: Pick<Takedowns, 'requireServed'>
+}): Router {
+  const { ipfs, takedowns } = options
   const router = Router()
   router.get('/originals/:manifest', async (request, response) => {
     const { manifest } = request.params
-    const track = await trackOf(ipfs, manifest)
+    const track = await trackOf(manifest, ipfs, takedowns)
     const { original } = track.manifest
     if (original === undefined || track.original === undefined) {
       throw new Problem({
@@ -103,7 +109,11 @@ async function* bytesOf(
   }
 }
 
-async function trackOf(ipfs: Pick<IpfsNode, 'get'>, manifest: string): Promise<LoadedTrack> {
+async function trackOf(
+  manifest: string,
+  ipfs: Pick<IpfsNode, 'get'>,
+  takedowns: Pick<Takedowns, 'requireServed'> | undefined,
+): Promise<LoadedTrack> {
   if (!isCid(manifest)) {
     throw new Problem({
       status: 400,
@@ -111,6 +121,7 @@ async function trackOf(ipfs: Pick<IpfsNode, 'get'>, manifest: string): Promise<L
       detail: `${manifest.slice(0, 100)} is not a CID of this network`,
     })
   }
+  takedowns?.requireServed(manifest)
   try {
     return await loadLocalTrack(ipfs, manifest)
   } catch (cause) {
