@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openSqlite } from '@hexachord/platform/sqlite'
 import * as z from 'zod'
-import { createInvites } from './admission/index.ts'
-import { creatorMigrations } from './migrations.ts'
+// Past the door, behind which stands the whole node: this starts at once.
+import { createInvites, inviteMigrations } from './admission/invites.ts'
 import { serviceName } from './service-name.ts'
 
 const usage = 'Usage: DATA_DIR=… node creator-node/invite.ts [COUNT] [--days DAYS]'
@@ -26,7 +26,7 @@ async function run(): Promise<void> {
   const { directory, count, days } = schema.parse(given)
   const path = join(directory, `${serviceName}.sqlite`)
   await access(path)
-  const database = openSqlite(path, { migrations: creatorMigrations })
+  const database = openSqlite(path, { migrations: inviteMigrations, isPart: true })
   try {
     const codes = createInvites({ database, now: Date.now }).mint(count, Date.now() + days * dayMs)
     process.stdout.write(`${codes.join('\n')}\n`)

@@ -11,15 +11,21 @@ export class MigrationChanged extends Error {
 
 /**
  * Applies what is not yet applied, each step in a transaction of its own with its record.
+ * @param options.isPart whether the file has steps of others, too, which are let be
  * @throws MigrationChanged when an applied step's text differs from its record, or a later program applied more
  */
-export function applyMigrations(database: DatabaseSync, migrations: readonly Migration[]): void {
+export function applyMigrations(
+  database: DatabaseSync,
+  migrations: readonly Migration[],
+  { isPart = false }: { isPart?: boolean | undefined } = {},
+): void {
   database.exec(
     'CREATE TABLE IF NOT EXISTS schema_migration (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT',
   )
   const given = new Map(migrations.map((migration) => [migration.name, migration]))
   if (given.size !== migrations.length) throw new TypeError('two migrations have the same name')
   for (const migration of migrations) applyOnce(database, migration)
+  if (isPart) return
   const unknown = database
     .prepare('SELECT name FROM schema_migration ORDER BY rowid')
     .all()

@@ -92,6 +92,17 @@ describe('openSqlite', () => {
       expect(() => openNotes([notes])).toThrow('migrations this program does not know: notes-2')
     })
 
+    test('of a part of the file leave the others be, and are still held to their text', () => {
+      openNotes([notes, tags]).close()
+      const openPart = (migration: typeof tags) =>
+        openSqlite(join(directory, 'deeper', 'notes.sqlite'), { migrations: [migration], isPart: true })
+      const part = openPart(tags)
+      expect(part.get('SELECT count(*) AS count FROM note')).toEqual({ count: 0 })
+      part.close()
+      const changed = { ...tags, sql: `${tags.sql} -- changed` }
+      expect(() => openPart(changed)).toThrow(MigrationChanged)
+    })
+
     test('leave nothing behind when one fails half-way', () => {
       const broken = { name: 'notes-2', sql: 'CREATE TABLE half (x INTEGER); CREATE TABLE note (id INTEGER)' }
       expect(() => openNotes([notes, broken])).toThrow('already exists')

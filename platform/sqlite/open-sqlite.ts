@@ -29,18 +29,24 @@ const busyTimeoutMs = 5_000
 /** Statements kept prepared; more than any of our stores has, so that only built-up SQL would push one out. */
 const preparedLimit = 256
 
+export type OpenOptions = {
+  migrations?: readonly Migration[]
+  /** For a tool beside the program whose file it is, which knows only the tables that it needs. @default false */
+  isPart?: boolean
+}
+
 /**
  * Opens or makes the file, sets WAL with `synchronous=FULL` (a commit survives power loss), foreign keys and a busy
  * time-out, and applies the migrations. `:memory:` gives a database that dies with the process.
  * @throws MigrationChanged when the file's schema is not what `migrations` would have made
  */
-export function openSqlite(path: string, options: { migrations?: readonly Migration[] } = {}): Sqlite {
+export function openSqlite(path: string, options: OpenOptions = {}): Sqlite {
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
   const database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: busyTimeoutMs })
   try {
     database.exec('PRAGMA journal_mode = WAL')
     database.exec('PRAGMA synchronous = FULL')
-    applyMigrations(database, options.migrations ?? [])
+    applyMigrations(database, options.migrations ?? [], options)
   } catch (error) {
     database.close()
     throw error

@@ -1,14 +1,7 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { hexTokenAbi, operatorRegistryAbi, stakeVaultAbi } from '@hexachord/contracts/generated'
 import type { NetworkFile } from '@hexachord/contracts/networks'
-import {
-  Contract,
-  type Provider,
-  parseEther,
-  type Signer,
-  type TransactionResponse,
-  type Wallet,
-} from 'ethers'
+import { Contract, type Provider, parseEther, type Signer, type Wallet } from 'ethers'
+import { mined } from './mined.ts'
 
 /** An operator as it should stand on the chain. */
 export type OperatorPlan = {
@@ -27,8 +20,6 @@ export type OperatorPlan = {
 const feesWei = parseEther('10')
 /** Backs far more bytes than any local disk has, so that placement follows capacity. */
 export const stakePerOperatorWei = parseEther('1000')
-const confirmWithinMs = 60_000
-const receiptEveryMs = 30
 
 /**
  * Registers, stakes and updates until the chain says of each operator what its plan says. Does nothing for
@@ -131,17 +122,4 @@ async function stakeOf(plan: OperatorPlan, network: NetworkFile, runner: Signer)
 
 async function send(contract: Contract, method: string, ...args: unknown[]): Promise<void> {
   await mined(await contract.getFunction(method).send(...args))
-}
-
-/** Asks for the receipt itself: the `wait` of ethers leaves questions under way which reject, unheard, when the provider
- * is destroyed, and that ends the process. */
-async function mined({ provider, hash }: TransactionResponse): Promise<void> {
-  const endMs = Date.now() + confirmWithinMs
-  while (Date.now() < endMs) {
-    const receipt = await provider.getTransactionReceipt(hash)
-    if (receipt?.status === 0) throw new Error(`transaction ${hash} was reverted`)
-    if (receipt !== null) return
-    await wait(receiptEveryMs)
-  }
-  throw new Error(`transaction ${hash} was not mined within ${confirmWithinMs} ms`)
 }

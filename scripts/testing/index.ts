@@ -1,3 +1,4 @@
+export { mined } from '../local-network/mined.ts'
 export { DeadlineError, type EventuallyOptions, eventually } from './eventually.ts'
 export { freePort } from './free-port.ts'
 export { type BreakableNetwork, startTestNetwork } from './start-test-network.ts'

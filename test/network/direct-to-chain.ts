@@ -12,7 +12,7 @@ import { encodeCanonicalJson, type Json } from '@hexachord/protocol/canonical'
 import { type Address, authorOf, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
 import { type ActionStatus, actionStatusSchema } from '@hexachord/protocol/rest'
 import { type Domain, signMessage } from '@hexachord/protocol/signing'
-import { eventually } from '@hexachord/scripts/testing'
+import { eventually, mined } from '@hexachord/scripts/testing'
 import type { Account } from '@hexachord/sdk/keys'
 import { Contract, hexlify, JsonRpcProvider, randomBytes, toUtf8Bytes } from 'ethers'
 import type { Artist } from './artist.ts'
@@ -92,7 +92,6 @@ export async function sendToChain(
 ): Promise<void> {
   const { contracts, chainId } = await readNetworkFile(network.networkFile)
   const provider = new JsonRpcProvider(network.urls.chain, chainId, { staticNetwork: true, cacheTimeout: -1 })
-  provider.pollingInterval = 50
   try {
     // Accounts of the local chain sign for whoever asks.
     const stranger = await provider.getSigner(3)
@@ -108,7 +107,7 @@ export async function sendToChain(
         action.deadline,
         action.signature,
       )
-    await sent.wait()
+    await mined(sent)
   } finally {
     provider.destroy()
   }

@@ -3,6 +3,7 @@ import {
   type BreakableNetwork,
   eventually,
   makeTemporaryFolder,
+  mined,
   startTestNetwork,
   type TemporaryFolder,
 } from '@hexachord/scripts/testing'
@@ -203,11 +204,10 @@ describe('two creator nodes', () => {
 
 async function giveEther(to: string): Promise<void> {
   const provider = new JsonRpcProvider(network.urls.chain, undefined, { cacheTimeout: -1 })
-  provider.pollingInterval = 50
   try {
     const rich = await provider.getSigner(4)
     const sent = await rich.sendTransaction({ to, value: parseEther('1') })
-    await sent.wait(1, 30_000)
+    await mined(sent)
   } finally {
     provider.destroy()
   }
