@@ -10,6 +10,7 @@ import { createGateway } from '@hexachord/storage/gateway'
 import { hlsRoutes } from '@hexachord/storage/hls'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { originalRoutes } from '@hexachord/storage/originals'
+import { denylistRoutes, type OwnDenylist, type Takedowns } from '@hexachord/storage/takedowns'
 import { receiptRoutes, replicationNow } from '@hexachord/storage/tracks'
 import { holdingRoutes, type OwnListings } from './copies/index.ts'
 import { type HoldingStore, otherHolders } from './duty/index.ts'
@@ -36,6 +37,8 @@ export type ContentAppOptions = {
   /** Whether a track is on its way here at this moment. */
   isBringing: (track: HeldTrack) => boolean
   archives: Pick<ArchiveKeeper, 'page'>
+  takedowns: Takedowns
+  denylist: OwnDenylist
   offers: OfferStore
   changes: OfferChanges
   receipts: ReceiptStore
@@ -57,7 +60,7 @@ export type ContentAppOptions = {
 /** What a content service answers. Blocks are served if they are here, and never fetched for whoever asks: nodes that
  * ask each other on somebody's behalf go round in circles. */
 export function createContentApp(options: ContentAppOptions): RequestListener {
-  const { catalogue, reads, receipts, holdings, publicUrl, self, logger, metrics } = options
+  const { catalogue, reads, receipts, holdings, publicUrl, self, logger, metrics, takedowns } = options
 
   function holdersOf(manifest: string): string[] {
     const [holding] = holdings.ofManifest(manifest)
@@ -80,16 +83,18 @@ export function createContentApp(options: ContentAppOptions): RequestListener {
   )
   app.use(holdingRoutes({ ...options, audience: publicUrl }))
   app.use(proofRoutes({ ...options, audience: publicUrl, hotKey: options.hotSigner, ipfs: reads }))
-  const gateway = createGateway({ ipfs: reads, cacheBytes: options.cacheBytes })
+  const gateway = createGateway({ ipfs: reads, cacheBytes: options.cacheBytes, takedowns })
   app.use(gateway.routes)
   app.use(
     receiptRoutes({
       receiptsOf: (manifest) => receipts.ofManifest(manifest),
       replication: () => replicationNow(catalogue),
+      takedowns,
     }),
   )
-  app.use(hlsRoutes({ ipfs: reads, publicUrl, holdersOf }))
-  app.use(originalRoutes({ ipfs: reads }))
+  app.use(hlsRoutes({ ipfs: reads, publicUrl, holdersOf, takedowns }))
+  app.use(originalRoutes({ ipfs: reads, takedowns }))
   app.use(archiveRoutes(options))
+  app.use(denylistRoutes(options))
   return quickFirst(gateway.quick, finishApp(app))
 }

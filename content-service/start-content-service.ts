@@ -11,6 +11,7 @@ import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalog
 import { ipfsMigrations, openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
+import { openTakedowns, type Takedowns, takedownMigrations } from '@hexachord/storage/takedowns'
 import { Wallet } from 'ethers'
 import { readConfig } from './config.ts'
 import { createContentApp } from './content-app.ts'
@@ -87,6 +88,7 @@ export async function startContentService(
       ...copyMigrations,
       ...scrubMigrations,
       ...archiveMigrations,
+      ...takedownMigrations,
     ],
   })
   lifecycle.onClose('database', () => database.close())
@@ -111,11 +113,23 @@ export async function startContentService(
   const peers = peerAddresses({ catalogue, fetch, self, allowPrivateAddresses, logger })
   lifecycle.onClose('peers', peers.close)
 
+  let refused: Takedowns | undefined
   const ipfs = await openIpfs(config.ipfs, {
     ...{ directory, database, logger, signal: lifecycle.signal },
     ...{ allowPeer: peers.allowPeer, peers: peers.peers },
+    isDenied: (cid) => refused?.isDenied(cid) ?? false,
   })
   lifecycle.onClose('ipfs', () => ipfs.close())
+
+  const holdings = createHoldingStore(database)
+  const { takedowns, denylist } = await openTakedowns({
+    ...{ catalogue, database, ipfs, operator: self, now, logger },
+    ...config.takedowns,
+    manifestsOf: (track) => holdings.ofSubject(track).map(({ manifest }) => manifest),
+    tracksOf: (manifest) => holdings.ofManifest(manifest).map(({ subject }) => subject),
+  })
+  refused = takedowns
+  lifecycle.onClose('takedowns', takedowns.close)
 
   const archives = keepArchives({
     ...{ database, reader, catalogue, network, ipfs, fetch, self, logger },
@@ -126,7 +140,6 @@ export async function startContentService(
 
   const offers = createOfferStore(database)
   const receipts = createReceiptStore(database)
-  const holdings = createHoldingStore(database)
   const scrubs = createScrubStore(database)
   const { capacityBytes, diskFloorBytes } = config
   const room = createRoom({ directory, capacityBytes, diskFloorBytes, ipfs, offers })
@@ -148,6 +161,7 @@ export async function startContentService(
     receipts,
     holdings,
     archives,
+    takedowns,
     room,
     issueReceipt,
     client,
@@ -212,12 +226,12 @@ export async function startContentService(
       hotKey: hotAddress,
       publicUrl,
       capacityBytes,
-      ...{ catalogue, ipfs, holdings, offers, room, scrubs, reconciler },
+      ...{ catalogue, ipfs, takedowns, holdings, offers, room, scrubs, reconciler },
     })
   exposeStatus(metrics, status)
   const app = createContentApp({
     ...{ self, hotKey: hotAddress, publicUrl, capacityBytes, cacheBytes: config.cacheBytes },
-    ...{ catalogue, reads, archives, offers, changes, receipts, holdings, room, puller },
+    ...{ catalogue, reads, archives, takedowns, denylist, offers, changes, receipts, holdings, room, puller },
     ...{ metrics, logger, now, status },
     checks: nodeReadiness({ directory, database, reader, catalogue, ipfs }),
     onRefused(reason) {

@@ -2,6 +2,7 @@ import type { Address } from '@hexachord/protocol/names'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { ConnectedIpfs } from '@hexachord/storage/ipfs'
 import { type FollowingStatus, nodeStatus } from '@hexachord/storage/node'
+import type { Takedowns } from '@hexachord/storage/takedowns'
 import { type Replication, replicationNow } from '@hexachord/storage/tracks'
 import type { Reconciler } from './copies/index.ts'
 import type { HoldingStore } from './duty/index.ts'
@@ -40,6 +41,7 @@ export type StatusParts = {
   capacityBytes: number
   catalogue: Catalogue
   ipfs: ConnectedIpfs
+  takedowns: Pick<Takedowns, 'counts'>
   holdings: HoldingStore
   offers: OfferStore
   room: Room

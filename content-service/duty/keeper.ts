@@ -6,6 +6,7 @@ import type { HeldTrack } from '@hexachord/protocol/receipts'
 import type { ArchiveKeeper } from '@hexachord/storage/archives'
 import { type Catalogue, type LiveTrack, liveTrack } from '@hexachord/storage/catalogue'
 import type { NodeClient } from '@hexachord/storage/peers'
+import type { Takedowns } from '@hexachord/storage/takedowns'
 import pRetry from 'p-retry'
 import type { OfferStore } from '../offers/index.ts'
 import type { Holding } from './holding-store.ts'
@@ -48,6 +49,7 @@ export function createKeeper(
     client: NodeClient
     offers: OfferStore
     archives: Pick<ArchiveKeeper, 'holds'>
+    takedowns: Pick<Takedowns, 'trackDenied' | 'onChange'>
     logger: Logger
     times?: KeeperTimes
     /** Bytes per second taken over from others that have enough copies. @default 8 MiB */
@@ -60,7 +62,7 @@ export function createKeeper(
     random?: () => number
   },
 ): Keeper {
-  const { catalogue, ipfs, database, holdings, offers, receipts, self, now, logger } = options
+  const { catalogue, ipfs, database, holdings, offers, receipts, takedowns, self, now, logger } = options
   const times = keeperTimes(options.times)
   const random = options.random ?? Math.random
   const closing = new AbortController()
@@ -92,18 +94,23 @@ export function createKeeper(
     wakeUp()
   }
 
+  /** What this operator refuses is no more to it than what was deleted. */
+  function wantedTrack(subject: Subject): LiveTrack | undefined {
+    return takedowns.trackDenied(subject) ? undefined : liveTrack(subject, catalogue.subject(subject))
+  }
+
   function standing(track: LiveTrack): Standing {
     const active = catalogue.operators().get(self)?.active === true
     return standingOf(track, catalogue.ranks(track.subject), { self, active })
   }
 
   function standingOfHolding({ subject, manifest }: Holding): Standing | undefined {
-    const track = liveTrack(subject, catalogue.subject(subject))
+    const track = wantedTrack(subject)
     return track?.manifest === manifest ? standing(track) : undefined
   }
 
   async function plan(subject: Subject): Promise<void> {
-    const track = liveTrack(subject, catalogue.subject(subject))
+    const track = wantedTrack(subject)
     const known = holdings.ofSubject(subject)
     const role: Standing = track === undefined ? { kind: 'none', copies: 0, turn: 0 } : standing(track)
     if (role.kind === 'none' && known.length === 0) return
@@ -216,6 +223,10 @@ export function createKeeper(
     if (ranks || operators) everything = true
     addDirty(subjects)
   })
+  const unsubscribeTakedowns = takedowns.onChange((tracks) => {
+    if (tracks === undefined) everything = true
+    addDirty(tracks ?? [])
+  })
   const running = run().catch((error: unknown) => {
     if (!signal.aborted) throw error
   })
@@ -236,6 +247,7 @@ export function createKeeper(
     isBringing: repairs.isBringing,
     async close() {
       unsubscribe()
+      unsubscribeTakedowns()
       closing.abort(new DOMException('the node is closing', 'AbortError'))
       wakeUp()
       await running

@@ -44,6 +44,7 @@ const facts: OfferFacts = {
   accepted: [operator(self)],
   controller: parseAddress(author.address),
   deleted: false,
+  takenDown: undefined,
   totalStakeWei: 400n,
   capacityBytes: 4_000,
   leasedBytes: 0,

@@ -26,6 +26,8 @@ export type OfferFacts = {
   readonly controller: Address
   /** Whether the subject was deleted. */
   readonly deleted: boolean
+  /** Why this operator does not hold the subject, if it refuses to. */
+  readonly takenDown: string | undefined
   /** Bonded by all active operators. */
   readonly totalStakeWei: bigint
   readonly capacityBytes: number
@@ -105,9 +107,15 @@ function judgeSignatures(offer: Offer, facts: OfferFacts): Refusal | undefined {
   return undefined
 }
 
-function judgePlacement(offer: Offer, { accepted, self, deleted }: OfferFacts): Refusal | undefined {
+function judgePlacement(
+  offer: Offer,
+  { accepted, self, deleted, takenDown }: OfferFacts,
+): Refusal | undefined {
   if (deleted) {
     return { status: 409, slug: 'deleted', detail: `${offer.subject} was deleted: take a new number` }
+  }
+  if (takenDown !== undefined) {
+    return forbidden('taken-down', `this operator does not hold ${offer.subject}: ${takenDown}`)
   }
   if (!accepted.some(({ operator }) => operator === self)) {
     const ranked = accepted.map(({ operator }) => operator).join(', ') || 'nobody'

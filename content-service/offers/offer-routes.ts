@@ -5,6 +5,7 @@ import type { Operator, OperatorSet } from '@hexachord/protocol/operators'
 import type { Receipt } from '@hexachord/protocol/receipts'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import { operatorOf, requireOperator } from '@hexachord/storage/peers'
+import { explain, type Takedowns } from '@hexachord/storage/takedowns'
 import { type RequestHandler, Router } from 'express'
 import * as z from 'zod'
 import { judgeOffer, type OfferFacts, type Refusal } from './judge-offer.ts'
@@ -27,6 +28,7 @@ export type OfferRoutesOptions = {
   offers: OfferStore
   changes: OfferChanges
   room: Room
+  takedowns: Pick<Takedowns, 'trackDenied'>
   /** This node's operator, and the address of the key with which it signs. */
   self: Address
   hotKey: Address
@@ -124,7 +126,7 @@ function factsOf(
   offer: Offer,
   asking: Operator,
   freeBytes: number,
-  { catalogue, offers, self, hotKey, capacityBytes, now }: OfferRoutesOptions,
+  { catalogue, offers, takedowns, self, hotKey, capacityBytes, now }: OfferRoutesOptions,
 ): OfferFacts {
   const operators = catalogue.operators()
   if (operators.get(self)?.hotKey !== hotKey) {
@@ -134,6 +136,7 @@ function factsOf(
       detail: `${self} is not registered with the key that this node signs with: its receipts would not count`,
     })
   }
+  const takedown = takedowns.trackDenied(offer.subject)
   return {
     now: now(),
     domain: catalogue.rules.domain,
@@ -142,6 +145,7 @@ function factsOf(
     accepted: catalogue.accepted(offer.subject).operators,
     controller: catalogue.identity(authorOf(offer.subject), now()).controller,
     deleted: catalogue.subject(offer.subject)?.deleted ?? false,
+    takenDown: takedown && explain(takedown),
     totalStakeWei: activeStake(operators),
     capacityBytes,
     leasedBytes: offers.leasedBytes(asking.operator),

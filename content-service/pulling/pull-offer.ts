@@ -10,6 +10,7 @@ import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { type NodeClient, peerIdFromHex } from '@hexachord/storage/peers'
+import { explain, type Takedowns } from '@hexachord/storage/takedowns'
 import {
   bitswapSource,
   gatewaySource,
@@ -35,6 +36,7 @@ export type PullDependencies = {
   receipts: ReceiptStore
   issueReceipt: IssueReceipt
   room: Pick<Room, 'isBelowFloor'>
+  takedowns: Pick<Takedowns, 'trackDenied'>
   /** This node's operator. */
   self: Address
   /** Bounds the blocks on their way of all pulls together. */
@@ -98,6 +100,7 @@ export async function pullOffer(
     await blocks.done()
     progress.write()
     await checkFloor(dependencies.room)
+    checkTakedowns(lease, manifest, dependencies)
     const held = await inspect(ipfs, manifest, (cid) => roots.get(cid), signal)
     if (held.byteLength > lease.byteLimit) throw overLimit(held.byteLength, lease)
     await ipfs.pin(manifest, { signal })
@@ -135,13 +138,14 @@ async function keepProtected(
 /** Reads the growing list to its end and starts what it names. @returns the manifest */
 async function followList(
   lease: Lease,
-  { client, ipfs, protectMs, now, offers, room }: PullDependencies,
+  { client, ipfs, protectMs, now, offers, room, takedowns }: PullDependencies,
   blocks: ReturnType<typeof pullBlocks>,
 ): Promise<string> {
   const { signal } = blocks
   const known = new Set(offers.listed(lease.id).map(({ cid }) => cid))
   let { cursor, listedBytes } = lease
   for (;;) {
+    checkTakedowns(lease, undefined, { takedowns })
     const list = await retrying(
       () => readBlockList({ client, source: lease.source, after: cursor, waitMs: listWaitMs, signal }),
       signal,
@@ -173,6 +177,18 @@ async function checkFloor(room: Pick<Room, 'isBelowFloor'>): Promise<void> {
   if (await room.isBelowFloor()) {
     throw new PullRefused('the disk here has less free space than its operator leaves for everything else')
   }
+}
+
+/** What was offered may be taken down while it is on its way.
+ * @throws PullRefused */
+function checkTakedowns(
+  { subject }: Lease,
+  manifest: string | undefined,
+  { takedowns }: Pick<PullDependencies, 'takedowns'>,
+): void {
+  const takedown = takedowns.trackDenied(subject, manifest)
+  if (takedown === undefined) return
+  throw new PullRefused(`this operator does not hold ${subject}: ${explain(takedown)}`)
 }
 
 /** The manifest, once there is nothing more to read. */

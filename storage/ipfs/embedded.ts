@@ -26,6 +26,8 @@ export type EmbeddedIpfsOptions = {
   readonly allowPeer?: ((peerId: string) => boolean) | undefined
   /** Peers to stay connected to. @default none */
   readonly peers?: (() => readonly RegisteredPeer[]) | undefined
+  /** Whether a block is refused to every peer. @default none is */
+  readonly isDenied?: ((cid: string) => boolean) | undefined
   /** Whether to exchange blocks with others at all. @default true */
   readonly bitswap?: boolean | undefined
   /** How long one peer has for one block, in ms; below 8 s a broken answer is not asked for again. @default 12 s */
@@ -91,6 +93,7 @@ async function loadBitswap(
     allowPeer: options.allowPeer ?? (() => false),
     peers: options.peers ?? (() => []),
     store,
+    isDenied: options.isDenied,
     logger: options.logger,
     peerTimeoutMs: options.peerTimeoutMs ?? defaultPeerTimeoutMs,
     redialIntervalMs: options.redialIntervalMs,

@@ -27,6 +27,8 @@ export async function openIpfs(
     database: Sqlite
     allowPeer: (peerId: string) => boolean
     peers: () => readonly RegisteredPeer[]
+    /** Whether the embedded backend refuses a block to its peers; a Kubo has denylists of its own. @default none */
+    isDenied?: (cid: string) => boolean
     logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
     signal: AbortSignal
   },

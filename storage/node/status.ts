@@ -2,6 +2,7 @@ import type { Address } from '@hexachord/protocol/names'
 import type { NodeStatus } from '@hexachord/protocol/rest'
 import type { Catalogue } from '../catalogue/index.ts'
 import type { IpfsNode } from '../ipfs/index.ts'
+import type { TakedownCounts, Takedowns } from '../takedowns/index.ts'
 
 /** What `/status` of every node says of where it stands on the chain. */
 export type FollowingStatus = NodeStatus & {
@@ -11,6 +12,8 @@ export type FollowingStatus = NodeStatus & {
   readonly indexed: number
   readonly finalized: number
   readonly stateHash: string
+  /** What this operator refuses to hold and serve. */
+  readonly takedowns: TakedownCounts
 }
 
 export async function nodeStatus(parts: {
@@ -21,6 +24,7 @@ export async function nodeStatus(parts: {
   publicUrl: string
   catalogue: Catalogue
   ipfs: IpfsNode
+  takedowns: Pick<Takedowns, 'counts'>
 }): Promise<FollowingStatus> {
   const { operator, hotKey, catalogue, ipfs } = parts
   const registered = catalogue.operators().get(operator)
@@ -36,6 +40,7 @@ export async function nodeStatus(parts: {
     indexed: catalogue.indexed(),
     finalized: catalogue.finalized(),
     stateHash: catalogue.stateHash(),
+    takedowns: parts.takedowns.counts(),
     ipfs: { peerId: ipfs.peerId, addresses: ipfs.addresses(), ...(await ipfs.usage()) },
   }
 }

@@ -32,6 +32,10 @@ export const nodeVariables = {
   LIBP2P_ANNOUNCE: commaList(
     z.string().startsWith('/', 'must be multiaddrs such as /ip4/203.0.113.7/tcp/4001'),
   ).optional(),
+  /** Authors whose takedown notices this operator honours; nobody's unless it says so. */
+  HONOUR_NOTICES_OF: commaList(accountAddress).optional(),
+  /** A directory of compact denylists, `*.deny`, that this operator honours. */
+  DENYLIST_DIRECTORY: z.string().min(1, 'must be a directory').optional(),
 }
 
 const metricsPortDistance = 1000
@@ -52,6 +56,10 @@ export function nodeConfig(config: z.output<typeof schema>) {
     hotKeyFile: config.HOT_KEY_FILE,
     hotKeyPasswordFile: config.HOT_KEY_FILE_PASSWORD_FILE,
     ipfs: backendOf(config),
+    takedowns: {
+      honoured: (config.HONOUR_NOTICES_OF ?? []).map(parseAddress),
+      directory: config.DENYLIST_DIRECTORY,
+    },
   }
 }
 

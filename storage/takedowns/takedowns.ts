@@ -23,8 +23,9 @@ export type Takedown =
 
 /** What this operator does not hold and serve, by its own choice of whose notices it honours. */
 export type Takedowns = {
-  /** Why a track is neither taken nor held here; undefined when it may be. */
-  trackDenied(track: Subject): Takedown | undefined
+  /** Why a track is neither taken nor held here; undefined when it may be.
+   * @param manifest of one that is not published yet. @default the published one */
+  trackDenied(track: Subject, manifest?: string): Takedown | undefined
   /** Whether a block is refused, whatever it is needed for. Costs little enough to be asked for every request. */
   isDenied(cid: string): boolean
   /** @throws Problem 410 `taken-down` when a block is refused */
@@ -167,10 +168,10 @@ export async function createTakedowns(options: TakedownOptions): Promise<Takedow
     return undefined
   }
 
-  function trackDenied(track: Subject): Takedown | undefined {
+  function trackDenied(track: Subject, unpublished?: string): Takedown | undefined {
     const notice = byNotice(track)
     if (notice !== undefined || files === noDenyFiles) return notice
-    const manifest = liveTrack(track, catalogue.subject(track))?.manifest
+    const manifest = unpublished ?? liveTrack(track, catalogue.subject(track))?.manifest
     const list = manifest === undefined ? undefined : files.refusing(manifest)
     return list === undefined ? undefined : { list }
   }

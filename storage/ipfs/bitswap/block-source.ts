@@ -6,27 +6,31 @@ import { BlockNotFound } from '../ipfs-node.ts'
 
 /**
  * The node's blocks as bitswap wants to read them. Every block sent was hashed on its way from the disk. Bitswap
- * gets no way to write: what it receives goes through `putVerified`.
+ * gets no way to write: what it receives goes through `putVerified`. What the operator refuses to serve is not here.
  */
 export class BlockSource extends BaseBlockstore {
   readonly #store: Pick<BlockStore, 'get' | 'has'>
+  readonly #isDenied: (cid: string) => boolean
 
-  constructor(store: Pick<BlockStore, 'get' | 'has'>) {
+  constructor(store: Pick<BlockStore, 'get' | 'has'>, isDenied: (cid: string) => boolean = () => false) {
     super()
     this.#store = store
+    this.#isDenied = isDenied
   }
 
   override async has(cid: CID): Promise<boolean> {
     // Peers may ask for any CID there is; of kinds that are not ours we have none.
     const name = cid.toString()
-    return isCid(name) && (await this.#store.has(name))
+    return isCid(name) && !this.#isDenied(name) && (await this.#store.has(name))
   }
 
   override async *get(cid: CID): AsyncGenerator<Uint8Array> {
+    const name = cid.toString()
+    if (this.#isDenied(name)) throw new NotFoundError(name)
     try {
-      yield await this.#store.get(cid.toString())
+      yield await this.#store.get(name)
     } catch (error) {
-      if (error instanceof BlockNotFound) throw new NotFoundError(cid.toString())
+      if (error instanceof BlockNotFound) throw new NotFoundError(name)
       throw error
     }
   }

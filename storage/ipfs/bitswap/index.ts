@@ -31,6 +31,8 @@ export type BitswapOptions = {
   allowPeer: (peerId: string) => boolean
   peers: () => readonly RegisteredPeer[]
   store: Pick<BlockStore, 'get' | 'has'>
+  /** Whether this operator refuses to give a block to anybody. @default none */
+  isDenied?: ((cid: string) => boolean) | undefined
   logger: Pick<Logger, 'debug' | 'warn'>
   /** How long one peer has for one block. */
   peerTimeoutMs: number
@@ -49,7 +51,7 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
   const self = peerIdFromPrivateKey(options.privateKey).toString()
   const allowPeer = (peerId: string) => peerId !== self && options.allowPeer(peerId)
   const libp2p = await createNetwork({ ...options, allowPeer })
-  const exchange = await startHeliaBitswap(libp2p, new BlockSource(store))
+  const exchange = await startHeliaBitswap(libp2p, new BlockSource(store, options.isDenied))
   try {
     await libp2p.start()
   } catch (cause) {
