@@ -50,7 +50,7 @@ export async function followOffer(
   const silence = watchSilence(options.silenceMs ?? defaultSilenceMs, onSilence)
   try {
     const receipt = await obtainReceipt(id, operator, options, signal, silence.heard)
-    note({ state: 'held', receipt })
+    note({ state: 'held', receipt, signedBy: operator.hotKey })
     return 'held'
   } catch (error) {
     signal.throwIfAborted()

@@ -3,7 +3,15 @@ import type { UploadAnswer } from '@hexachord/protocol/rest'
 export type UploadState = UploadAnswer['state']
 
 /** What happens to an upload. */
-export type UploadEvent = 'received' | 'started' | 'rendered' | 'replicated' | 'failed' | 'cancelled'
+export type UploadEvent =
+  | 'received'
+  | 'started'
+  | 'rendered'
+  | 'replicated'
+  /** Receipts that it had do not count any more. */
+  | 'outdated'
+  | 'failed'
+  | 'cancelled'
 
 /** Where each event leads; what is not here cannot happen in that state. */
 const transitions: Readonly<Record<UploadState, Partial<Record<UploadEvent, UploadState>>>> = {
@@ -12,7 +20,7 @@ const transitions: Readonly<Record<UploadState, Partial<Record<UploadEvent, Uplo
   // After a crash the work starts once more.
   processing: { started: 'processing', rendered: 'replicating', failed: 'failed', cancelled: 'cancelled' },
   replicating: { replicated: 'ready', failed: 'failed', cancelled: 'cancelled' },
-  ready: { cancelled: 'cancelled' },
+  ready: { outdated: 'replicating', cancelled: 'cancelled' },
   failed: { cancelled: 'cancelled' },
   cancelled: {},
 }

@@ -89,6 +89,8 @@ export type UploadReplica = Replica & {
   /** Name of the offer at the operator. */
   readonly offer?: Hash
   readonly receipt?: Receipt
+  /** The key that was seen to have signed it. */
+  readonly signedBy?: Address
 }
 
 /** What the client is shown.
