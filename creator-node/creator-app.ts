@@ -9,6 +9,7 @@ import { hlsRoutes } from '@hexachord/storage/hls'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { originalRoutes } from '@hexachord/storage/originals'
 import { requireOperator } from '@hexachord/storage/peers'
+import { denylistRoutes, type OwnDenylist, type Takedowns } from '@hexachord/storage/takedowns'
 import { receiptRoutes } from '@hexachord/storage/tracks'
 import {
   type Budgets,
@@ -45,6 +46,8 @@ export type CreatorAppOptions = {
   changes: UploadChanges
   files: SourceFiles
   archives: Pick<ArchiveKeeper, 'page'>
+  takedowns: Takedowns
+  denylist: OwnDenylist
   gate: PublisherGate
   invites: Invites
   budgets: Budgets
@@ -74,7 +77,7 @@ const otherNodesNamed = 8
 
 /** What a creator node answers. */
 export function createCreatorApp(options: CreatorAppOptions): RequestListener {
-  const { catalogue, ipfs, uploads, publicUrl, now, signal, changes } = options
+  const { catalogue, ipfs, uploads, publicUrl, now, signal, changes, takedowns } = options
   const { domain } = catalogue.rules
   const identify = createIdentify({ domain, audience: publicUrl, now })
 
@@ -122,12 +125,13 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
   app.use(uploadReadRoutes({ uploads, changes, signal, ahead: options.ahead }))
   app.use(publisherRoutes({ ...options, identify }))
   app.use(actionRoutes({ ...options, identify }))
-  app.use(receiptRoutes({ receiptsOf: (manifest) => receiptsOf(uploads, manifest) }))
-  app.use(hlsRoutes({ ipfs, publicUrl, holdersOf }))
+  app.use(receiptRoutes({ receiptsOf: (manifest) => receiptsOf(uploads, manifest), takedowns }))
+  app.use(hlsRoutes({ ipfs, publicUrl, holdersOf, takedowns }))
   app.use(archiveRoutes(options))
-  app.use(originalRoutes({ ipfs }))
+  app.use(denylistRoutes(options))
+  app.use(originalRoutes({ ipfs, takedowns }))
   const { cacheBytes, fetchMissing } = options
-  const gateway = createGateway({ ipfs, cacheBytes, fetchMissing })
+  const gateway = createGateway({ ipfs, cacheBytes, fetchMissing, takedowns })
   app.use(gateway.routes)
   return quickFirst(gateway.quick, finishApp(app))
 }

@@ -2,6 +2,7 @@ import { outboxMigrations } from '@hexachord/platform/chain'
 import { archiveMigrations } from '@hexachord/storage/archives'
 import { catalogueMigrations } from '@hexachord/storage/catalogue'
 import { ipfsMigrations } from '@hexachord/storage/ipfs'
+import { takedownMigrations } from '@hexachord/storage/takedowns'
 import { budgetMigrations, inviteMigrations } from './admission/index.ts'
 import { uploadMigrations } from './uploads/index.ts'
 
@@ -14,4 +15,5 @@ export const creatorMigrations = [
   ...inviteMigrations,
   ...uploadMigrations,
   ...archiveMigrations,
+  ...takedownMigrations,
 ]

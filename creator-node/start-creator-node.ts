@@ -11,6 +11,7 @@ import { followCatalogue } from '@hexachord/storage/catalogue'
 import { openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
+import { openTakedowns, type Takedowns } from '@hexachord/storage/takedowns'
 import { Wallet } from 'ethers'
 import { createBudgets, createInvites, createPublisherGate } from './admission/index.ts'
 import { checkPrograms } from './check-programs.ts'
@@ -20,7 +21,7 @@ import { createHousekeeper } from './housekeeping/index.ts'
 import { createCpuSlots, startJobs } from './jobs/index.ts'
 import { lastResort } from './last-resort.ts'
 import { creatorMigrations } from './migrations.ts'
-import { createOfferClient, replicateUpload } from './offering/index.ts'
+import { createOfferClient, reopenUploads, replicateUpload } from './offering/index.ts'
 import manifest from './package.json' with { type: 'json' }
 import { catalogInterface } from './publishing/index.ts'
 import { serviceName } from './service-name.ts'
@@ -85,9 +86,11 @@ export async function startCreatorNode(
   const client = createNodeClient({ hotKey, domain, fetch, now })
   const peers = peerAddresses({ catalogue, fetch, self, allowPrivateAddresses, logger })
   lifecycle.onClose('peers', peers.close)
+  let refused: Takedowns | undefined
   const ipfs = await openIpfs(config.ipfs, {
     ...{ directory, database, logger, signal },
     ...{ allowPeer: peers.allowPeer, peers: peers.peers },
+    isDenied: (cid) => refused?.isDenied(cid) ?? false,
   })
   lifecycle.onClose('ipfs', () => ipfs.close())
 
@@ -99,6 +102,17 @@ export async function startCreatorNode(
 
   const uploads = createUploadStore(database, now)
   lifecycle.onClose('uploads', () => uploads.close())
+  const { takedowns, denylist } = await openTakedowns({
+    ...{ catalogue, database, ipfs, operator: self, now, logger },
+    ...config.takedowns,
+    manifestsOf: (subject) =>
+      uploads
+        .bySubject(subject)
+        .flatMap(({ track, playable }) => [track?.manifest, playable].filter((cid) => cid !== undefined)),
+    tracksOf: (manifest) => uploads.byManifest(manifest).map(({ subject }) => subject),
+  })
+  refused = takedowns
+  lifecycle.onClose('takedowns', takedowns.close)
   const changes = createUploadChanges(uploads)
   lifecycle.onClose('changes', changes.close)
   const sourceDirectory = join(directory, 'sources')
@@ -132,15 +146,17 @@ export async function startCreatorNode(
     replicateUpload: (id, signal) =>
       replicateUpload(
         id,
-        { uploads, changes, catalogue, client: offers, hotKey, domain, self, publicUrl, now },
+        { uploads, changes, catalogue, takedowns, client: offers, hotKey, domain, self, publicUrl, now },
         signal,
       ),
   })
   lifecycle.onClose('jobs', jobs.close)
 
+  lifecycle.onClose('reopening', reopenUploads({ uploads, catalogue, replicate: jobs.replicate, now }))
+
   const receiving = { uploads, files, now, onReceived: jobs.process }
   const housekeeper = createHousekeeper({
-    ...{ uploads, files, sourceDirectory, ipfs, catalogue, logger, now },
+    ...{ uploads, files, sourceDirectory, ipfs, catalogue, takedowns, logger, now },
     finish: (id) => finishReceiving(id, receiving),
     cancel: (upload) => cancelUpload(upload, { uploads, files, budgets, now }),
     isWorkedOn: jobs.isWorkingOn,
@@ -153,13 +169,13 @@ export async function startCreatorNode(
   const parts = {
     ...{ version: manifest.version, operator: self, hotKey: hotAddress, publicUrl },
     ...{ discoveryUrls: config.discoveryUrls, freeBytes: room },
-    ...{ catalogue, ipfs, uploads, jobs, slots, sender, budgets, logger, gate },
+    ...{ catalogue, ipfs, takedowns, uploads, jobs, slots, sender, budgets, logger, gate },
     limits: config.limits,
   }
   exposeStatus(metrics, parts)
   const app = createCreatorApp({
     ...{ ...parts, ...receiving, reader, changes, archives, metrics, signal },
-    ...{ invites, replicate: jobs.replicate, ahead: jobs.ahead },
+    ...{ denylist, invites, replicate: jobs.replicate, ahead: jobs.ahead },
     ...{ cacheBytes: config.cacheBytes, fetchMissing: lastResort({ catalogue, fetch }) },
     checks: { ...nodeReadiness({ directory, database, reader, catalogue, ipfs }), redis: () => jobs.ping() },
     status: () => creatorStatus(parts),

@@ -5,6 +5,7 @@ import type { UploadTerms } from '@hexachord/protocol/rest'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { type FollowingStatus, nodeStatus } from '@hexachord/storage/node'
+import type { Takedowns } from '@hexachord/storage/takedowns'
 import { type Budgets, type Expense, expenses } from './admission/index.ts'
 import type { CpuSlots, Jobs } from './jobs/index.ts'
 import { type TermsOptions, type UploadState, type UploadStore, uploadTerms } from './uploads/index.ts'
@@ -36,6 +37,7 @@ export type StatusParts = TermsOptions & {
   discoveryUrls: readonly string[]
   catalogue: Catalogue
   ipfs: IpfsNode
+  takedowns: Pick<Takedowns, 'counts'>
   uploads: UploadStore
   jobs: Jobs
   slots: CpuSlots

@@ -60,6 +60,7 @@ beforeEach(async () => {
   housekeeper = createHousekeeper({
     ...{ uploads, files, sourceDirectory: sources, ipfs, logger, now },
     catalogue: { subject: () => published },
+    takedowns: { trackDenied: () => undefined },
     finish: (id) =>
       finishReceiving(id, { uploads, files, now, onReceived: (arrived) => received.push(arrived) }),
     cancel: (upload) => cancelUpload(upload, { uploads, files, budgets, now }),

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import type { Logger } from '@hexachord/platform/process'
 import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
+import type { Takedowns } from '@hexachord/storage/takedowns'
 import type { SourceFiles, Upload, UploadStore } from '../uploads/index.ts'
 import { isAbandoned, rubbishOf } from './release-upload.ts'
 
@@ -11,6 +12,7 @@ export type HousekeeperOptions = {
   sourceDirectory: string
   ipfs: Pick<IpfsNode, 'unpin' | 'collect' | 'protect'>
   catalogue: Pick<Catalogue, 'subject'>
+  takedowns: Pick<Takedowns, 'trackDenied'>
   /** Completes an upload whose last bytes came just before a crash. */
   finish: (id: string) => Promise<void>
   cancel: (upload: Upload) => Promise<void>
@@ -106,7 +108,9 @@ export function createHousekeeper(options: HousekeeperOptions): Housekeeper {
     if (options.isWorkedOn?.(id) === true) return
     const state = options.catalogue.subject(upload.subject)
     const published = liveTrack(upload.subject, state)?.manifest
-    const isPublished = published !== undefined && published === upload.track?.manifest
+    const isNamed = published !== undefined && published === upload.track?.manifest
+    // What this operator refuses goes like what was deleted.
+    const isPublished = isNamed && options.takedowns.trackDenied(upload.subject) === undefined
     const rubbish = rubbishOf(upload, isPublished, now(), state?.updatedAtMs)
     if (rubbish.source) {
       await files.remove(id)

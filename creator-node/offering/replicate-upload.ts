@@ -2,6 +2,7 @@ import type { Address } from '@hexachord/protocol/names'
 import type { Operator } from '@hexachord/protocol/operators'
 import { fullCopies, neededCopies } from '@hexachord/protocol/receipts'
 import type { Catalogue, Ranks } from '@hexachord/storage/catalogue'
+import { explain, type Takedowns } from '@hexachord/storage/takedowns'
 import {
   hasEnded,
   type Upload,
@@ -9,10 +10,12 @@ import {
   type UploadReplica,
   WrongState,
 } from '../uploads/index.ts'
+import { withoutOutdated } from './counting-receipts.ts'
 import { followOffer, noteReplica, type OfferingOptions, type Outcome } from './follow-offer.ts'
 
 export type ReplicationOptions = OfferingOptions & {
-  catalogue: Pick<Catalogue, 'accepted' | 'subject'>
+  catalogue: Pick<Catalogue, 'accepted' | 'operators' | 'subject'>
+  takedowns: Pick<Takedowns, 'trackDenied'>
   changes: UploadChanges
   /** Before operators that could not be reached are asked again. @default 15 s */
   retryMs?: number
@@ -31,7 +34,7 @@ export async function replicateUpload(
   options: ReplicationOptions,
   outer: AbortSignal,
 ): Promise<void> {
-  const { uploads, changes, catalogue, now } = options
+  const { uploads, changes, catalogue, takedowns, now } = options
   const ending = new AbortController()
   const signal = AbortSignal.any([outer, ending.signal])
   const asked = new Map<Address, Promise<void>>()
@@ -74,6 +77,17 @@ export async function replicateUpload(
       if (catalogue.subject(upload.subject)?.deleted) {
         uploads.apply(id, 'failed', () => ({ failure: deleted, endedAtMs: now() }))
         return
+      }
+      const takedown = takedowns.trackDenied(upload.subject)
+      if (takedown !== undefined) {
+        const reason = `this operator takes part in it no more: ${explain(takedown)}`
+        uploads.apply(id, 'failed', () => ({ failure: { problem: 'takenDown', reason }, endedAtMs: now() }))
+        return
+      }
+      const replicas = withoutOutdated(upload, { catalogue, nowMs: now() })
+      if (replicas !== undefined) {
+        uploads.change(id, () => ({ replicas }))
+        continue
       }
       const ranks = catalogue.accepted(upload.subject)
       noteStanding(upload, ranks, uploads)

@@ -4,6 +4,7 @@ import { type Grant, GrantError, grantSchema, verifyGrant } from '@hexachord/pro
 import { uploadMetadataSchema } from '@hexachord/protocol/rest'
 import type { Domain } from '@hexachord/protocol/signing'
 import type { Catalogue } from '@hexachord/storage/catalogue'
+import { explain, type Takedowns } from '@hexachord/storage/takedowns'
 import { type Budgets, overspentProblem, type PublisherGate } from '../admission/index.ts'
 import type { Upload } from './upload.ts'
 import type { UploadStore } from './upload-store.ts'
@@ -13,6 +14,7 @@ export type AdmitOptions = {
   /** Origin of this node. */
   audience: string
   catalogue: Pick<Catalogue, 'identity' | 'subject'>
+  takedowns: Pick<Takedowns, 'trackDenied'>
   gate: PublisherGate
   budgets: Budgets
   uploads: Pick<UploadStore, 'add' | 'countOpen'>
@@ -202,6 +204,17 @@ function grantOf(
       status: 409,
       slug: 'deleted',
       detail: `${grant.subject} was deleted, and its number with it: take a new one`,
+    })
+  }
+  const takedown = options.takedowns.trackDenied(grant.subject)
+  if (takedown !== undefined) {
+    // Not 451: to honour a notice is this operator's choice, whether or not a law demands it of anybody.
+    throw new Problem({
+      status: 403,
+      slug: 'taken-down',
+      title: 'Taken down',
+      detail: `this node takes no upload for ${grant.subject}: ${explain(takedown)}. Others may take it (see \`otherNodes\`)`,
+      members: { ...takedown, otherNodes: options.otherNodes() },
     })
   }
   return grant

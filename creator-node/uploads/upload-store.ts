@@ -1,5 +1,5 @@
 import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
-import type { Address } from '@hexachord/protocol/names'
+import type { Address, Subject } from '@hexachord/protocol/names'
 import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import { nextState, type UploadEvent, type UploadState } from './states.ts'
 import type { Upload } from './upload.ts'
@@ -52,6 +52,8 @@ export type UploadStore = {
   remove(id: string): void
   /** Uploads with this manifest that this node still holds, newest first. */
   byManifest(manifest: string): Upload[]
+  /** Those for a track, in no particular order. */
+  bySubject(subject: Subject): Upload[]
   /** Uploads in the order of their names, after one, at most `limit`. */
   page(after: string, limit: number): Upload[]
   /** Calls after each change. @returns a function that ends it */
@@ -98,6 +100,10 @@ export const uploadMigrations: readonly Migration[] = [
       CREATE INDEX upload_by_account ON upload (account, state);
       CREATE INDEX upload_by_source ON upload (made_of) WHERE made_of IS NOT NULL;
     `,
+  },
+  {
+    name: 'uploads-3',
+    sql: "CREATE INDEX upload_by_subject ON upload (json_extract(document, '$.subject'));",
   },
 ]
 
@@ -301,6 +307,13 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
         .all<{ document: string }>(
           'SELECT document FROM upload WHERE manifest = ? ORDER BY changed_at DESC',
           manifest,
+        )
+        .map(({ document }) => JSON.parse(document) as Upload),
+    bySubject: (subject) =>
+      database
+        .all<{ document: string }>(
+          "SELECT document FROM upload WHERE json_extract(document, '$.subject') = ?",
+          subject,
         )
         .map(({ document }) => JSON.parse(document) as Upload),
     page: (after, limit) =>
