@@ -1,4 +1,12 @@
-import { actData, actedFragment, actFragment, actionHash, decodeActed, openAction, signAction } from '@hexachord/protocol/actions'
+import {
+  actData,
+  actedFragment,
+  actFragment,
+  actionHash,
+  decodeActed,
+  openAction,
+  signAction,
+} from '@hexachord/protocol/actions'
 import { parseAddress, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
 import {
   type ChainLog,

@@ -5,8 +5,8 @@ import { createUpload } from './create-upload.ts'
 import type { UploadSource } from './source.ts'
 import { tusAttempt } from './tus-attempt.ts'
 
-/** A node that has nothing of ours yet is given up soon: there may be others. */
-const creationPatienceMs = 5_000
+/** A node that has nothing of ours yet is given up soon where there are others, and else after a restart's time. */
+const creationPatienceMs = { oneOfMany: 5_000, only: 30_000 }
 
 export type SendOptions = {
   /** Origin. */
@@ -33,6 +33,7 @@ export async function sendFile(
   options: SendOptions,
 ): Promise<string> {
   const { node, metadata, signal } = options
+  const beginningMs = creationPatienceMs[connection.creators.length > 1 ? 'oneOfMany' : 'only']
   const token = freshToken(connection, account, node)
   let url = options.resumeAt
   let acknowledged = 0
@@ -74,7 +75,7 @@ export async function sendFile(
   }
   return patiently(attemptOrRenew, {
     signal,
-    patienceMs: () => (url ? options.patienceMs : Math.min(creationPatienceMs, options.patienceMs)),
+    patienceMs: () => (url ? options.patienceMs : Math.min(beginningMs, options.patienceMs)),
     // 409: an answer was lost, and the node has more than we thought. The next attempt asks how much.
     passes: (error) =>
       isPassing(error) || (error instanceof ApiError && error.status === 409 && url !== undefined),
