@@ -89,7 +89,7 @@ const contracts: Suite = {
 
 const parts: Suite = {
   name: 'parts',
-  budgetMinutes: 6,
+  budgetMinutes: 8,
   programs: [...media, redisServer],
   run: withDatabases((context) =>
     runJest({ testMatch: ['<rootDir>/**/*.parts.test.ts'], workers: 2, testTimeoutMs: 60_000 }, context),
