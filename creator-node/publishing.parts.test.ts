@@ -308,3 +308,26 @@ test('what the node says of itself is what nodes say', async () => {
     checks: ['disk', 'database', 'ipfs', 'chain', 'redis'].map((name) => ({ name, ok: true })),
   })
 })
+
+test('a track whose holder leaves before it is published is ready again with receipts that count', async () => {
+  const author = fresh()
+  const id = await sendFile(world.node, author, await song(15))
+  const before = await world.ended(id)
+  const outdated = await signed(author, 'track', trackContent(before))
+  const leaving = world.operators.find(({ operator }) => operator === before.receipts[0]?.operator)
+  await leaving?.leave()
+  // Its receipts are good for one epoch more.
+  for (let epochs = 0; epochs < 2; epochs++) await world.chain.mineIntoNextEpoch()
+  const after = await eventually(() => world.node.upload(id), {
+    ...{ describe: 'the upload is ready again', deadlineMs: 30_000 },
+    until: ({ state, receipts }) =>
+      state === 'ready' && receipts.every(({ operator }) => operator !== leaving?.operator),
+  })
+  expect(after.receipts).toHaveLength(3)
+  expect(await post(author, outdated)).toMatchObject({
+    ...{ status: 422, body: { type: 'urn:hexachord:problem:invalid-receipt' } },
+  })
+  const action = await signed(author, 'track', trackContent(after))
+  expect((await post(author, action)).status).toBe(202)
+  expect(await judged(action.hash)).toMatchObject({ status: 'applied' })
+}, 90_000)

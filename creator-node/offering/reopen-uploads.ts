@@ -2,6 +2,10 @@ import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
 import type { Upload, UploadStore } from '../uploads/index.ts'
 import { withoutOutdated } from './counting-receipts.ts'
 
+/** An epoch that begins like the one before it is no news to the catalogue, and yet the end of whoever was in rank only
+ * before that. */
+const defaultEpochLookMs = 1_000
+
 /**
  * Keeps uploads publishable that wait for their artist: when operators change, or their ranks, and a receipt would not
  * be accepted any more, the upload is replicated anew, so that it is ready again with receipts that count. Looks at once,
@@ -11,14 +15,18 @@ import { withoutOutdated } from './counting-receipts.ts'
  */
 export function reopenUploads(options: {
   uploads: Pick<UploadStore, 'inState' | 'apply'>
-  catalogue: Pick<Catalogue, 'accepted' | 'operators' | 'subject' | 'onChange'>
+  catalogue: Pick<Catalogue, 'accepted' | 'operators' | 'subject' | 'epoch' | 'onChange'>
   replicate: (id: string) => void
   /** ms since 1970. */
   now: () => number
+  /** Between looks at whether an epoch has begun. @default 1 s */
+  epochLookMs?: number
 }): () => void {
   const { uploads, catalogue, now } = options
+  let epoch: number | undefined
 
   function look(): void {
+    epoch = catalogue.epoch()
     for (const upload of uploads.inState('ready')) {
       if (!waits(upload)) continue
       const replicas = withoutOutdated(upload, { catalogue, nowMs: now() })
@@ -35,7 +43,14 @@ export function reopenUploads(options: {
   }
 
   look()
-  return catalogue.onChange(({ operators, ranks }) => {
+  const unsubscribe = catalogue.onChange(({ operators, ranks }) => {
     if (operators || ranks) look()
   })
+  const timer = setInterval(() => {
+    if (catalogue.epoch() !== epoch) look()
+  }, options.epochLookMs ?? defaultEpochLookMs)
+  return () => {
+    unsubscribe()
+    clearInterval(timer)
+  }
 }

@@ -5,6 +5,7 @@ import { RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { ApiError, NoProvider } from '@hexachord/sdk/connect'
 import { KeyError } from '@hexachord/sdk/keys'
 import { RenditionUnknown } from '@hexachord/sdk/playing'
+import { ReceiptsOutdated } from '@hexachord/sdk/publishing'
 import { UploadFailed } from '@hexachord/sdk/uploading'
 import { ActionRejected, NotRelayed, PaymentFailed } from '@hexachord/sdk/writing'
 import { CommanderError } from 'commander'
@@ -40,7 +41,8 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (wrongUse.some((kind) => error instanceof kind)) return 2
   if (error instanceof NameError) return 3
   if (error instanceof NoProvider || error instanceof RetrievalFailed) return 4
-  if ([UploadFailed, ActionRejected, PaymentFailed].some((kind) => error instanceof kind)) return 5
+  if ([UploadFailed, ReceiptsOutdated, ActionRejected, PaymentFailed].some((kind) => error instanceof kind))
+    return 5
   if (error instanceof ApiError) {
     if (error.status === 404 || error.status === 410) return 3
     return error.status === 0 || error.status >= 500 ? 4 : 5

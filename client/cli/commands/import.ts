@@ -66,9 +66,13 @@ async function importFile(file: string, options: Options, self: Command, context
   try {
     const onProgress = (progress: Parameters<typeof shown.show>[1]) => shown.show(0, progress)
     const { invite } = options
-    const upload = await importTrack(connection, key, source, carried, { memory, signal, onProgress, invite })
+    const renew = () => importTrack(connection, key, source, carried, { memory, signal, onProgress, invite })
+    const upload = await renew()
     const payer = payerOf?.(key)
-    const track = await publishTrack(connection, key, upload, details, { signal, ...(payer && { payer }) })
+    const track = await publishTrack(connection, key, upload, details, {
+      ...{ signal, renew },
+      ...(payer && { payer }),
+    })
     await forgetUpload(memory, key, source)
     shown.stop()
     print(

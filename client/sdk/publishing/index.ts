@@ -1,5 +1,6 @@
 export { type PlaylistStep, playlistSteps } from './playlist-steps.ts'
 export { type AlbumDetails, publishAlbum } from './publish-album.ts'
 export { currentTrack, type PublishOptions, type PublishTrackOptions, publishTrack } from './publish-track.ts'
+export { ReceiptsOutdated } from './receipts-outdated.ts'
 export { assertPublishable, detailsOf, publishingNotice, type TrackDetails } from './track-details.ts'
 export { unpublish, unpublishingNotice } from './unpublish.ts'

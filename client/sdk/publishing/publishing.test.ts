@@ -14,7 +14,7 @@ import {
   trackOf,
   uploadAnswer,
 } from '../fixtures/index.ts'
-import { assertPublishable, detailsOf, publishTrack, type TrackDetails } from './index.ts'
+import { assertPublishable, detailsOf, publishTrack, ReceiptsOutdated, type TrackDetails } from './index.ts'
 
 const { track: loaded } = await exampleTrack()
 const facts = {
@@ -34,17 +34,24 @@ const details: TrackDetails = { title: 'Six notes', artist: 'Guido', licence: 'C
 let server: HttpServer
 let published: Track | undefined
 let actions: SignedAction[]
+let accepts: (signed: SignedAction) => boolean
 const connection = () => connectionTo({ discovery: server.origin, creators: [server.origin] })
 
 beforeEach(async () => {
   published = undefined
   actions = []
+  accepts = () => true
   server = await serve(async (request, response) => {
     if (request.url === '/actions') {
       let body = ''
       for await (const chunk of request) body += chunk
       const signed = signedActionSchema.parse(JSON.parse(body))
       const { hash } = openAction(signed, domain)
+      if (!accepts(signed)) {
+        const type = 'urn:hexachord:problem:invalid-receipt'
+        const problem = { type, title: 'Action would be rejected', status: 422, detail: 'not among them' }
+        return answerJson(response, problem, 422)
+      }
       actions.push(signed)
       const { title } = JSON.parse(signed.content)
       const last = { block: 1, logIndex: 0, digest: hash }
@@ -105,6 +112,31 @@ describe('publishing', () => {
       onProgress: ({ step, status }) => steps.push(`${step} ${status}`),
     })
     expect(steps).toEqual(['publishing sent', 'publishing applied'])
+  })
+
+  describe('with a receipt that does not count any more', () => {
+    const renewed = { ...receipt, signature: `0x${'34'.repeat(65)}` }
+    const refusingFirst = () => {
+      accepts = (signed) => JSON.parse(signed.content).receipts[0].signature === renewed.signature
+    }
+
+    test('says what to do', async () => {
+      refusingFirst()
+      const publishing = publishTrack(connection(), account, upload, details)
+      await expect(publishing).rejects.toThrow(ReceiptsOutdated)
+      await expect(publishing).rejects.toThrow('upload it again')
+    })
+
+    test('waits until the upload has others, and goes on by itself', async () => {
+      refusingFirst()
+      const answers = [upload, { ...upload, receipts: [renewed] }]
+      const track = await publishTrack(connection(), account, upload, details, {
+        renew: async () => answers.shift() ?? upload,
+      })
+      expect(track).toEqual(published)
+      expect(answers).toEqual([])
+      expect(actions).toHaveLength(1)
+    })
   })
 
   test('of a track that is replaced proposes what was said of it before', () => {

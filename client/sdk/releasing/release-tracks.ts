@@ -97,21 +97,24 @@ async function settleAll<T>(works: readonly (T | Promise<T>)[]): Promise<T[]> {
 }
 
 async function prepare(release: Release): Promise<ReleasedFile> {
-  const { connection, account, file, options, index } = release
-  const { source } = file
+  const { file, options } = release
   try {
     const published = await publishedBefore(release)
     if (published) return published
-    const { memory, signal, patienceMs, keepOriginal, invite, onProgress } = options
-    const upload = await uploadTrack(connection, account, source, {
-      ...{ memory, signal, patienceMs, keepOriginal, invite, subject: file.subject },
-      onProgress: (progress) => onProgress?.(index, progress),
-    })
-    return { state: 'ready', upload }
+    return { state: 'ready', upload: await upload(release, file.subject) }
   } catch (error) {
     if (options.signal?.aborted) throw error
     return { state: 'failed', step: 'uploading', error }
   }
+}
+
+function upload(release: Release, subject: Subject | undefined): Promise<UploadAnswer> {
+  const { connection, account, file, options, index } = release
+  const { memory, signal, patienceMs, keepOriginal, invite, onProgress } = options
+  return uploadTrack(connection, account, file.source, {
+    ...{ memory, signal, patienceMs, keepOriginal, invite, subject },
+    onProgress: (progress) => onProgress?.(index, progress),
+  })
 }
 
 /** What an earlier attempt has published, if it is still there; what was deleted since is forgotten. */
@@ -134,12 +137,12 @@ async function publishedBefore({
   }
 }
 
-async function publishReady(release: Release, { upload }: Ready): Promise<ReleasedFile> {
+async function publishReady(release: Release, { upload: ready }: Ready): Promise<ReleasedFile> {
   const { connection, account, file, options, asking, index } = release
   const { memory, signal, onProgress } = options
   const key = memoryKey(account, file.source)
-  const place = placeOf(upload)
-  const details = await asking(() => file.details(upload))
+  const place = placeOf(ready)
+  const details = await asking(() => file.details(ready))
   const saved = await memory?.load(key)
   const note = async (changes: Partial<SavedUpload>) => {
     const now = await memory?.load(key)
@@ -147,14 +150,16 @@ async function publishReady(release: Release, { upload }: Ready): Promise<Releas
   }
   try {
     const { payer, until, timeoutMs, onSent, onStatus } = options
-    const track = await publishTrack(connection, account, upload, details, {
+    const track = await publishTrack(connection, account, ready, details, {
       ...{ signal, payer, until, timeoutMs, onSent, onStatus },
-      signed: saved?.subject === upload.subject ? saved.signed : undefined,
+      signed: saved?.subject === ready.subject ? saved.signed : undefined,
       onSigned: (signed) => note({ signed }),
+      // Without a memory it would be another upload.
+      renew: memory && (() => upload(release, ready.subject)),
       onProgress: (progress) => onProgress?.(index, progress),
     })
     await note({ signed: undefined, published: true })
-    return { state: 'published', track, upload, before: false, place }
+    return { state: 'published', track, upload: ready, before: false, place }
   } catch (error) {
     if (signal?.aborted) throw error
     return { state: 'failed', step: 'publishing', error }
