@@ -38,6 +38,8 @@ export class DenylistError extends Error {
 
 const longestHeader = 1024 * 1024
 const longestLine = 2 * 1024 * 1024
+/** Of a CID or a hash. Reading base58 and base36 takes time that grows by the square of the length. */
+const longestName = 512
 const badLinesTold = 20
 const linesPerStep = 2_000
 const sha256Code = 0x12
@@ -142,6 +144,7 @@ function readDoubleHash(text: string, allows: boolean): Line {
 }
 
 function hashFunctionOf(text: string): number | undefined {
+  if (text.length > longestName) return undefined
   try {
     return decodeMultihash(base58btc.baseDecode(text)).code
   } catch {
@@ -159,6 +162,7 @@ function tryName(text: string): string | undefined {
 }
 
 function parseCidOfAnyBase(text: string): CID {
+  if (text.length > longestName) throw new RangeError('it is too long for a CID')
   if (text.startsWith('k')) return CID.parse(text, base36)
   if (text.startsWith('f')) return CID.parse(text, base16)
   if (text.startsWith('u')) return CID.parse(text, base64url)

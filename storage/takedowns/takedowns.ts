@@ -71,7 +71,7 @@ export type TakedownOptions = {
 /** Answers that are remembered: the blocks of some hundred tracks. */
 const answersKept = 65_536
 /** What is pinned meanwhile for a track that is not denied counts after this. */
-const answerMs = 5_000
+const answerMs = 2_000
 
 /**
  * A notice denies all blocks of its track but those that another track here, which is not denied, has too: to take a

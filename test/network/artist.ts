@@ -40,8 +40,11 @@ export async function connectTo(network: { urls: Urls; networkFile: string }): P
   })
 }
 
-export async function newArtist(network: { urls: Urls; networkFile: string }): Promise<Artist> {
-  const account = createKey()
+/** @param account of somebody who is known already. @default a fresh one */
+export async function newArtist(
+  network: { urls: Urls; networkFile: string },
+  account: Account = createKey(),
+): Promise<Artist> {
   const connection = await connectTo(network)
   const artist: Artist = {
     account,
