@@ -34,7 +34,7 @@ export async function letGoOfTracks(stores: Stores, at: number): Promise<void> {
     if (!keptElsewhere && !offers.keeps(manifest)) await ipfs.unpin(manifest)
     database.transaction(() => {
       holdings.remove(subject, manifest)
-      receipts.remove(subject, manifest)
+      if (!offers.keepsAs(subject, manifest)) receipts.remove(subject, manifest)
     })
   }
 }
@@ -49,7 +49,8 @@ export async function letGoOfLeases(stores: Stores, at: number): Promise<void> {
     if (!keptElsewhere) await ipfs.unpin(manifest)
     database.transaction(() => {
       offers.expire(id)
-      if (!isDuty) receipts.remove(subject, manifest)
+      // Another creator node may have offered the same under the same name, and waits to publish it.
+      if (!isDuty && !offers.keepsAs(subject, manifest)) receipts.remove(subject, manifest)
     })
   }
 }

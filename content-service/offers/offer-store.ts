@@ -87,6 +87,8 @@ export type OfferStore = {
   publish(subject: Subject, manifest: string): number
   /** Whether a lease that has not ended keeps a manifest, other than one. */
   keeps(manifest: string, except?: Hash): boolean
+  /** The same, of leases under one name only: those to which one receipt belongs. */
+  keepsAs(subject: Subject, manifest: string, except?: Hash): boolean
   /** What unpublished tracks take up or may yet take up; of one operator, or of all, in bytes. */
   leasedBytes(operator?: Address): number
   /** What is promised to offers but not stored yet, in bytes. */
@@ -214,6 +216,13 @@ export function createOfferStore(database: Sqlite): OfferStore {
       database.get(
         "SELECT 1 FROM offer WHERE manifest = ? AND state IN ('pulling', 'held') AND id <> ? LIMIT 1",
         manifest,
+        except ?? '',
+      ) !== undefined,
+    keepsAs: (subject, manifest, except) =>
+      database.get(
+        "SELECT 1 FROM offer WHERE manifest = ? AND subject = ? AND state IN ('pulling', 'held') AND id <> ? LIMIT 1",
+        manifest,
+        subject,
         except ?? '',
       ) !== undefined,
     leasedBytes(operator) {
