@@ -1,0 +1,123 @@
+import { fileURLToPath } from 'node:url'
+import { parseAddress } from '@hexachord/protocol/names'
+import { countCopies } from '@hexachord/protocol/receipts'
+import type { Track } from '@hexachord/protocol/rest'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { type Artist, newArtist } from '../network/artist.ts'
+import { wholeTrackOf } from '../network/node-blocks.ts'
+import { makeRecording } from '../network/recordings.ts'
+import { type FaultNetwork, readJson, startFaultNetwork } from './fault-network.ts'
+
+type Replication = { copies: number; wanted: number; reason: string | null }
+
+const entry = fileURLToPath(new URL('rebalancing-content-service.ts', import.meta.url))
+const trackCount = 4
+
+let network: FaultNetwork
+let artist: Artist
+const tracks: Track[] = []
+
+beforeAll(async () => {
+  network = await startFaultNetwork({
+    contentServices: 1,
+    adjustService: (plan) => (plan.name.startsWith('content-service-') ? { ...plan, entry } : plan),
+  })
+  artist = await newArtist(network)
+}, 60_000)
+afterAll(() => network?.close())
+
+const release = async (name: string): Promise<Track> => {
+  const file = await makeRecording(network.folder, { name, seconds: 6, format: 'm4a' })
+  return (await artist.release(file, { title: name })).track
+}
+
+/** Names of content services that hold a track, as anybody can count them. */
+async function holdersOf({ id, manifest }: Track): Promise<string[]> {
+  const services = network.operators.filter(({ name }) => name.startsWith('content-service-'))
+  const { operators } = await countCopies({
+    ...{ subject: id, manifest, fetch, nowMs: Date.now(), domain: artist.connection.domain },
+    operators: services.map(({ address, hotKey, endpoint }) => ({
+      ...{ operator: parseAddress(address), hotKey: parseAddress(hotKey), endpoint },
+    })),
+  })
+  return operators.flatMap(({ state }, index) => (state === 'held' ? (services[index]?.name ?? []) : []))
+}
+
+/** Waits until copies are where they shall be. @returns the fewest that any track had meanwhile */
+async function fewestUntil(describe: string, there: (holders: string[]) => boolean): Promise<number> {
+  let fewest = Number.POSITIVE_INFINITY
+  await network.eventually(() => Promise.all(tracks.map(holdersOf)), {
+    ...{ describe, deadlineMs: 60_000, everyMs: 100 },
+    until(all) {
+      fewest = Math.min(fewest, ...all.map(({ length }) => length))
+      return all.every(there)
+    },
+  })
+  return fewest
+}
+
+/** What a service says of how many copies tracks have, in both places. */
+async function replicationAt(origin: string, { manifest }: Track): Promise<Replication[]> {
+  return Promise.all(
+    ['/status', `/manifests/${manifest}/receipts`].map(
+      async (path) => (await readJson<{ replication: Replication }>(origin + path)).replication,
+    ),
+  )
+}
+
+test('with one operator, and with two, tracks can be published, and everybody can see that copies are missing', async () => {
+  const [origin = ''] = network.urls.content
+  for (const [copies, reason] of [
+    [1, 'only one operator has'],
+    [2, 'only 2 operators under different control have'],
+  ] as const) {
+    const track = await release(`of-${copies}`)
+    tracks.push(track)
+    await network.eventually(() => replicationAt(origin, track), {
+      describe: `${copies} of 3 copies at ${origin}`,
+      deadlineMs: 20_000,
+      until: (said) => said.every((each) => each.copies === copies && each.reason?.startsWith(reason)),
+    })
+    expect(await holdersOf(track)).toHaveLength(copies)
+    await network.addContentService()
+  }
+}, 90_000)
+
+test('those who join bring what their ranks give them, and nobody lets go before three others have it', async () => {
+  expect(await fewestUntil('three copies of what had fewer', ({ length }) => length === 3)).toBeGreaterThan(0)
+  const [origin = ''] = network.urls.content
+  const [track] = tracks
+  if (track === undefined) throw new Error('there is no track')
+  for (const said of await replicationAt(origin, track)) {
+    expect(said).toEqual({ copies: 3, wanted: 3, reason: null })
+  }
+  while (tracks.length < trackCount) tracks.push(await release(`of-3-${tracks.length}`))
+
+  const joined = [await network.addContentService(), await network.addContentService()].map(
+    ({ name }) => name,
+  )
+  const seen = new Set<string>()
+  const fewest = await fewestUntil('copies at those who joined, and three of each track', (holders) => {
+    for (const name of holders) if (joined.includes(name)) seen.add(name)
+    return seen.size > 0 && holders.length === 3
+  })
+  expect(fewest).toBe(3)
+}, 120_000)
+
+test('one that leaves serves what it holds until others have proved that they do', async () => {
+  const all = (await Promise.all(tracks.map(holdersOf))).flat()
+  const count = (name: string) => all.filter((each) => each === name).length
+  const [leaving = ''] = [...new Set(all)].sort((a, b) => count(b) - count(a))
+  await network.retireContentService(leaving)
+  const fewest = await fewestUntil(
+    'three copies of each track without the one that leaves',
+    (holders) => holders.length === 3 && !holders.includes(leaving),
+  )
+  expect(fewest).toBe(3)
+  const [track] = tracks
+  if (track === undefined) throw new Error('there is no track')
+  for (const name of await holdersOf(track)) {
+    const { endpoint = '' } = network.operators.find((operator) => operator.name === name) ?? {}
+    await wholeTrackOf(endpoint, track.manifest)
+  }
+}, 90_000)
