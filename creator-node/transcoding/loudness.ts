@@ -21,5 +21,6 @@ export function parseLoudness(log: string): Loudness | undefined {
 }
 
 function thousandths(match: RegExpExecArray | null): number | undefined {
-  return match?.[1] === undefined ? undefined : Math.round(Number(match[1]) * 1000)
+  const value = Math.round(Number(match?.[1]) * 1000)
+  return Number.isSafeInteger(value) ? value : undefined
 }

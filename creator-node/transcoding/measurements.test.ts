@@ -93,6 +93,7 @@ describe('loudness', () => {
   test('of silence there is none', () => {
     expect(parseLoudness(log('-inf'))).toBeUndefined()
     expect(parseLoudness('nothing was measured')).toBeUndefined()
+    expect(parseLoudness('Summary: I: 2 LUFS LRA: . LU Peak: 3 dBFS')).toBeUndefined()
   })
 })
 

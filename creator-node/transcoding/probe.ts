@@ -81,7 +81,7 @@ export async function probe(path: string, options: ProbeOptions): Promise<AudioS
   const { size } = await stat(path)
   if (size === 0) throw new SourceError('emptyFile', 'the file is empty')
   const { stdout, stderr } = await askFfprobe(path, options)
-  const { streams, format } = answerSchema.parse(JSON.parse(stdout))
+  const { streams, format } = readProbeAnswer(stdout)
   const stream = streams.find(({ codec_type }) => codec_type === 'audio')
   if (stream === undefined) {
     throw streams.length > 0
@@ -90,7 +90,7 @@ export async function probe(path: string, options: ProbeOptions): Promise<AudioS
   }
   const { codec_name: codec, sample_rate: sampleRateHz, channels } = stream
   if (codec === undefined || codec === 'unknown' || sampleRateHz === undefined || channels === undefined) {
-    throw new SourceError('undecodable', 'the audio is of a kind that this node cannot decode')
+    throw new SourceError('undecodable', `the audio is of a kind that this node cannot decode: ${saveAnew}`)
   }
   const stated = stream.duration ?? format.duration
   const durationMs = Math.round(stated === undefined ? await options.measureDuration() : stated * 1000)
@@ -110,6 +110,15 @@ export async function probe(path: string, options: ProbeOptions): Promise<AudioS
     bitRate,
     durationMs,
     durationStated: stated !== undefined && !/Estimating duration from bitrate/.test(stderr),
+  }
+}
+
+/** What ffprobe said, in JSON. @throws ProgramFailed when it is something else */
+export function readProbeAnswer(stdout: string): z.output<typeof answerSchema> {
+  try {
+    return answerSchema.parse(JSON.parse(stdout))
+  } catch (cause) {
+    throw new ProgramFailed('it said something that is no description of a file', { cause })
   }
 }
 
@@ -171,12 +180,15 @@ async function sourceErrorOf(path: string, cause: ProgramFailed): Promise<Source
     })
   }
   if (await looksLikeAudio(path)) {
-    return new SourceError('undecodable', 'the file begins like audio, but cannot be read: it is damaged', {
+    return new SourceError('undecodable', `the file begins like audio, but cannot be read: ${saveAnew}`, {
       cause,
     })
   }
   return new SourceError('notAudio', 'the file is not audio', { cause })
 }
+
+/** Other decoders may read what ffmpeg does not: then the artist has the music all the same. */
+const saveAnew = 'if it plays elsewhere, save it as FLAC or WAV in the program that plays it, and send that'
 
 const signatures = ['OggS', 'fLaC', 'RIFF', 'RF64', 'FORM', 'ID3', 'wvpk', 'MAC ', 'caff']
 

@@ -160,7 +160,7 @@ export function checkOpen(
 }
 
 function lengthOf(bytes: number | undefined, maximumBytes: number): number {
-  if (bytes === undefined || !Number.isSafeInteger(bytes)) {
+  if (bytes === undefined || !Number.isSafeInteger(bytes) || bytes < 0) {
     throw new Problem({
       status: 411,
       slug: 'length-required',

@@ -81,7 +81,7 @@ const listQuery = z.strictObject({
   cursor: z.string().max(300).optional(),
 })
 
-const listKey = z.tuple([z.int(), subjectSchema])
+export const listKey = z.tuple([z.int(), subjectSchema])
 
 /** Listed tracks, newest first. */
 export async function listTracks(

@@ -47,6 +47,8 @@ describe('the reason of a revert', () => {
   })
 
   test('garbage from a contract is told, not thrown', () => {
+    const silent = `0x08c379a0${'20'.padStart(64, '0')}${'0'.repeat(64)}`
+    expect(decodeRevert(silent, [contract])).toBe('reverted without a reason')
     expect(decodeRevert('0x08c379a0ffff', [contract])).toBe('unknown error 0x08c379a0')
     expect(
       decodeRevert(`${contract.encodeErrorResult('NonceAlreadyUsed', [signer, 7n]).slice(0, 40)}`, [

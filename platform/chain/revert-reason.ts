@@ -32,7 +32,7 @@ export function decodeRevert(data: string, interfaces: readonly Interface[]): st
 }
 
 function decodeKnown(data: string, interfaces: readonly Interface[]): string | null {
-  if (data.startsWith(errorSelector)) return decoded('string', data)
+  if (data.startsWith(errorSelector)) return decoded('string', data) || 'reverted without a reason'
   if (data.startsWith(panicSelector)) return `panic 0x${BigInt(decoded('uint256', data)).toString(16)}`
   for (const known of interfaces) {
     const found = known.parseError(data)

@@ -114,6 +114,7 @@ describe('the receipts of a block', () => {
 
   test('that are none are refused', () => {
     expect(() => encodeReceipt({ status: '0x1' })).toThrow(ArchiveError)
+    expect(() => encodeReceipt(receiptOf([], `0x${'ff'.repeat(20)}`))).toThrow(ArchiveError)
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         try {

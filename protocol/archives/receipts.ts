@@ -16,7 +16,11 @@ const quantity = z.string().regex(/^0x[0-9a-fA-F]{1,64}$/)
 
 /** The part of `eth_getBlockReceipts` that a header's receipts root covers. */
 const receiptSchema = z.object({
-  type: quantity.optional(),
+  /** Of EIP-2718: 0 to 0x7f. */
+  type: z
+    .string()
+    .regex(/^0x0*[0-7]?[0-9a-fA-F]$/)
+    .optional(),
   status: quantity.optional(),
   /** In place of a status before Byzantium. */
   root: hex.optional(),

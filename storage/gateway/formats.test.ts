@@ -48,6 +48,12 @@ describe('what comes from outside', () => {
     )
   })
 
+  test.each(['z', 'k', 'Qm', 'b'])('a text of %s and 16,000 letters more is refused unread', (beginning) => {
+    const startMs = performance.now()
+    expect(() => readCid(beginning + 'a'.repeat(16_000))).toThrow('is not a CID')
+    expect(performance.now() - startMs).toBeLessThan(100)
+  })
+
   test('any Range is a part within the block, the whole, or none', async () => {
     const range = fc.oneof(fc.string(), fc.stringMatching(/^bytes=-?\d{0,12}-?\d{0,12}(,\d{0,4}-\d{0,4})?$/))
     await fc.assert(

@@ -138,7 +138,7 @@ export function peerAddresses(options: {
 }
 
 /** An operator must not send us to dial into somebody's private network. */
-function isDialable(text: string, allowPrivateAddresses: boolean): boolean {
+export function isDialable(text: string, allowPrivateAddresses: boolean): boolean {
   try {
     const [host] = multiaddr(text).getComponents()
     if (host?.value === undefined) return false

@@ -6,11 +6,15 @@ export class PeerIdError extends Error {
   override readonly name = 'PeerIdError'
 }
 
+/** Of an Ed25519 key it has 52, of an RSA key 46. Reading base58 takes time that grows by the square of the length. */
+const longestPeerId = 200
+
 /** The registry's form of a peer id: its multihash in hex.
  * @param text as libp2p writes it, `12D3KooW…`
  * @throws PeerIdError */
 export function peerIdToHex(text: string): `0x${string}` {
   try {
+    if (text.length > longestPeerId) throw new RangeError('it is too long')
     const bytes = base58btc.decode(`z${text}`)
     decodeDigest(bytes)
     return `0x${Buffer.from(bytes).toString('hex')}`

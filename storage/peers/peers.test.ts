@@ -145,7 +145,7 @@ describe('a peer id', () => {
   })
 
   test('is refused when it is none', () => {
-    for (const text of ['', 'no', '12D3KooW', 'https://example.org']) {
+    for (const text of ['', 'no', '12D3KooW', 'https://example.org', '1'.repeat(300), 'z'.repeat(500_000)]) {
       expect(() => peerIdToHex(text)).toThrow(PeerIdError)
     }
     expect(peerIdFromHex('0x')).toBeUndefined()

@@ -15,6 +15,12 @@ const nameOf = (cid: string) => base58btc.baseEncode(CID.parse(cid).multihash.by
 const asDagJson = (cid: string) => cidFromDigest(parseCid(cid).digest, 'dag-json')
 
 describe('what a list says', () => {
+  test('in names of a million letters is no rule, and holds nobody up', () => {
+    const [long, startMs] = ['z'.repeat(1_000_000), performance.now()]
+    expect(parseDenylist(`/ipfs/${long}\n//${long}\n/ipfs/k${long}\n`)).toMatchObject({ rules: 0, bad: 3 })
+    expect(performance.now() - startMs).toBeLessThan(500)
+  })
+
   test('about a block holds under every spelling of its name and every codec', () => {
     const parsed = CID.parse(someCid)
     const spellings = [someCid, parsed.toString(base36), parsed.toString(base58btc), nameOf(someCid)]

@@ -83,7 +83,7 @@ export function problemError(
 ): ApiError {
   const problem = parseProblem(body)
   const seconds = Number(retryAfter ?? 0)
-  return new ApiError(problem?.detail ?? problem?.title ?? `${url} answers ${status}`, {
+  return new ApiError(problem?.detail || problem?.title || `${url} answers ${status}`, {
     status,
     url,
     ...(problem ? { problem: problem.type } : {}),
