@@ -39,6 +39,8 @@ describe('wrong usage is one clear line and exit code 2', () => {
     ['a key command missing', ['key'], "a command is missing: 'hexachord --help' lists them"],
     ['a wrong choice', ['play', 'x', '--output', 'tape'], 'Allowed choices are speaker, null'],
     ['no origin', ['status', '--discovery', 'ftp://x'], "discovery: 'ftp://x' is no origin"],
+    ['a notice about nothing', ['notice', 'x', '--ground', 'other'], "'x' is no track id"],
+    ['a ground of no notice', ['notice', 'x', '--ground', 'taste'], 'Allowed choices are copyright'],
     ['no such file', ['upload', 'none.flac'], 'none.flac cannot be read'],
     ['a folder', ['upload', '.'], '. is not a file'],
     ['a key that is not there', ['key', 'export', 'key.json'], "make one with 'hexachord key new'"],

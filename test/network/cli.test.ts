@@ -161,6 +161,21 @@ describe('the hexachord command', () => {
     expect((await fetch(`${network.urls.discovery}/v1/tracks/${made.files[0]?.track}`)).status).toBe(200)
   }, 120_000)
 
+  test('publishes a notice about a track, and withdraws it', async () => {
+    const claim = ['--ground', 'other', '--statement', 'It is not what it says', '--contact', 'a@example.org']
+    const made = await answer<{ notice: string; action: string }>('notice', track, ...claim, '--yes')
+    expect(made.notice).toMatch(new RegExp(`^${address}-\\d+$`, 'i'))
+    expect((await fetch(`${network.urls.discovery}/v1/tracks/${track}`)).status).toBe(200)
+    expect(await answer('notice', '--withdraw', made.action)).toEqual({ withdrawn: made.notice })
+    const again = await hexachord('notice', '--withdraw', made.action, '--json')
+    expect(again.code).toBe(5)
+    // Not what a track was published by: that would delete it.
+    const { last } = await (await fetch(`${network.urls.discovery}/v1/tracks/${track}`)).json()
+    const mistaken = await hexachord('notice', '--withdraw', last.digest, '--json')
+    expect(mistaken).toMatchObject({ code: 3, err: expect.stringContaining('no notice') })
+    expect((await fetch(`${network.urls.discovery}/v1/tracks/${track}`)).status).toBe(200)
+  }, 60_000)
+
   test('replaces the audio of a track: its id and what was said of it stay, and the file itself is kept', async () => {
     const better = await makeRecording(folder.path, { name: 'better', seconds: 9, tags: { title: 'Other' } })
     const replaced = await answer<{ track: string }>(

@@ -5,6 +5,7 @@ import { type ExitCode, exitCodeOf, Interrupted, messageOf } from './errors.ts'
 import { addExportCommand } from './export.ts'
 import { addImportCommand } from './import.ts'
 import { addKeyCommand } from './key.ts'
+import { addNoticeCommand } from './notice.ts'
 import { addPlayCommand } from './play.ts'
 import { addSearchCommand } from './search.ts'
 import { addStatusCommand } from './status.ts'
@@ -66,6 +67,7 @@ function programOf(context: Context): Command {
   addUploadsCommand(program, context)
   addCancelCommand(program, context)
   addUnpublishCommand(program, context)
+  addNoticeCommand(program, context)
   addPlayCommand(program, context)
   addExportCommand(program, context)
   addImportCommand(program, context)
