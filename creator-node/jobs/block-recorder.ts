@@ -5,8 +5,14 @@ import type { Upload, UploadBlock, UploadChange, UploadRendition, UploadStore } 
 
 /** Stores the blocks of one upload and writes them onto its list, on which operators wait. */
 export type BlockRecorder = {
-  /** Resolves once the block is durable; it is on the list a moment later. @returns its CID */
-  store(bytes: Uint8Array, codec: Codec): Promise<string>
+  /**
+   * Resolves once the block is durable; it is on the list a moment later.
+   * @param wanted until it resolves the block is kept from the list; where it rejects the block never gets there, and
+   *   is collected like everything that nobody names
+   * @returns its CID
+   * @throws what `wanted` rejects with
+   */
+  store(bytes: Uint8Array, codec: Codec, wanted?: Promise<unknown>): Promise<string>
   /** Notes how far a rendition is. */
   progress(name: string, soFar: Pick<UploadRendition, 'segments' | 'doneMs'>): void
   /** Writes what is noted now, and a change of the upload with it. */
@@ -58,8 +64,9 @@ export function createBlockRecorder(options: {
   }
 
   return {
-    async store(bytes, codec) {
+    async store(bytes, codec, wanted) {
       const cid = await ipfs.put(bytes, codec)
+      await wanted
       blocks.push({ cid, byteLength: bytes.length, root: blockRoot(bytes) })
       soon()
       return cid

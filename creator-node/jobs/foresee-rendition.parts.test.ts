@@ -28,7 +28,8 @@ afterAll(() => rm(folder, { recursive: true }))
 
 /** Work on a file of which nothing is known yet. */
 function workOn(input: string, known?: AudioSource) {
-  const stored: number[] = []
+  const listed: number[] = []
+  const stored = Promise.withResolvers<void>()
   const slots = createCpuSlots(1)
   const workDirectory = join(folder, 'work')
   const work = {
@@ -36,13 +37,15 @@ function workOn(input: string, known?: AudioSource) {
     uploads: { get: () => anUpload(known === undefined ? {} : { source: known }) },
     recorder: {
       progress: () => undefined,
-      async store(bytes: Uint8Array) {
-        stored.push(bytes.length)
+      async store(bytes: Uint8Array, _codec: string, wanted: Promise<unknown>) {
+        stored.resolve()
+        await wanted
+        listed.push(bytes.length)
         return cidOf(bytes, 'raw')
       },
     },
   } as unknown as Work
-  return { work, stored, slots, left: () => readdir(join(workDirectory, 'one')) }
+  return { work, listed, stored: stored.promise, slots, left: () => readdir(join(workDirectory, 'one')) }
 }
 
 /** Until what was begun runs; it is waited for by what it needs. */
@@ -51,30 +54,44 @@ async function untilBegun(slots: ReturnType<typeof createCpuSlots>): Promise<voi
 }
 
 describe('a rendition that was begun before its file was probed', () => {
-  test('is stored once the probe has said what was foreseen', async () => {
-    const { work, stored, slots, left } = workOn(song)
+  test('is stored at once, and listed once the probe has said what was foreseen', async () => {
+    const { work, listed, stored, slots, left } = workOn(song)
     const foreseen = foreseeRendition(work, never)
-    await untilBegun(slots)
-    expect(stored).toEqual([])
+    await foreseen.begun
+    await stored
+    expect(listed).toEqual([])
     const [plan] = planRenditions(source)
     const claimed = await foreseen.claim(source, plan)
     expect(claimed?.plan).toBe(plan)
     const rendition = await claimed?.finish(never)
     expect(rendition?.segments).toHaveLength(3)
-    expect(stored).toHaveLength(4)
+    expect(listed).toHaveLength(4)
     await foreseen.drop()
     expect(await left()).toEqual([])
     expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
   })
 
-  test('is ended when the probe says something else, and nothing of it was stored', async () => {
-    const { work, stored, slots, left } = workOn(song)
+  test('is ended when the probe says something else, and nothing of it was listed', async () => {
+    const { work, listed, stored, slots, left } = workOn(song)
     const foreseen = foreseeRendition(work, never)
-    await untilBegun(slots)
+    await stored
     const other = { ...source, profile: 'HE-AAC' }
     expect(await foreseen.claim(other, planRenditions(other)[0])).toBeUndefined()
     expect(await left()).toEqual([])
-    expect(stored).toEqual([])
+    expect(listed).toEqual([])
+    expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
+  })
+
+  test('is not waited for while no core is free for it', async () => {
+    const { work, slots } = workOn(song)
+    const busy = Promise.withResolvers<void>()
+    const other = slots.run(0, never, () => busy.promise)
+    const foreseen = foreseeRendition(work, never)
+    await foreseen.begun
+    expect(slots.counts()).toEqual({ running: 1, waiting: 1 })
+    await foreseen.drop()
+    busy.resolve()
+    await other
     expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
   })
 

@@ -14,9 +14,11 @@ import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
 /**
  * A rendition that was begun while its file was still being probed. Starting ffprobe takes longer than copying a song,
- * and the first headers of a file nearly always tell what it will say. Nothing is stored before it has said so.
+ * and the first headers of a file nearly always tell what it will say. Nobody hears of a block before it has said so.
  */
 export type Foreseen = {
+  /** Resolves once ffmpeg was started, or nothing is to be waited for: what is started then does not delay it. */
+  readonly begun: Promise<void>
   /** Goes on with what was begun when it is made as `plan` wants it, and ends it otherwise. */
   claim(source: AudioSource, plan: RenditionPlan | undefined): Promise<Claimed | undefined>
   /** Ends what was begun, if nobody has claimed it. Resolves when nothing of it is left. */
@@ -46,18 +48,24 @@ export function foreseeRendition(work: Work, outer: AbortSignal): Foreseen {
     const [plan] = guess === undefined ? [] : planRenditions(guess)
     if (plan === undefined || signal.aborted) return
     const urgency = plan.method === 'copy' ? urgencies.copying : urgencies.firstRendition
+    const { promise: started, resolve: onStart } = Promise.withResolvers<void>()
     const rendition = work.slots.run(urgency, signal, () =>
       renderRendition({
         ...{ plan, signal, ffmpeg: work.ffmpeg, input: work.input, durationMs: duration.promise },
         directory: join(work.workDirectory, work.id, `${plan.name}-foreseen`),
         timeoutMs: ffmpegTimeoutMs(maximumDurationMs),
-        store: (bytes) => work.recorder.store(bytes, 'raw'),
+        store: (bytes) => work.recorder.store(bytes, 'raw', duration.promise),
+        onStart,
         onProgress: (soFar) => work.recorder.progress(name, soFar),
       }),
     )
-    // It is awaited by whoever claims it, who comes later.
-    rendition.catch(() => undefined)
     begun = { plan, rendition }
+    // Whoever claims it awaits it, too, and meets what went wrong.
+    const ended = rendition.then(
+      () => undefined,
+      () => undefined,
+    )
+    if (work.slots.counts().waiting === 0) await Promise.race([started, ended])
   }
 
   async function drop(): Promise<void> {
@@ -71,6 +79,7 @@ export function foreseeRendition(work: Work, outer: AbortSignal): Foreseen {
   // The probe meets what is wrong with the upload, too, and says so.
   const beginning = begin().catch(() => undefined)
   return {
+    begun: beginning,
     drop,
     async claim(source, plan) {
       if (plan === undefined || begun === undefined || !isMadeAlike(plan, begun.plan)) {

@@ -81,6 +81,7 @@ async function makeTrack(work: Work, signal: AbortSignal): Promise<void> {
 }
 
 async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): Promise<void> {
+  await foreseen.begun
   const source = await inspectSource(work, signal)
   // One at a time, so that each manifest holds what the one before it held.
   const inTurn = pLimit(1)

@@ -16,6 +16,8 @@ export type FfmpegRun = {
   readonly logLevel?: 'error' | 'info'
   /** For work that somebody waits for and that is over in a moment. @default false */
   readonly urgent?: boolean
+  /** Called once its process is there. */
+  readonly onStart?: (() => void) | undefined
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
@@ -93,6 +95,7 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
     }
     command.on('start', () => {
       if (stopped !== null) command.kill('SIGKILL')
+      run.onStart?.()
       let logged = 0
       processOf(command)?.stderr?.on('data', (text: string) => {
         logged += text.length

@@ -16,13 +16,14 @@ export type RenderOptions = {
   input: string
   /** Emptied first, and gone at the end. */
   directory: string
-  /** Length of the source; bounds what may come out. While it is not known nothing is stored, and where it is
-   * rejected nothing ever is. */
+  /** Length of the source; bounds what may come out. While it is not known no progress is told. */
   durationMs: number | Promise<number>
   timeoutMs: number
   signal: AbortSignal
   /** Keeps a block (initialization section or segment) and names it; called as soon as ffmpeg has closed its file. */
   store: (bytes: Uint8Array) => Promise<string>
+  /** Called once ffmpeg was started. */
+  onStart?: () => void
   /** After each stored segment, in no particular order. */
   onProgress?: (soFar: { segments: number; doneMs: number }) => void
 }
@@ -47,7 +48,6 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   const signal = AbortSignal.any([options.signal, failed.signal])
   const watch = watchDirectory(directory)
   const segments: (StoredSegment | null)[] = []
-  let durationMs = 0
   let init: InitSection | undefined
   let storedInit: { cid: string; byteLength: number } | undefined
   let running = true
@@ -57,6 +57,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
       outputs: [{ options: outputOptions(plan, directory), to: join(directory, 'playlist.m3u8') }],
       urgent: plan.method === 'copy',
       timeoutMs: options.timeoutMs,
+      onStart: options.onStart,
       signal,
     })
     .finally(() => {
@@ -76,13 +77,14 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     const bytes = await readFile(path)
     const ticks = segmentTicks(bytes, section.defaultSampleTicks)
     segments[index] = ticks === 0 ? null : { ticks, byteLength: bytes.length, cid: await store(bytes) }
-    await rm(path)
+    const durationMs = await options.durationMs
     const done = segments.filter((segment) => segment != null)
     const doneMs = Math.round((sumTicks(done) * 1000) / section.timescale)
     if (doneMs > durationMs + durationSlackMs) {
       throw new ProgramLimit('the rendition becomes longer than its source')
     }
     options.onProgress?.({ segments: done.length, doneMs })
+    await rm(path)
   }
 
   const storing = new Set<Promise<void>>()
@@ -95,7 +97,6 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   }
 
   try {
-    durationMs = await options.durationMs
     for (let index = 0; ; index++) {
       const path = join(directory, segmentName(index))
       if (!(await appears(path, () => running, watch.changed))) break
@@ -106,6 +107,8 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
         alongside(storeInit(bytes))
       }
       alongside(storeSegment(index, path, init))
+      // The first has the disk for itself, since listening begins with it.
+      if (index === 0) await Promise.all(storing)
       if (storing.size >= storeConcurrency) await Promise.race(storing)
     }
     await Promise.all([ffmpeg, ...storing])

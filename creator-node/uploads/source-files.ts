@@ -68,7 +68,10 @@ class SourceFileStore extends FileStore {
     const watching = setInterval(() => void this.#noteSize(id, path), watchMs)
     try {
       const receivedBytes = await super.write(readable, id, offset)
-      this.#uploads.change(id, ({ state }) => (state === 'receiving' ? { receivedBytes } : undefined))
+      const { byteLength } = this.#uploads.get(id) ?? {}
+      // With the last byte the upload changes its state: the two share one commit.
+      const keep = receivedBytes === byteLength ? this.#uploads.note : this.#uploads.change
+      keep(id, ({ state }) => (state === 'receiving' ? { receivedBytes } : undefined))
       return receivedBytes
     } catch (cause) {
       const { bavail, bsize } = await statfs(this.directory)
