@@ -86,6 +86,7 @@ describe('an offer', () => {
     ['the track is for others to hold', { accepted: [operator(`0x${'03'.repeat(20)}`)] }, 409, 'not-ranked'],
     ['nobody may hold anything', { accepted: [] }, 409, 'not-ranked'],
     ['the track was deleted', { deleted: true }, 409, 'deleted'],
+    ['this operator has taken the track down', { takenDown: 'a notice' }, 403, 'taken-down'],
     ['it is more than the stake allows', { totalStakeWei: 401n }, 413, 'over-share'],
     ['no stake is known', { totalStakeWei: 0n }, 413, 'over-share'],
     ['the share is used up', { leasedBytes: 1 }, 429, 'share-used'],

@@ -4,7 +4,7 @@ import { cidOf, encodeDagJson, linkTo } from '@hexachord/protocol/cids'
 import { type FaultKind, RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { putList, putSample, sampleBytes } from '../ipfs/compliance/subject.ts'
-import { BlockNotFound, BlockUnavailable } from '../ipfs/index.ts'
+import { BlockNotFound, BlockUnavailable, KuboUnavailable } from '../ipfs/index.ts'
 import { bytesOf, type GatewayServer, startGateway } from './fixtures/gateway-server.ts'
 
 let gateway: GatewayServer
@@ -107,6 +107,18 @@ describe('what the operator refuses', () => {
     refused.add(inner)
     expect((await gateway.get(`/ipfs/${root}/links/0/links/0`)).status).toBe(410)
     expect((await gateway.get(`/ipfs/${root}`)).status).toBe(200)
+  })
+
+  test('is said to be away, and not gone, while a Kubo behind it does not answer', async () => {
+    gateway = await startGateway({
+      wrap: () => ({
+        size: () => Promise.reject(new KuboUnavailable('http://127.0.0.1:5001', 'ECONNREFUSED')),
+        get: () => Promise.reject(new KuboUnavailable('http://127.0.0.1:5001', 'ECONNREFUSED')),
+      }),
+    })
+    const answer = await gateway.get(`/ipfs/${await putSample(gateway.ipfs, 'leaf')}`)
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5'])
+    expect(await answer.text()).not.toContain('5001')
   })
 
   test('stays refused while it is hot in memory', async () => {

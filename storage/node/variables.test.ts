@@ -68,3 +68,19 @@ describe('what keeps the blocks of a node', () => {
     expect(mistakesOf({ IPFS_BACKEND: 'memory' })).toEqual(['IPFS_BACKEND'])
   })
 })
+
+describe('what an operator refuses', () => {
+  const takedownsOf = (more: Environment) =>
+    nodeConfig(loadConfig(z.object(nodeVariables), { ...environment, LIBP2P_PORT: '4001', ...more }))
+      .takedowns
+
+  test('is nothing, unless it says whose notices it honours, and where its lists are', () => {
+    expect(takedownsOf({})).toEqual({ honoured: [], directory: undefined })
+    const office = `0x${'cd'.repeat(20)}`
+    expect(takedownsOf({ HONOUR_NOTICES_OF: ` ${office} `, DENYLIST_DIRECTORY: '/etc/denylists' })).toEqual({
+      honoured: [office],
+      directory: '/etc/denylists',
+    })
+    expect(mistakesOf({ LIBP2P_PORT: '4001', HONOUR_NOTICES_OF: 'an office' })).toEqual(['HONOUR_NOTICES_OF'])
+  })
+})
