@@ -1,11 +1,36 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import sharp from 'sharp'
-import { CoverUnusable, resizeCover } from './index.ts'
+import { CoverUnusable, readTags, resizeCover } from './index.ts'
 
 const picture = (width: number, height: number) =>
   sharp({ create: { width, height, channels: 3, background: '#336699' } })
     .png()
     .toBuffer()
+
+test('a title of 1 MB is cut to what an action can carry', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'hexachord-tags-'))
+  try {
+    const file = join(folder, 'song.mp3')
+    // ID3v2.3: one text frame in ISO 8859-1, then a frame of silence of MPEG-1 Layer III.
+    const text = Buffer.from(`\0${'la '.repeat(350_000)}`, 'latin1')
+    const frame = Buffer.alloc(10)
+    frame.write('TIT2', 'latin1')
+    frame.writeUInt32BE(text.length, 4)
+    const size = frame.length + text.length
+    const sizes = [21, 14, 7, 0].map((shift) => (size >> shift) & 0x7f)
+    const head = Buffer.from([...Buffer.from('ID3', 'latin1'), 3, 0, 0, ...sizes])
+    const sound = Buffer.concat([Buffer.from([0xff, 0xfb, 0x90, 0x64]), Buffer.alloc(413)])
+    await writeFile(file, Buffer.concat([head, frame, text, sound, sound, sound]))
+    const { tags } = await readTags(file)
+    expect(tags.title).toMatch(/^la la /)
+    expect(tags.title?.length).toBeLessThanOrEqual(200)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
 
 describe('a cover', () => {
   test('becomes squares for lists, players and full screens', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cidOf } from '@hexachord/protocol/cids'
@@ -133,7 +133,16 @@ describe('what a file holds', () => {
     expect(await look(path)).toMatchObject({ codec: 'aac', channels: 1 })
   })
 
+  test('may be ten hours, and 3 GiB', async () => {
+    expect(await look(await silence('long.wav', { seconds: 36_000 }))).toMatchObject({
+      durationMs: 36_000_000,
+    })
+    const large = await silence('large.wav', { seconds: 2_796, sampleRateHz: 192_000, bits: 24, channels: 2 })
+    expect(await look(large)).toMatchObject({ codec: 'pcm_s24le', channels: 2, durationMs: 2_796_000 })
+  })
+
   const refusals: [string, () => Promise<string>, string][] = [
+    ['ten hours and a second', () => silence('longer.wav', { seconds: 36_001 }), 'tooLong'],
     ['nothing', () => written('empty.mp3', ''), 'emptyFile'],
     ['a text', () => written('text.mp3', 'this is no music\n'.repeat(500)), 'notAudio'],
     [
@@ -166,6 +175,30 @@ describe('what a file holds', () => {
   async function silentVideo(): Promise<string> {
     await ffmpeg(['-f', 'lavfi', '-i', 'testsrc=size=64x64:d=1', '-c:v', 'mpeg4', join(folder, 'silent.mp4')])
     return join(folder, 'silent.mp4')
+  }
+  /** A WAV file (RFC 2361) of which only the header takes room on the disk. */
+  async function silence(
+    name: string,
+    format: { seconds: number; sampleRateHz?: number; bits?: number; channels?: number },
+  ): Promise<string> {
+    const { seconds, sampleRateHz = 8_000, bits = 8, channels = 1 } = format
+    const frame = (bits / 8) * channels
+    const header = Buffer.alloc(44)
+    header.write('RIFF', 0, 'latin1')
+    header.writeUInt32LE(36 + seconds * sampleRateHz * frame, 4)
+    header.write('WAVEfmt ', 8, 'latin1')
+    header.writeUInt32LE(16, 16)
+    header.writeUInt16LE(1, 20)
+    header.writeUInt16LE(channels, 22)
+    header.writeUInt32LE(sampleRateHz, 24)
+    header.writeUInt32LE(sampleRateHz * frame, 28)
+    header.writeUInt16LE(frame, 32)
+    header.writeUInt16LE(bits, 34)
+    header.write('data', 36, 'latin1')
+    header.writeUInt32LE(seconds * sampleRateHz * frame, 40)
+    await writeFile(join(folder, name), header)
+    await truncate(join(folder, name), 44 + seconds * sampleRateHz * frame)
+    return join(folder, name)
   }
   async function cutM4a(): Promise<string> {
     const whole = await makeMusic(folder, 'to-cut.m4a', { seconds: 5, options: ['-c:a', 'aac'] })
@@ -246,6 +279,46 @@ describe('renditions', () => {
       await decodedHash(flac?.playlist ?? '', ['-af', 'aformat=sample_fmts=s16', '-c:a', 'pcm_s24le']),
     )
     for (const { blocks } of rendered.values()) {
+      for (const bytes of blocks.values()) expect(bytes.length).toBeLessThanOrEqual(1 << 20)
+    }
+  }, 60_000)
+
+  test('of an m4a with its index at the end are the same as of any other', async () => {
+    const input = await makeMusic(folder, 'index-last.m4a', { options: ['-c:a', 'aac'] })
+    const bytes = await readFile(input)
+    expect(bytes.indexOf('moov', 0, 'latin1')).toBeGreaterThan(bytes.indexOf('mdat', 0, 'latin1'))
+    const { rendered } = await renderAll(input)
+    expect([...rendered.values()][0]?.plan.method).toBe('copy')
+  }, 60_000)
+
+  test('of a video are its sound', async () => {
+    const input = join(folder, 'film.mp4')
+    await ffmpeg([
+      ...['-f', 'lavfi', '-i', 'testsrc=size=64x64:d=8', '-f', 'lavfi', '-i', 'sine=d=8:sample_rate=44100'],
+      ...['-c:v', 'mpeg4', '-c:a', 'aac', input],
+    ])
+    const { rendered } = await renderAll(input)
+    for (const { rendition } of rendered.values()) expect(rendition.channels).toBe(1)
+  }, 60_000)
+
+  test('of one channel at 8 kHz play', async () => {
+    const options = ['-ac', '1']
+    const { rendered } = await renderAll(
+      await makeMusic(folder, 'telephone.wav', { seconds: 8, sampleRateHz: 8_000, options }),
+    )
+    for (const { rendition } of rendered.values()) expect(rendition).toMatchObject({ channels: 1 })
+  }, 60_000)
+
+  test('of eight channels at 192 kHz and 24 bits are stereo that plays', async () => {
+    const around = 'pan=7.1|FL=c0|FR=c1|FC=c0|LFE=c0|BL=c0|BR=c1|SL=c0|SR=c1'
+    const input = await makeMusic(folder, 'studio.wav', {
+      ...{ seconds: 8, sampleRateHz: 192_000 },
+      options: ['-af', around, '-c:a', 'pcm_s24le'],
+    })
+    const { source, rendered } = await renderAll(input)
+    expect(source).toMatchObject({ channels: 8, sampleRateHz: 192_000, bitsPerSample: 24 })
+    for (const { rendition, blocks } of rendered.values()) {
+      expect(rendition).toMatchObject({ channels: 2, sampleRateHz: 48_000 })
       for (const bytes of blocks.values()) expect(bytes.length).toBeLessThanOrEqual(1 << 20)
     }
   }, 60_000)
