@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { playTrack } from '@hexachord/cli/playing'
 import { makeTemporaryFolder, type TemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
+import { UploadFailed } from '@hexachord/sdk/uploading'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Artist, newArtist } from '../network/artist.ts'
 import { wholeTrackOf } from '../network/node-blocks.ts'
@@ -10,10 +11,12 @@ import { packageFiles, whyMissing } from './debian.ts'
 // Music that people made and gave away, taken from the packages of Debian while the tests run; none of it is kept
 // in this repository. Their copyright files say:
 // - ardentryst, Music/*: 2007-2009 Jordan Trudgett, CC BY-SA 3.0 (Ogg Vorbis, 44.1 kHz)
+// - hyperrogue-music, music/hr-savino-*: Will Savino, CC BY-SA 3.0 (Ogg Vorbis)
 // - asc-music: 2002 Michael Kievernagel, GPL 2 or later (MP3, 22.05 kHz)
 const packages = {
   ardentryst: await packageFiles('ardentryst'),
   'asc-music': await packageFiles('asc-music'),
+  'hyperrogue-music': await packageFiles('hyperrogue-music'),
 }
 const music = 'usr/share/games/ardentryst/Music'
 
@@ -110,4 +113,28 @@ describe('a real recording', () => {
       },
     )
   }
+})
+
+describe('a recording that other decoders read and ffmpeg does not', () => {
+  const files = packages['hyperrogue-music']
+  const run = 'path' in files ? test : test.skip
+  run.each(['ocean', 'ivory', 'caribbean'])(
+    `hr-savino-%s is refused with what its artist can do${whyMissing(files)}`,
+    async (name) => {
+      const folderOf = 'path' in files ? files.path : ''
+      const file = path.join(folderOf, `usr/share/hyperrogue/music/hr-savino-${name}.ogg`)
+      const failure = await artist.upload(file).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      // A newer ffmpeg may well read them: then they are tracks like any other.
+      const decoded = await decodedMs(file).catch(() => undefined)
+      if (decoded !== undefined) expect(failure).toBeUndefined()
+      else {
+        if (!(failure instanceof UploadFailed)) throw failure
+        expect(failure.upload).toMatchObject({ state: 'failed', problem: 'undecodable', track: null })
+        expect(failure.message).toMatch(/save it as FLAC or WAV/)
+      }
+    },
+  )
 })
