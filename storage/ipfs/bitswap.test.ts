@@ -7,7 +7,12 @@ import { cidOf, maximumBlockBytes } from '@hexachord/protocol/cids'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { putSample, sampleBytes } from './compliance/subject.ts'
 import { eventually } from './fixtures/eventually.ts'
-import { type ConnectedIpfs, createEmbeddedIpfs, type EmbeddedIpfsOptions } from './index.ts'
+import {
+  BlockUnavailable,
+  type ConnectedIpfs,
+  createEmbeddedIpfs,
+  type EmbeddedIpfsOptions,
+} from './index.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 
@@ -100,6 +105,19 @@ describe('bitswap between embedded nodes', () => {
     const cids = await Promise.all(seeds.map((seed) => putSample(source, seed, maximumBlockBytes)))
     await Promise.all(cids.map((cid) => taker.fetch(cid, { signal: signal() })))
     expect(await taker.usage()).toEqual({ blocks: 24, bytes: 24 * maximumBlockBytes })
+  }, 60_000)
+
+  test('carries nothing that the operator of its source refuses, from the moment on in which he does', async () => {
+    const refused = new Set<string>()
+    const source = await startMember('source', { isDenied: (cid) => refused.has(cid) })
+    const taker = await startMember('taker', { peerTimeoutMs: 1_000 })
+    await allConnected()
+    const cids = await Promise.all(['one', 'two'].map((seed) => putSample(source, seed)))
+    const [one = '', two = ''] = cids
+    refused.add(one)
+    await expect(taker.fetch(one, { signal: signal() })).rejects.toBeInstanceOf(BlockUnavailable)
+    await taker.fetch(two, { signal: signal() })
+    expect(await source.has(one)).toBe(true)
   }, 60_000)
 
   test('goes on to the next peer when one has not got the block', async () => {
