@@ -4,7 +4,7 @@ import { inspectTrack } from '@hexachord/storage/tracks'
 import pLimit from 'p-limit'
 import { importTrack, isCarried } from '../importing/index.ts'
 import { recipe } from '../reusing/index.ts'
-import { SourceError } from '../transcoding/index.ts'
+import { SourceError, saveAnew } from '../transcoding/index.ts'
 import { isBeingProcessed, isDiskFull, type Upload, WrongState } from '../uploads/index.ts'
 import { assembleManifest } from './assemble-manifest.ts'
 import { createBlockRecorder } from './block-recorder.ts'
@@ -115,7 +115,8 @@ async function completeTrack(work: Work, signal: AbortSignal): Promise<void> {
   const { id, uploads, ipfs, recorder, now } = work
   const upload = currentUpload(work)
   const bytes = assembleManifest(upload)
-  if (bytes === undefined) throw new SourceError('undecodable', 'no rendition could be made of the file')
+  if (bytes === undefined)
+    throw new SourceError('undecodable', `no rendition could be made of the file: ${saveAnew}`)
   const manifest = await recorder.store(bytes, 'dag-json')
   recorder.flush()
   const roots = new Map(uploads.blocks(id, 0, Number.MAX_SAFE_INTEGER).map(({ cid, root }) => [cid, root]))

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { inputOptions, inputUrl } from './input-options.ts'
 import { ProgramFailed, ProgramMissing } from './process-errors.ts'
 import { runProgram } from './run-program.ts'
-import { SourceError } from './source-error.ts'
+import { SourceError, saveAnew } from './source-error.ts'
 import { missingWavBytes } from './wav-length.ts'
 
 /** What a file holds, as its container and first frames tell. */
@@ -186,9 +186,6 @@ async function sourceErrorOf(path: string, cause: ProgramFailed): Promise<Source
   }
   return new SourceError('notAudio', 'the file is not audio', { cause })
 }
-
-/** Other decoders may read what ffmpeg does not: then the artist has the music all the same. */
-const saveAnew = 'if it plays elsewhere, save it as FLAC or WAV in the program that plays it, and send that'
 
 const signatures = ['OggS', 'fLaC', 'RIFF', 'RF64', 'FORM', 'ID3', 'wvpk', 'MAC ', 'caff']
 

@@ -21,3 +21,7 @@ export class SourceError extends Error {
     this.problem = problem
   }
 }
+
+/** Other decoders may read what ffmpeg does not: then the artist has the music all the same. */
+export const saveAnew =
+  'if it plays elsewhere, save it as FLAC or WAV in the program that plays it, and send that'
