@@ -9,6 +9,7 @@ import { SourceError } from '../transcoding/index.ts'
 import type { Upload, UploadRendition } from '../uploads/index.ts'
 import { withCarOnDisk } from './car-on-disk.ts'
 import { checkContents } from './check-contents.ts'
+import { checkSound } from './check-sound.ts'
 
 /** Of a file that holds a whole track already (https://www.iana.org/assignments/media-types). */
 export const carType = 'application/vnd.ipld.car'
@@ -22,8 +23,8 @@ const storesAtOnce = 4
 
 /**
  * Takes a track that was made elsewhere out of a CAR: the same blocks, hence the same names, and nothing is encoded.
- * All of the file is checked before anything of it is stored: hashes, completeness, lengths, that the sound is sound
- * and as long as the manifest says, pictures, the author's limit. A file that is refused is deleted at once.
+ * All of the file is checked before anything of it is stored: hashes, completeness, lengths, that the sound is sound,
+ * can be decoded, and is as long as the manifest says, pictures, the author's limit. A file that is refused is deleted at once.
  * @throws SourceError when the file is refused, which trying again will not change
  */
 export async function importTrack(work: Work, signal: AbortSignal): Promise<void> {
@@ -36,6 +37,7 @@ export async function importTrack(work: Work, signal: AbortSignal): Promise<void
       })
       checkSize(found, currentUpload(work))
       await checkContents(found.track, found.block, signal)
+      await checkSound(found.track.renditions, found.block, work, signal)
       await store(work, found, signal)
     })
   } catch (error) {
