@@ -2,12 +2,11 @@ import type { Logger } from '@hexachord/platform/process'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import pLimit from 'p-limit'
-import { abortable } from '../abortable.ts'
 import type { BlockStore } from '../block-store.ts'
 import { BlockUnavailable, ListenFailed, type RegisteredPeer } from '../ipfs-node.ts'
 import { BlockSource } from './block-source.ts'
 import { startHeliaBitswap } from './helia-bitswap.ts'
+import { inTurn } from './in-turn.ts'
 import { createNetwork, wantsInFlight } from './network.ts'
 import { keepConnected } from './redial.ts'
 
@@ -60,7 +59,6 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
   }
 
   const closing = new AbortController()
-  const limit = pLimit(wantsInFlight)
   const silentSince = new Map<string, number>()
   const connectedPeers = () => [...new Set(libp2p.getPeers().map(String))]
 
@@ -129,14 +127,7 @@ export async function startBitswap(options: BitswapOptions): Promise<Bitswap> {
   return {
     addresses: () => libp2p.getMultiaddrs().map(String),
     connectedPeers,
-    async request(cid, prefer, signal) {
-      const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
-      const turn = limit(async () => {
-        either.throwIfAborted()
-        return request(cid, prefer, either)
-      })
-      return abortable(turn, either)
-    },
+    request: inTurn(request, { atOnce: wantsInFlight, closing: closing.signal }),
     async close() {
       closing.abort(new DOMException('the node is closing', 'AbortError'))
       await redialling.close()

@@ -1,7 +1,6 @@
 import type { Logger } from '@hexachord/platform/process'
 import { multiaddr } from '@multiformats/multiaddr'
-import pLimit from 'p-limit'
-import { abortable } from '../abortable.ts'
+import { inTurn } from '../bitswap/in-turn.ts'
 import type { Bitswap } from '../bitswap/index.ts'
 import { isPlainTcp } from '../bitswap/plain-tcp.ts'
 import { keepConnected } from '../bitswap/redial.ts'
@@ -38,7 +37,6 @@ export function joinSwarm(options: {
   const { rpc } = kubo
   const self = options.identity.peerId
   const allowPeer = (peerId: string) => peerId !== self && options.allowPeer(peerId)
-  const limit = pLimit(wantsInFlight)
   const closing = new AbortController()
   let identity = options.identity
   let connected: ReadonlySet<string> = new Set()
@@ -110,14 +108,7 @@ export function joinSwarm(options: {
     addresses: () =>
       (announce.length > 0 ? announce : identity.addresses).flatMap((text) => dialable(text, self)),
     connectedPeers: () => [...connected],
-    async request(cid, prefer, signal) {
-      const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
-      const turn = limit(async () => {
-        either.throwIfAborted()
-        return request(cid, prefer, either)
-      })
-      return abortable(turn, either)
-    },
+    request: inTurn(request, { atOnce: wantsInFlight, closing: closing.signal }),
     async close() {
       closing.abort(new DOMException('the node is closing', 'AbortError'))
       await redialling.close()
