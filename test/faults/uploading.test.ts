@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { UploadAnswer } from '@hexachord/protocol/rest'
 import type { SavedUpload } from '@hexachord/sdk/uploading'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { type Artist, newArtist } from '../network/artist.ts'
 import { makeRecording } from '../network/recordings.ts'
@@ -14,14 +14,16 @@ const creator = 'creator-node'
 const seconds = 45
 let network: FaultNetwork
 let artist: Artist
-/** Eight megabytes: two requests of our client. */
+/** Eight megabytes: two requests of our client. Another one for each test, since the node knows again what it has made. */
 let song: string
 
 beforeAll(async () => {
   network = await startFaultNetwork({ contentServices: 2 })
   artist = await newArtist(network)
-  song = await makeRecording(network.folder, { name: 'long', seconds, format: 'wav' })
 }, 120_000)
+beforeEach(async () => {
+  song = await makeRecording(network.folder, { name: 'long', seconds, format: 'wav' })
+})
 afterAll(() => network?.close())
 
 async function killAndReturn(name: string): Promise<void> {
