@@ -61,6 +61,8 @@ export async function askBucket(asking: Asking, bucket: number): Promise<HeldTra
         `${asking.peer.endpoint} lists more than ${bucketLimit} tracks in bucket ${bucket}`,
       )
     }
+    if (page.next?.isWellFormed() === false)
+      throw new PeerFailed(`${asking.peer.endpoint} gives a cursor that is no text`)
     after = page.next
   }
   return items

@@ -27,6 +27,8 @@ export function decodeRevert(data: string, interfaces: readonly Interface[]): st
   } catch (error) {
     // The data begins like a known error and does not go on like one.
     if (isError(error, 'BUFFER_OVERRUN') || isError(error, 'INVALID_ARGUMENT')) return unknownError(data)
+    // ethers wraps what is wrong with text that is not UTF-8.
+    if (error instanceof Error && error.message.startsWith('deferred error')) return unknownError(data)
     throw error
   }
 }
