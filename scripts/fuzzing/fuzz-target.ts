@@ -24,7 +24,7 @@ export type TargetReport = {
 }
 
 /** Processor time of one case; the slowest honest one takes a tenth. */
-const mostCpuMs = 1_500
+const defaultMostCpuMs = 1_500
 /** By how much the process may grow in one case: far above 3 MiB of input, far below what a length field can claim. */
 const mostGrowthKb = 384 * 1024
 
@@ -37,22 +37,23 @@ export function inputOf(target: Target, seed: number, number: number): Input {
 }
 
 /** Runs cases until one fails.
- * @param options.goesOn asked before each case with its number */
+ * @param options.goesOn asked before each case with its number
+ * @param options.mostCpuMs processor time that a case may take. @default 1.5 s */
 export async function fuzzTarget(
   target: Target,
-  options: { seed: number; from?: number; goesOn: (number: number) => boolean },
+  options: { seed: number; from?: number; mostCpuMs?: number; goesOn: (number: number) => boolean },
 ): Promise<TargetReport> {
-  const { seed, from = 0, goesOn } = options
+  const { seed, from = 0, mostCpuMs = defaultMostCpuMs, goesOn } = options
   let accepted = 0
   let number = from
   for (; goesOn(number); number++) {
     const input = inputOf(target, seed, number)
-    const outcome = await tryInput(target, input)
+    const outcome = await tryInput(target, input, mostCpuMs)
     if (outcome === 'accepted') accepted += 1
     const problem = typeof outcome === 'object' ? outcome.problem : wrongRefusal(target, number, outcome)
     if (problem === undefined) continue
     const smallest = await minimise(input, async (smaller) => {
-      const again = await tryInput(target, smaller)
+      const again = await tryInput(target, smaller, mostCpuMs)
       return typeof again === 'object' && kindOf(again.problem) === kindOf(problem)
     })
     return {
@@ -67,7 +68,7 @@ export async function fuzzTarget(
 
 type Outcome = 'accepted' | 'refused' | { problem: string }
 
-async function tryInput(target: Target, input: Input): Promise<Outcome> {
+async function tryInput(target: Target, input: Input, mostCpuMs: number): Promise<Outcome> {
   const before = { cpu: process.threadCpuUsage(), kb: process.resourceUsage().maxRSS }
   const outcome = await readInput(target, input)
   const { user, system } = process.threadCpuUsage(before.cpu)

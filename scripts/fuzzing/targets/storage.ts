@@ -120,7 +120,7 @@ export async function targets(): Promise<readonly Target[]> {
       // Nobody is sent into a private network, however its address is written.
       read(text) {
         if (!isDialable(text, false)) return
-        const [, , host = ''] = text.split('/')
+        const [, host = ''] = text.split('/').filter((part) => part !== '')
         assert.ok(isPublicAddress(host), `${text} leads to ${host}`)
       },
     }),
