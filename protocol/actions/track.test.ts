@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Json } from '../canonical/index.ts'
 import { cidOf } from '../cids/index.ts'
 import { subjectOf } from '../names/index.ts'
 import type { Operator } from '../operators/index.ts'
@@ -13,6 +14,13 @@ import {
   trackContent,
 } from './fixtures/index.ts'
 import { kinds, subjectKey } from './index.ts'
+
+/** Of another size, or made of other bytes. */
+const falseClaims: Record<string, Json>[] = [
+  { storageRoot: `0x${'77'.repeat(32)}` },
+  { leafCount: 1 },
+  { byteLength: 1 },
+]
 
 describe('a track', () => {
   test('is applied with receipts of two operators, and not with fewer', async () => {
@@ -54,6 +62,15 @@ describe('a track', () => {
     }
   })
 
+  test('is rejected when it claims another storage root or size than its operators have signed', async () => {
+    const { apply } = memoryIndex()
+    const receipts = [await receiptBy(0), await receiptBy(1)]
+    for (const claim of falseClaims) {
+      const { verdict } = apply(kinds.track.number, track, trackContent(receipts, claim))
+      expect(verdict.verdict).toBe('invalidReceipt')
+    }
+  })
+
   test('does not count two operators of one controller as two', async () => {
     const [first, second, third] = operators as [Operator, Operator, Operator]
     const { apply } = memoryIndex([first, { ...second, controller: first.controller }, third])
@@ -68,6 +85,10 @@ describe('a track', () => {
     const other = await cidOf(new Uint8Array([3]), 'dag-json')
     const swapped = apply(kinds.track.number, track, trackContent([], { prev, manifest: other }))
     expect(swapped.verdict.verdict).toBe('missingReceipts')
+    for (const claim of [...falseClaims, { durationMs: 1 }]) {
+      const claimed = apply(kinds.track.number, track, trackContent([], { prev, ...claim }))
+      expect(claimed.verdict.verdict).toBe('missingReceipts')
+    }
     const renamed = apply(kinds.track.number, track, trackContent([], { prev, title: 'Ut queant laxis' }))
     expect(renamed.verdict.verdict).toBe('applied')
     expect(state.get(subjectKey(track))).toMatchObject({

@@ -45,6 +45,9 @@ export const trackContentSchema = z.strictObject({
 })
 export type TrackContent = z.infer<typeof trackContentSchema>
 
+/** What an action says of the audio. Without receipts all of it stays as it was. */
+const audioFields = ['manifest', 'storageRoot', 'leafCount', 'byteLength', 'durationMs'] as const
+
 /** Publishes a track, or replaces what was published under its number. New audio is accepted only with
  * receipts of the operators that are to hold it, so that nobody owes storage for a claim. */
 export const trackKind: Kind<TrackContent> = {
@@ -56,12 +59,9 @@ export const trackKind: Kind<TrackContent> = {
     if (numberOf(action.subject) === userNumber || (before && before.kind !== 'track')) {
       return reject('wrongSubject', 'this number is not free for a track')
     }
-    const sameAudio =
-      before !== undefined &&
-      !before.deleted &&
-      before.body.manifest === content.manifest &&
-      before.body.storageRoot === content.storageRoot
-    if (!sameAudio || content.receipts.length > 0) {
+    const hasSameAudio =
+      before !== undefined && audioFields.every((name) => before.body[name] === content[name])
+    if (!hasSameAudio || content.receipts.length > 0) {
       const refusal = checkReceipts(input)
       if (refusal) return refusal
     }

@@ -135,6 +135,7 @@ async function history(): Promise<ScriptedBlock[]> {
   chain.act(ana, song, 'playlist', { title: 'A track already' })
 
   chain.block(22)
+  chain.act(ana, song, 'track', { ...words, ...take, durationMs: 1, receipts: [] })
   chain.write(ana, song, 'track', { ...words, ...take, title: 'Übung №2', tags: ['étude'], receipts: [] })
   chain.write(ana, profileOf(ana), 'rotate', { controller: anasPhone, recovery: anasNotary })
   chain.act(ana, song, 'delete', {})

@@ -25,6 +25,7 @@ type Content = Partial<Audio> & {
   remove?: string[]
   add?: { track: string; at?: number }[]
   track?: string
+  durationMs?: number
   receipts?: Receipt[]
 }
 type Body = Partial<Audio> & {
@@ -32,6 +33,7 @@ type Body = Partial<Audio> & {
   title?: string
   tracks?: string[]
   track?: string
+  durationMs?: number
   operators?: string[] | undefined
 }
 type Entity = { kind: string; digest: string; createdAtMs: number; deleted: boolean; body: Body }
@@ -182,7 +184,9 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
       return tracks.length > 2000 ? 'listTooLong' : [change('playlist', { ...body, tracks })]
     }
     const { receipts = [], ...body } = fields
-    const same = before?.body.manifest === body.manifest && before?.body.storageRoot === body.storageRoot
+    const audioOf = ({ manifest, storageRoot, leafCount, byteLength, durationMs }: Body) =>
+      [manifest, storageRoot, leafCount, byteLength, durationMs].join(' ')
+    const same = before !== undefined && audioOf(before.body) === audioOf(body)
     const refusal = same && receipts.length === 0 ? undefined : refusalOf(receipts, body, action, block)
     if (refusal !== undefined) return refusal
     const operators = receipts.map(({ operator }) => operator)

@@ -91,7 +91,9 @@ async function publishOnce(
 }
 
 function hasSameAudio(before: Track | undefined, made: UploadAnswer['track']): boolean {
-  return made !== null && before?.manifest === made.manifest && before.storageRoot === made.storageRoot
+  if (before === undefined || made === null) return false
+  const names = ['manifest', 'storageRoot', 'leafCount', 'byteLength', 'durationMs'] as const
+  return names.every((name) => before[name] === made[name])
 }
 
 function inAction({ operator, blockNumber, validUntil, signature }: UploadAnswer['receipts'][number]) {
