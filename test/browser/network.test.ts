@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Track } from '@hexachord/protocol/rest'
-import { makeTemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
+import { eventually, makeTemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { newArtist } from '../network/artist.ts'
 import { makeRecording } from '../network/recordings.ts'
@@ -69,11 +69,14 @@ describe('a track of the network in Chromium', () => {
       })
       expect(published.sent.at(-1)).toBe(bytes.length)
       expect(published.states.at(-1)).toBe('ready')
-      const answer = await fetch(`${discovery}/v1/tracks/${published.track}`)
-      expect(await answer.json()).toMatchObject({
-        title: 'Chosen',
-        holders: Array(3).fill(expect.anything()),
+      const read = async () => (await fetch(`${discovery}/v1/tracks/${published.track}`)).json()
+      // One that is slow to answer is listed when discovery asks again.
+      const found = await eventually(read as () => Promise<Track>, {
+        describe: 'the track with all its holders',
+        until: ({ holders }) => holders.length === 3,
+        deadlineMs: 30_000,
       })
+      expect(found).toMatchObject({ title: 'Chosen', id: published.track })
     } finally {
       await folder.remove()
     }
