@@ -5,9 +5,9 @@ import { hashSchema } from '../names/index.ts'
 /** Blocks of the largest file that an original may be: as many as one list block of 1 MiB names. */
 const maximumBlocks = 12_000
 
-/** Visible and harmless as the name of a saved file: no path, and nothing that a terminal or a header would obey. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it keeps out
-const filenamePattern = /^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f]+$/
+/** Visible and harmless as the name of a saved file: no path, and nothing that a terminal or a header would obey.
+ * Unlike others, the class Cc is the same in every version of Unicode. */
+const filenamePattern = /^(?!\.{1,2}$)[^/\\\p{Cc}]+$/u
 
 /** The file as the artist sent it, for whoever wants more than renditions. */
 export const originalSchema = z.strictObject({
@@ -44,7 +44,6 @@ export type LoadedOriginal = OriginalList & { readonly cid: string; readonly byt
 /** A name that a manifest takes, from whatever a client calls its file: its last part, without what is no letter. */
 export function originalFilename(name: string): string {
   const last = name.toWellFormed().split(/[/\\]/).at(-1) ?? ''
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what goes
-  const visible = last.replaceAll(/[\u0000-\u001f\u007f]/g, '').slice(0, 255)
+  const visible = last.replaceAll(/\p{Cc}/gu, '').slice(0, 255)
   return filenamePattern.test(visible.toWellFormed()) ? visible.toWellFormed() : 'original'
 }
