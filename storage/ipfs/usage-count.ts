@@ -13,24 +13,35 @@ export type UsageCount = {
   during(cid: string, work: () => Promise<Usage>): Promise<void>
 }
 
-type Shard = { sum: Usage | undefined; changing: number; changes: number }
+type Shard = {
+  sum: Usage | undefined
+  /** Changes under way, and those that have ended. */
+  changing: number
+  changes: number
+  /** Resolves when no change is under way any more; there while one is. */
+  rest: PromiseWithResolvers<void> | undefined
+}
 
 /** Shards read side by side; the disk, not this, is the limit. */
 const countConcurrency = 8
 
-export function createUsageCount(files: BlockFiles): UsageCount {
+export function createUsageCount(
+  files: Pick<BlockFiles, 'shards' | 'shardOf' | 'list' | 'stat'>,
+): UsageCount {
   const shards = new Map<string, Shard>(
-    files.shards.map((name) => [name, { sum: undefined, changing: 0, changes: 0 }]),
+    files.shards.map((name) => [name, { sum: undefined, changing: 0, changes: 0, rest: undefined }]),
   )
   let counting: Promise<void> | undefined
 
   async function countShard(name: string, shard: Shard): Promise<void> {
     while (shard.sum === undefined) {
+      // Looking again and again instead would keep the change from ever ending: no disk is asked for the names in a
+      // directory that is not there yet, so the process would do nothing else any more.
+      await shard.rest?.promise
       const { changes } = shard
-      const quiet = shard.changing === 0
       const sum = await sumOf(files, name)
       // A block that came or went meanwhile may or may not be in the sum.
-      if (quiet && shard.changing === 0 && shard.changes === changes) shard.sum = sum
+      if (shard.changing === 0 && shard.changes === changes) shard.sum = sum
     }
   }
 
@@ -51,6 +62,7 @@ export function createUsageCount(files: BlockFiles): UsageCount {
       const shard = shards.get(files.shardOf(cid))
       if (shard === undefined) throw new TypeError(`${cid} belongs into no shard`)
       shard.changing += 1
+      shard.rest ??= Promise.withResolvers()
       try {
         const change = await work()
         shard.sum &&= add(shard.sum, change)
@@ -61,12 +73,16 @@ export function createUsageCount(files: BlockFiles): UsageCount {
       } finally {
         shard.changing -= 1
         shard.changes += 1
+        if (shard.changing === 0) {
+          shard.rest.resolve()
+          shard.rest = undefined
+        }
       }
     },
   }
 }
 
-async function sumOf(files: BlockFiles, shard: string): Promise<Usage> {
+async function sumOf(files: Pick<BlockFiles, 'list' | 'stat'>, shard: string): Promise<Usage> {
   const sum = { blocks: 0, bytes: 0 }
   for (const cid of await files.list(shard)) {
     const found = await files.stat(cid)
