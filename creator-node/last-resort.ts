@@ -1,7 +1,6 @@
 import type { GuardedFetch } from '@hexachord/platform/http'
-import { createRetriever } from '@hexachord/protocol/retrieval'
 import type { Catalogue } from '@hexachord/storage/catalogue'
-import { gatewaySource } from '@hexachord/storage/tracks'
+import { createNodeRetriever, gatewaySource } from '@hexachord/storage/tracks'
 
 /** Operators that are asked for one block: those with the most room have the most blocks. */
 const asked = 8
@@ -15,9 +14,8 @@ export function lastResort(options: {
   catalogue: Pick<Catalogue, 'operators'>
   fetch: GuardedFetch
 }): (cid: string, signal: AbortSignal) => Promise<Uint8Array> {
-  const retriever = createRetriever({
+  const retriever = createNodeRetriever({
     fetch: options.fetch,
-    now: () => performance.now(),
     timeoutMs,
     sources: () =>
       [...options.catalogue.operators().values()]

@@ -1,11 +1,17 @@
 import type { GuardedFetch } from '@hexachord/platform/http'
 import type { Sqlite } from '@hexachord/platform/sqlite'
 import type { Address } from '@hexachord/protocol/names'
-import { createRetriever, type Source } from '@hexachord/protocol/retrieval'
+import type { Source } from '@hexachord/protocol/retrieval'
 import { type Catalogue, type LiveTrack, liveTrack } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { peerIdFromHex } from '@hexachord/storage/peers'
-import { bitswapSource, gatewaySource, inspectTrack, pullTrack } from '@hexachord/storage/tracks'
+import {
+  bitswapSource,
+  createNodeRetriever,
+  gatewaySource,
+  inspectTrack,
+  pullTrack,
+} from '@hexachord/storage/tracks'
 import type { KnownCopies } from '../copies/index.ts'
 import type { OfferStore, Room } from '../offers/index.ts'
 import type { IssueReceipt, ReceiptStore } from '../receipts/index.ts'
@@ -58,11 +64,7 @@ export async function repair(
     throw new NoRoom(`${byteLength} bytes are wanted, ${Math.max(0, free)} are free`)
   }
   const sources = track === undefined ? [] : sourcesOf(track, dependencies)
-  const retriever = createRetriever({
-    fetch: dependencies.fetch,
-    now: () => performance.now(),
-    sources: () => sources,
-  })
+  const retriever = createNodeRetriever({ fetch: dependencies.fetch, sources: () => sources })
   const { roots } = await pullTrack({
     ipfs,
     retriever,

@@ -5,7 +5,7 @@ import { CidError } from '@hexachord/protocol/cids'
 import { ManifestError } from '@hexachord/protocol/manifests'
 import type { Address } from '@hexachord/protocol/names'
 import type { BlockList } from '@hexachord/protocol/offers'
-import { createRetriever, type Retriever } from '@hexachord/protocol/retrieval'
+import type { Retriever } from '@hexachord/protocol/retrieval'
 import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
@@ -13,6 +13,7 @@ import { type NodeClient, peerIdFromHex } from '@hexachord/storage/peers'
 import { explain, type Takedowns } from '@hexachord/storage/takedowns'
 import {
   bitswapSource,
+  createNodeRetriever,
   gatewaySource,
   IncompleteTrack,
   type InspectedTrack,
@@ -220,9 +221,8 @@ async function inspect(
 function retrieverFor(lease: Lease, { catalogue, fetch, ipfs, self }: PullDependencies): Retriever {
   const asking = catalogue.operators().get(lease.operator)
   const askingPeer = asking && peerIdFromHex(asking.peerId)
-  return createRetriever({
+  return createNodeRetriever({
     fetch,
-    now: () => performance.now(),
     sources: () => [
       gatewaySource(new URL(lease.source).origin),
       ...(askingPeer === undefined ? [] : [bitswapSource(ipfs, [askingPeer], 1)]),

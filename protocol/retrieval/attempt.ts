@@ -1,8 +1,11 @@
-import { CidMismatch, maximumBlockBytes, verifyBlock } from '../cids/index.ts'
+import { CidMismatch, maximumBlockBytes } from '../cids/index.ts'
 import type { FaultKind, Source } from './source.ts'
 
 /** The part of `fetch` that retrieval uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+/** Checks a block against its name. @throws CidMismatch */
+export type Verify = (cid: string, bytes: Uint8Array) => void | Promise<void>
 
 /** Why one source did not give one block. */
 export class AttemptFailed extends Error {
@@ -18,15 +21,22 @@ export class AttemptFailed extends Error {
   }
 }
 
+const tooLate = new DOMException('the source took too long', 'TimeoutError')
+
 /** Asks one source for one block and checks it.
  * @throws AttemptFailed, and the signal's reason when it is aborted */
 export async function attempt(
   source: Source,
   cid: string,
-  options: { readonly fetch: Fetch; readonly signal: AbortSignal; readonly timeoutMs: number },
+  options: {
+    readonly fetch: Fetch
+    readonly verify: Verify
+    readonly signal: AbortSignal
+    readonly timeoutMs: number
+  },
 ): Promise<Uint8Array> {
   const deadline = new AbortController()
-  const timer = setTimeout(() => deadline.abort(), options.timeoutMs)
+  const timer = setTimeout(() => deadline.abort(tooLate), options.timeoutMs)
   const signal = AbortSignal.any([options.signal, deadline.signal])
   try {
     const bytes = await untilAborted(
@@ -34,20 +44,21 @@ export async function attempt(
       signal,
     )
     if (bytes.length > maximumBlockBytes) throw tooLarge()
-    await verifyBlock(cid, bytes)
+    await options.verify(cid, bytes)
     return bytes
   } catch (error) {
+    const late = deadline.signal.aborted
+    // What still runs for this attempt has nobody left to give its bytes to.
+    deadline.abort(error)
     options.signal.throwIfAborted()
     if (error instanceof AttemptFailed) throw error
     if (error instanceof CidMismatch) throw new AttemptFailed('lied', 'it sent other bytes', { cause: error })
-    if (deadline.signal.aborted) {
+    if (late) {
       throw new AttemptFailed('timed-out', `no block within ${options.timeoutMs} ms`, { cause: error })
     }
     throw new AttemptFailed('unreachable', reasonOf(error), { cause: error })
   } finally {
     clearTimeout(timer)
-    // What still runs for this attempt has nobody left to give its bytes to.
-    deadline.abort()
   }
 }
 

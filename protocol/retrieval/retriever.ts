@@ -1,5 +1,5 @@
-import { parseCid } from '../cids/index.ts'
-import { AttemptFailed, attempt, type Fetch } from './attempt.ts'
+import { parseCid, verifyBlock } from '../cids/index.ts'
+import { AttemptFailed, attempt, type Fetch, type Verify } from './attempt.ts'
 import { type Fault, RetrievalFailed, type Source } from './source.ts'
 import { createStandings, type Quality } from './standings.ts'
 
@@ -9,6 +9,8 @@ export type RetrieverOptions = {
   readonly now: () => number
   /** Who may hold what is asked for, asked anew for each block. */
   readonly sources: () => readonly Source[]
+  /** @default verifyBlock, by WebCrypto, which browsers have, too */
+  readonly verify?: Verify
   /** Longest that one source may take for one block, in ms. @default 20_000 (1 MiB at 0.5 Mbit/s) */
   readonly timeoutMs?: number
   /** A further source is asked when the first has not answered after the 95th percentile of recent
@@ -49,13 +51,13 @@ const maximumAtOnce = 3
 
 /** Retrieval that believes nobody. It remembers who is fast, who fails and who lied for as long as it lives. */
 export function createRetriever(options: RetrieverOptions): Retriever {
-  const { fetch, now, sources, timeoutMs = 20_000, hedgeAfterMs = 1_000 } = options
+  const { fetch, now, sources, verify = verifyBlock, timeoutMs = 20_000, hedgeAfterMs = 1_000 } = options
   const standings = createStandings(now)
 
   async function ask(source: Source, cid: string, signal: AbortSignal): Promise<Outcome> {
     const start = now()
     try {
-      const bytes = await attempt(source, cid, { fetch, signal, timeoutMs })
+      const bytes = await attempt(source, cid, { fetch, verify, signal, timeoutMs })
       standings.succeeded(source.id, now() - start)
       return { source, bytes }
     } catch (error) {

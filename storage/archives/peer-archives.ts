@@ -7,8 +7,7 @@ import {
   partsOf,
 } from '@hexachord/protocol/archives'
 import { listOf } from '@hexachord/protocol/rest'
-import { createRetriever } from '@hexachord/protocol/retrieval'
-import { gatewaySource } from '../tracks/index.ts'
+import { createNodeRetriever, gatewaySource } from '../tracks/index.ts'
 
 const listSchema = listOf(archiveEntrySchema)
 const listTimeoutMs = 8_000
@@ -40,9 +39,8 @@ export async function* blocksFromPeers(
   origins: readonly string[],
   { fetch, signal }: { fetch: GuardedFetch; signal: AbortSignal },
 ): AsyncGenerator<ArchivedBlock, void, undefined> {
-  const retriever = createRetriever({
+  const retriever = createNodeRetriever({
     fetch,
-    now: () => performance.now(),
     sources: () => origins.map((origin) => gatewaySource(origin)),
   })
   const block = async (cid: string) => (await retriever.retrieve(cid, { signal })).bytes

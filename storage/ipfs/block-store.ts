@@ -54,14 +54,14 @@ export function createBlockStore(options: {
   }
 
   async function writeBlock(cid: string, bytes: Uint8Array): Promise<void> {
-    const present = await readable(cid)
-    // The same name is no proof that the disk still holds the same bytes; a put must not vouch for a rotten copy.
-    if (present !== null && Buffer.compare(present, bytes) === 0) {
-      await files.renew(cid, now())
-      return
-    }
     await count.during(cid, async () => {
       const before = await files.stat(cid)
+      // The same name is no proof that the disk still holds the same bytes; a put must not vouch for a rotten copy.
+      const present = before === null ? null : await readable(cid)
+      if (present !== null && Buffer.compare(present, bytes) === 0) {
+        await files.renew(cid, now())
+        return { blocks: 0, bytes: 0 }
+      }
       await files.write(cid, bytes)
       return { blocks: before === null ? 1 : 0, bytes: bytes.length - (before?.bytes ?? 0) }
     })

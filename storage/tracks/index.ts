@@ -7,6 +7,7 @@ export {
   loadLocalTrack,
   type TrackBlock,
 } from './inspect-track.ts'
+export { createNodeRetriever } from './node-retriever.ts'
 export { getOrRetrieve, type PulledBlock, pullTrack, TrackTooLarge } from './pull-track.ts'
 export { receiptRoutes } from './receipt-routes.ts'
 export { type Replication, replicationNow } from './replication.ts'

@@ -3,9 +3,8 @@ import { join } from 'node:path'
 import { createGuardedFetch } from '@hexachord/platform/http'
 import { createLogger } from '@hexachord/platform/process'
 import { openSqlite } from '@hexachord/platform/sqlite'
-import { createRetriever } from '@hexachord/protocol/retrieval'
 import { createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
-import { gatewaySource, inspectTrack, pullTrack } from '@hexachord/storage/tracks'
+import { createNodeRetriever, gatewaySource, inspectTrack, pullTrack } from '@hexachord/storage/tracks'
 
 const leaseMs = 3_600_000
 
@@ -28,7 +27,7 @@ export async function openVerifiedStore(
   const ipfs = await createEmbeddedIpfs({ directory: folder, database, bitswap: false, logger })
   const fetch = createGuardedFetch({ allowPrivateAddresses: true })
   const sources = origins.map((origin) => gatewaySource(origin))
-  const retriever = createRetriever({ fetch, now: () => performance.now(), sources: () => sources })
+  const retriever = createNodeRetriever({ fetch, sources: () => sources })
   return {
     async bring(manifest, byteLimit) {
       const { roots } = await pullTrack({
