@@ -63,6 +63,8 @@ describe('a rendition that was begun before its file was probed', () => {
     const [plan] = planRenditions(source)
     const claimed = await foreseen.claim(source, plan)
     expect(claimed?.plan).toBe(plan)
+    await claimed?.audible
+    expect(listed.length).toBeGreaterThan(0)
     const rendition = await claimed?.finish(never)
     expect(rendition?.segments).toHaveLength(3)
     expect(listed).toHaveLength(4)
@@ -89,6 +91,8 @@ describe('a rendition that was begun before its file was probed', () => {
     const foreseen = foreseeRendition(work, never)
     await foreseen.begun
     expect(slots.counts()).toEqual({ running: 1, waiting: 1 })
+    const claimed = await foreseen.claim(source, planRenditions(source)[0])
+    await claimed?.audible
     await foreseen.drop()
     busy.resolve()
     await other

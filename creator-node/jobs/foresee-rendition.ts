@@ -25,7 +25,12 @@ export type Foreseen = {
   drop(): Promise<void>
 }
 
-export type Claimed = { readonly plan: RenditionPlan; finish(signal: AbortSignal): Promise<Rendition> }
+export type Claimed = {
+  readonly plan: RenditionPlan
+  /** Resolves once a segment of it is stored. Also where that is not waited for: it has ended, or has no core yet. */
+  readonly audible: Promise<void>
+  finish(signal: AbortSignal): Promise<Rendition>
+}
 
 /** The file turned out to be another than it seemed, or none at all. */
 class NotAsForeseen extends Error {
@@ -39,6 +44,7 @@ export function foreseeRendition(work: Work, outer: AbortSignal): Foreseen {
   const duration = Promise.withResolvers<number>()
   duration.promise.catch(() => undefined)
   let name = ''
+  const { promise: audible, resolve: onAudible } = Promise.withResolvers<void>()
   let begun: { plan: RenditionPlan; rendition: Promise<Rendition> } | undefined
 
   async function begin(): Promise<void> {
@@ -56,16 +62,20 @@ export function foreseeRendition(work: Work, outer: AbortSignal): Foreseen {
         timeoutMs: ffmpegTimeoutMs(maximumDurationMs),
         store: (bytes) => work.recorder.store(bytes, 'raw', duration.promise),
         onStart,
-        onProgress: (soFar) => work.recorder.progress(name, soFar),
+        onProgress(soFar) {
+          work.recorder.progress(name, soFar)
+          onAudible()
+        },
       }),
     )
     begun = { plan, rendition }
     // Whoever claims it awaits it, too, and meets what went wrong.
     const ended = rendition.then(
-      () => undefined,
-      () => undefined,
+      () => onAudible(),
+      () => onAudible(),
     )
     if (work.slots.counts().waiting === 0) await Promise.race([started, ended])
+    else onAudible()
   }
 
   async function drop(): Promise<void> {
@@ -91,6 +101,7 @@ export function foreseeRendition(work: Work, outer: AbortSignal): Foreseen {
       const { rendition } = begun
       return {
         plan,
+        audible,
         async finish(signal) {
           const stop = () => dropped.abort(signal.reason)
           signal.addEventListener('abort', stop, { once: true })

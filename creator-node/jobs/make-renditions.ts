@@ -25,13 +25,14 @@ export type Task = (signal: AbortSignal) => Promise<void>
  * done is not made again.
  * @param foreseen a rendition that was begun; it is the first of these, or ended
  * @param onMade called after each, one at a time
+ * @returns `audible` resolves once something can be heard, or need not be waited for
  */
 export async function renditionTasks(
   work: Work,
   source: AudioSource,
   foreseen: Foreseen,
   onMade: () => Promise<void>,
-): Promise<{ copies: Task[]; encodings: Task[] }> {
+): Promise<{ copies: Task[]; encodings: Task[]; audible: Promise<void> }> {
   const { renditions } = currentUpload(work)
   const open = renditions.filter(({ state }) => state !== 'done')
   const nothingPlays = open.length === renditions.length
@@ -54,6 +55,7 @@ export async function renditionTasks(
       const isFirst = nothingPlays && copied.length === 0 && place === 0
       return taskOf(rendition, isFirst ? urgencies.firstRendition : urgencies.rendition)
     }),
+    audible: begun?.audible ?? Promise.resolve(),
   }
 }
 

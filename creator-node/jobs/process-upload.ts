@@ -11,7 +11,7 @@ import { createBlockRecorder } from './block-recorder.ts'
 import { describeSource } from './describe-source.ts'
 import { type Foreseen, foreseeRendition } from './foresee-rendition.ts'
 import { hashSource, inspectSource } from './inspect-source.ts'
-import { renditionTasks } from './make-renditions.ts'
+import { renditionTasks, type Task } from './make-renditions.ts'
 import { measureSource } from './measure-source.ts'
 import { reuseTrack } from './reuse-track.ts'
 import { storeOriginal } from './store-original.ts'
@@ -85,17 +85,26 @@ async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): 
   const source = await inspectSource(work, signal)
   // One at a time, so that each manifest holds what the one before it held.
   const inTurn = pLimit(1)
-  const { copies, encodings } = await renditionTasks(work, source, foreseen, () =>
+  const { copies, encodings, audible } = await renditionTasks(work, source, foreseen, () =>
     inTurn(() => makePlayable(work)),
   )
-  // What plays in a moment is not slowed down by anything that nobody waits for yet.
-  await together(signal, copies)
-  await together(signal, [
-    ...encodings,
+  const others: Task[] = [
     (signal) => hashSource(work, signal),
     () => describeSource(work),
     (signal) => measureSource(work, source, signal),
     (signal) => storeOriginal(work, signal),
+  ]
+  // What plays in a moment is not slowed down by anything that nobody waits for yet.
+  await together(signal, copies)
+  await together(signal, [
+    ...encodings,
+    ...others.map(
+      (task): Task =>
+        async (signal) => {
+          await audible
+          await task(signal)
+        },
+    ),
   ])
 }
 
