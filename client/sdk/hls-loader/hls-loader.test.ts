@@ -198,6 +198,17 @@ describe('the loader for hls.js', () => {
       expect(asked).toHaveLength(2)
     })
 
+    test('begins with the rendition that stands first when it is asked for the list of all', async () => {
+      const asked: string[] = []
+      const source = hlsSource({ ...opened, block: (cid) => opened.block(asked.push(cid) ? cid : '') })
+      const { args } = await load(master, { source }).outcome
+      const [uri] = (args[0] as { data: string }).data.match(/^[^#].*$/gm) ?? []
+      const first = loaded.renditions[Number(/(\d+)\.m3u8$/.exec(uri ?? '')?.[1])]
+      expect(asked).toEqual([first?.init.data['/'], first?.segments[0]?.[2]['/']])
+      await load(uri ?? '', { source }).outcome
+      expect(asked).toHaveLength(2)
+    })
+
     test('asks again for what could not be had before', async () => {
       let failures = 2
       const source = hlsSource({
