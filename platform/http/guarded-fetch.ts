@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, request } from 'undici'
 import { FetchBlocked, FetchFailed, FetchTimeout, FetchTooLarge } from './fetch-errors.ts'
-import { guardedConnector } from './public-address.ts'
+import { guardedConnector, isPublicAddress } from './public-address.ts'
 
 /** Like `fetch`, with bounds; see `createGuardedFetch`. */
 export type GuardedFetch = {
@@ -25,6 +25,8 @@ export type GuardedFetchOptions = {
   maxRedirects?: number
   /** Whether loopback and private networks may be reached, as in a local network. @default false */
   allowPrivateAddresses?: boolean
+  /** Which addresses are public, where only these may be reached. @default {@link isPublicAddress} */
+  isPublic?: (address: string) => boolean
   /** Sockets to one origin; further requests wait for one. @default 16 */
   socketsPerOrigin?: number
 }
@@ -57,6 +59,7 @@ export function createGuardedFetch(options: GuardedFetchOptions = {}): GuardedFe
   const agent = new Agent({
     connect: guardedConnector({
       allowPrivateAddresses: options.allowPrivateAddresses ?? false,
+      isPublic: options.isPublic ?? isPublicAddress,
       timeoutMs: connectTimeoutMs,
     }),
     connections: options.socketsPerOrigin ?? 16,

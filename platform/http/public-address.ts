@@ -29,15 +29,16 @@ function innerIpv4(bytes: number[], range: string): ipaddr.IPv4 | null {
  */
 export function guardedConnector(options: {
   allowPrivateAddresses: boolean
+  isPublic: (address: string) => boolean
   timeoutMs: number
 }): buildConnector.connector {
   const base = { timeout: options.timeoutMs, allowH2: false }
   if (options.allowPrivateAddresses) return buildConnector(base)
-  const connect = buildConnector({ ...base, lookup: publicLookup() })
+  const connect = buildConnector({ ...base, lookup: publicLookup(lookup, options.isPublic) })
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, '')
     // A literal address is connected to without a look-up.
-    if (isIP(host) !== 0 && !isPublicAddress(host)) {
+    if (isIP(host) !== 0 && !options.isPublic(host)) {
       callback(new FetchBlocked(`${host} is not a public address`), null)
       return
     }
@@ -53,14 +54,17 @@ export type LookupAll = (
 ) => void
 
 /** A look-up for sockets that answers with a name's public addresses only, and fails when it has none. */
-export function publicLookup(lookupAll: LookupAll = lookup): LookupFunction {
+export function publicLookup(
+  lookupAll: LookupAll = lookup,
+  isPublic: (address: string) => boolean = isPublicAddress,
+): LookupFunction {
   return (hostname, options, callback) => {
     lookupAll(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) {
         callback(error, [])
         return
       }
-      const allowed = addresses.filter(({ address }) => isPublicAddress(address))
+      const allowed = addresses.filter(({ address }) => isPublic(address))
       const [first] = allowed
       if (first === undefined) {
         callback(new FetchBlocked(`${hostname} resolves to no public address`), [])
