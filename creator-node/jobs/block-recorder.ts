@@ -1,3 +1,4 @@
+import { isDatabaseFull } from '@hexachord/platform/sqlite'
 import type { Codec } from '@hexachord/protocol/cids'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { blockRoot } from '@hexachord/storage/tracks'
@@ -41,18 +42,17 @@ export function createBlockRecorder(options: {
     clearTimeout(timer)
     timer = undefined
     if (blocks.length === 0 && progress.size === 0 && change === undefined) return
-    const [written, noted] = [blocks, new Map(progress)]
-    blocks = []
-    progress.clear()
     uploads.change(
       id,
       (upload) => {
-        const renditions = withProgress(upload.renditions, noted)
+        const renditions = withProgress(upload.renditions, progress)
         return { renditions, ...change?.({ ...upload, renditions }) }
       },
-      written,
+      blocks,
     )
-    hasBlocks ||= written.length > 0
+    hasBlocks ||= blocks.length > 0
+    blocks = []
+    progress.clear()
     if (hasBlocks && !announced) {
       announced = true
       options.onFirstBlock()
@@ -60,7 +60,15 @@ export function createBlockRecorder(options: {
   }
 
   function soon(): void {
-    timer ??= setTimeout(() => flush(), coalesceMs)
+    timer ??= setTimeout(() => {
+      try {
+        flush()
+      } catch (error) {
+        // Nothing is lost of what is to be written: without room on the disk the work meets the same, and waits.
+        if (!isDatabaseFull(error)) throw error
+        soon()
+      }
+    }, coalesceMs)
   }
 
   return {

@@ -50,8 +50,9 @@ export async function processUpload(id: string, options: WorkOptions, outer: Abo
     failUpload(options, id, { problem: error.problem, reason: error.message })
   } finally {
     cancelled.close()
-    recorder.close()
+    // First, since what the recorder still has to write may need the room.
     await rm(join(workDirectory, id), { recursive: true, force: true })
+    recorder.close()
   }
 }
 

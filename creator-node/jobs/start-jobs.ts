@@ -58,7 +58,7 @@ export function startJobs(options: {
     name: `replication-${operator}`,
     concurrency: replicationConcurrency,
     attempts: replicationAttempts,
-    process: ({ id, signal }) => options.replicateUpload(id, signal),
+    process: ({ id, signal }) => whenThereIsRoom(id, signal, () => options.replicateUpload(id, signal)),
     onParked: ({ id, reason }) => failUpload(work, id, { problem: 'replicationFailed', reason }),
     unfinished: () =>
       uploads
@@ -82,7 +82,7 @@ export function startJobs(options: {
   async function processInTurn(id: string, signal: AbortSignal): Promise<void> {
     working.add(id)
     try {
-      await processWhenThereIsRoom(id, signal)
+      await whenThereIsRoom(id, signal, () => processUpload(id, { ...work, onFirstBlock: replicate }, signal))
     } finally {
       working.delete(id)
       const state = uploads.get(id)?.state
@@ -91,11 +91,14 @@ export function startJobs(options: {
   }
 
   /** A full disk is no fault of the upload: it waits until there is room, for as long as its grant allows. */
-  async function processWhenThereIsRoom(id: string, signal: AbortSignal): Promise<void> {
+  async function whenThereIsRoom(
+    id: string,
+    signal: AbortSignal,
+    attempt: () => Promise<void>,
+  ): Promise<void> {
     for (;;) {
       try {
-        await processUpload(id, { ...work, onFirstBlock: replicate }, signal)
-        return
+        return await attempt()
       } catch (error) {
         const upload = uploads.get(id)
         if (!isDiskFull(error) || upload === undefined || upload.grant.expiresAt <= work.now()) throw error

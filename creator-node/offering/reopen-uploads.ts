@@ -1,3 +1,4 @@
+import { isDatabaseFull } from '@hexachord/platform/sqlite'
 import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
 import type { Upload, UploadStore } from '../uploads/index.ts'
 import { withoutOutdated } from './counting-receipts.ts'
@@ -26,7 +27,17 @@ export function reopenUploads(options: {
   let epoch: number | undefined
 
   function look(): void {
-    epoch = catalogue.epoch()
+    try {
+      reopenOutdated()
+      epoch = catalogue.epoch()
+    } catch (error) {
+      if (!isDatabaseFull(error)) throw error
+      // The timer looks again, as at the beginning of an epoch.
+      epoch = undefined
+    }
+  }
+
+  function reopenOutdated(): void {
     for (const upload of uploads.inState('ready')) {
       if (!waits(upload)) continue
       const replicas = withoutOutdated(upload, { catalogue, nowMs: now() })

@@ -18,6 +18,11 @@ export class ProgramFailed extends Error {
   }
 }
 
+/** What the program wrote breaks off, although it ended well: its disk had no room. */
+export class OutputCutShort extends Error {
+  override readonly name = 'OutputCutShort'
+}
+
 /** The program used up its time, its memory or the room for its output. */
 export class ProgramLimit extends Error {
   override readonly name = 'ProgramLimit'

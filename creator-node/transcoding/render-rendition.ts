@@ -4,9 +4,9 @@ import { linkTo, maximumBlockBytes } from '@hexachord/protocol/cids'
 import type { Rendition } from '@hexachord/protocol/manifests'
 import { bandwidthOf } from './bandwidth.ts'
 import type { Ffmpeg } from './ffmpeg.ts'
-import { type InitSection, readInitSection, segmentTicks } from './fmp4/index.ts'
+import { Fmp4Error, type InitSection, readInitSection, segmentTicks } from './fmp4/index.ts'
 import type { RenditionPlan } from './plan-renditions.ts'
-import { ProgramFailed, ProgramLimit } from './process-errors.ts'
+import { OutputCutShort, ProgramFailed, ProgramLimit } from './process-errors.ts'
 import { watchDirectory } from './watch-directory.ts'
 
 export type RenderOptions = {
@@ -38,7 +38,7 @@ const durationSlackMs = 60_000
  * Makes one rendition: six-second segments of fragmented MP4, each handed to `store` when it is complete, with
  * exact durations from its own boxes. A segment in which there is no sample (an encoder's empty last flush) is
  * the only thing left out.
- * @throws ProgramMissing, ProgramFailed, ProgramLimit, Fmp4Error, what `store` throws, or the signal's reason
+ * @throws ProgramMissing, ProgramFailed, ProgramLimit, OutputCutShort, Fmp4Error, what `store` throws, or the signal's reason
  */
 export async function renderRendition(options: RenderOptions): Promise<Rendition> {
   const { directory, plan, store } = options
@@ -74,8 +74,8 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   async function storeSegment(index: number, path: string, section: InitSection): Promise<void> {
     const { size } = await stat(path)
     if (size > maximumBlockBytes) throw new ProgramLimit(`a segment of ${size} bytes is larger than a block`)
-    const bytes = await readFile(path)
-    const ticks = segmentTicks(bytes, section.defaultSampleTicks)
+    const bytes = await readWhole(path)
+    const ticks = wholeSegmentTicks(bytes, section)
     segments[index] = ticks === 0 ? null : { ticks, byteLength: bytes.length, cid: await store(bytes) }
     const durationMs = await options.durationMs
     const done = segments.filter((segment) => segment != null)
@@ -102,7 +102,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
       if (!(await appears(path, () => running, watch.changed))) break
       // ffmpeg has written it before it closes the first segment.
       if (init === undefined) {
-        const bytes = await readFile(join(directory, 'init.mp4'))
+        const bytes = await readWhole(join(directory, 'init.mp4'))
         init = readInitSection(bytes)
         alongside(storeInit(bytes))
       }
@@ -174,6 +174,26 @@ async function exists(path: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
     throw error
+  }
+}
+
+/**
+ * Reads what ffmpeg has closed. On a full disk its HLS muxer goes on with empty files, and ends well without a word.
+ * @throws OutputCutShort
+ */
+async function readWhole(path: string): Promise<Uint8Array> {
+  const bytes = await readFile(path)
+  if (bytes.length === 0) throw new OutputCutShort('ffmpeg had no room to write')
+  return bytes
+}
+
+/** @throws OutputCutShort for a segment that breaks off: the last one that a disk had room for, in part */
+function wholeSegmentTicks(bytes: Uint8Array, { defaultSampleTicks }: InitSection): number {
+  try {
+    return segmentTicks(bytes, defaultSampleTicks)
+  } catch (cause) {
+    if (!(cause instanceof Fmp4Error)) throw cause
+    throw new OutputCutShort('ffmpeg had no room to write all of a segment', { cause })
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
+import { isDatabaseFull, type Migration, type Sqlite } from '@hexachord/platform/sqlite'
 import type { Address, Subject } from '@hexachord/protocol/names'
 import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import { nextState, type UploadEvent, type UploadState } from './states.ts'
@@ -58,7 +58,7 @@ export type UploadStore = {
   page(after: string, limit: number): Upload[]
   /** Calls after each change. @returns a function that ends it */
   onChange(listener: (id: string) => void): () => void
-  /** Writes what is only noted yet. */
+  /** Writes what is only noted yet, if the disk has room for it. */
   close(): void
 }
 
@@ -140,6 +140,18 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
       for (const upload of noted.values()) write(upload)
     })
     noted.clear()
+  }
+
+  /** Without room on the disk it is kept in memory until there is some. */
+  function writeNotedLater(): void {
+    writing ??= setTimeout(() => {
+      try {
+        writeNoted()
+      } catch (error) {
+        if (!isDatabaseFull(error)) throw error
+        writeNotedLater()
+      }
+    }, noteMs).unref()
   }
 
   function write(upload: Upload): void {
@@ -225,8 +237,7 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
       const wanted = upload && change(upload)
       if (upload === undefined || wanted === undefined) return
       noted.set(id, changed(upload, wanted, upload.state))
-      writing ??= setTimeout(writeNoted, noteMs)
-      writing.unref()
+      writeNotedLater()
       tell(id)
     },
     apply(id, event, change = () => ({})) {
@@ -328,6 +339,13 @@ export function createUploadStore(database: Sqlite, now: () => number): UploadSt
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    close: writeNoted,
+    close() {
+      clearTimeout(writing)
+      try {
+        writeNoted()
+      } catch (error) {
+        if (!isDatabaseFull(error)) throw error
+      }
+    },
   }
 }

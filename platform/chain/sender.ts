@@ -1,6 +1,6 @@
 import { computeAddress, getAddress, type Interface, isHexString, SigningKey } from 'ethers'
 import type { Logger } from '../process/index.ts'
-import type { Sqlite } from '../sqlite/index.ts'
+import { isDatabaseFull, type Sqlite } from '../sqlite/index.ts'
 import { MalformedAnswer, numberField } from './chain-values.ts'
 import { createOutbox, type OutboxItem, statusOf, type TransactionStatus } from './outbox.ts'
 import { createRpc, RpcError, RpcUnavailable } from './rpc.ts'
@@ -118,11 +118,13 @@ export function createSender(options: SenderOptions): Sender {
           chainChecked = true
         }
         if (hasWork()) await round()
-        complaints.delete('node')
+        for (const about of ['node', 'disk']) complaints.delete(about)
       } catch (error) {
         if (ended.aborted) return
-        if (!isOfTheNode(error)) throw error
-        complain('node', error)
+        // What is not in the outbox has not been sent; what was sent is found again, as after a crash.
+        if (isDatabaseFull(error)) complain('disk', error)
+        else if (isOfTheNode(error)) complain('node', error)
+        else throw error
       }
       await pause()
     }

@@ -1,2 +1,3 @@
+export { isDatabaseFull } from './database-full.ts'
 export { type Migration, MigrationChanged } from './migrations.ts'
 export { openSqlite, type Sqlite, type SqliteValue } from './open-sqlite.ts'

@@ -9,7 +9,7 @@ import {
 } from '@hexachord/platform/chain'
 import type { GuardedFetch } from '@hexachord/platform/http'
 import type { Logger } from '@hexachord/platform/process'
-import type { Sqlite } from '@hexachord/platform/sqlite'
+import { isDatabaseFull, type Sqlite } from '@hexachord/platform/sqlite'
 import { rulesVersion } from '@hexachord/protocol/actions'
 import {
   type ArchiveEntry,
@@ -195,7 +195,8 @@ function isPassing(error: unknown): boolean {
     error instanceof RpcUnavailable ||
     error instanceof MalformedAnswer ||
     error instanceof ArchiveError ||
-    error instanceof StorageFull
+    error instanceof StorageFull ||
+    isDatabaseFull(error)
   )
 }
 

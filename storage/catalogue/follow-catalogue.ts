@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { NetworkFile } from '@hexachord/contracts/networks'
 import { type ChainEvent, type ChainReader, followChain } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
-import type { Sqlite } from '@hexachord/platform/sqlite'
+import { isDatabaseFull, type Sqlite } from '@hexachord/platform/sqlite'
 import { handleKey, identityOf, type SubjectState, subjectKey } from '@hexachord/protocol/actions'
 import { applyRange, type CatalogueRules, rulesOf } from '@hexachord/protocol/catalogue'
 import type { Address, Subject } from '@hexachord/protocol/names'
@@ -35,6 +36,9 @@ export type FollowCatalogueOptions = {
 /** Subjects whose ranks are remembered: to rank twenty operators takes a quarter of a millisecond, to look again at
  * everything that a node holds shall not. */
 const rankedSubjects = 32_768
+
+/** Between two tries to write what the disk has no room for. */
+const roomRetryMs = 1_000
 
 /** Entries of the index read at one time. */
 const pageSize = 500
@@ -103,12 +107,29 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     })
     for await (const event of events) {
       const rankingBefore = ranking()
-      if (event.type === 'reorg') advance(takeBack(store, history, event.toBlock), rankingBefore)
-      else {
-        head = event.head
-        advance(await addRange(store, history, rules, event), rankingBefore)
+      if (event.type === 'range') head = event.head
+      const change = await whenThereIsRoom(async () =>
+        event.type === 'reorg'
+          ? takeBack(store, history, event.toBlock)
+          : await addRange(store, history, rules, event),
+      )
+      if (change !== undefined) advance(change, rankingBefore)
+    }
+  }
+
+  /** A full disk makes the index late, and ends nothing. @returns undefined when following ends before there is room */
+  async function whenThereIsRoom<Result>(write: () => Promise<Result>): Promise<Result | undefined> {
+    for (let tries = 0; !signal.aborted; tries++) {
+      try {
+        return await write()
+      } catch (err) {
+        if (!isDatabaseFull(err)) throw err
+        if (tries === 0) options.logger.error({ err }, 'the catalogue waits for room on the disk')
+        // It only rejects when following ends, which the loop sees.
+        await delay(roomRetryMs, undefined, { signal }).catch(() => undefined)
       }
     }
+    return undefined
   }
 
   const following = follow()
