@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { linkTo, maximumBlockBytes } from '@hexachord/protocol/cids'
 import type { Rendition } from '@hexachord/protocol/manifests'
@@ -75,7 +75,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     const { size } = await stat(path)
     if (size > maximumBlockBytes) throw new ProgramLimit(`a segment of ${size} bytes is larger than a block`)
     const bytes = await readWhole(path)
-    const ticks = wholeSegmentTicks(bytes, section)
+    const ticks = await wholeSegmentTicks(bytes, section, directory)
     segments[index] = ticks === 0 ? null : { ticks, byteLength: bytes.length, cid: await store(bytes) }
     const durationMs = await options.durationMs
     const done = segments.filter((segment) => segment != null)
@@ -187,12 +187,17 @@ async function readWhole(path: string): Promise<Uint8Array> {
   return bytes
 }
 
-/** @throws OutputCutShort for a segment that breaks off: the last one that a disk had room for, in part */
-function wholeSegmentTicks(bytes: Uint8Array, { defaultSampleTicks }: InitSection): number {
+/** @throws OutputCutShort for a segment that breaks off because the disk is full; Fmp4Error for one that is wrong */
+async function wholeSegmentTicks(
+  bytes: Uint8Array,
+  { defaultSampleTicks }: InitSection,
+  directory: string,
+): Promise<number> {
   try {
     return segmentTicks(bytes, defaultSampleTicks)
   } catch (cause) {
-    if (!(cause instanceof Fmp4Error)) throw cause
+    const { bavail, bsize } = await statfs(directory)
+    if (!(cause instanceof Fmp4Error) || bavail * bsize > maximumBlockBytes) throw cause
     throw new OutputCutShort('ffmpeg had no room to write all of a segment', { cause })
   }
 }
