@@ -10,7 +10,13 @@ import { uploadFile } from './ingest/upload-file.ts'
 import { forgetPeak, largestChild, usageOf } from './process-usage.ts'
 
 /** One way of making renditions, ours or bare. */
-type Sample = { wallMs: number; firstSegmentMs: number; playableMs: number; cpuMs: number }
+type Sample = {
+  wallMs: number
+  firstStoredMs: number
+  firstListedMs: number
+  playableMs: number
+  cpuMs: number
+}
 
 type Stage = BenchContext & { node: CreatorProcess; sources: Sources }
 
@@ -32,12 +38,14 @@ export const ingest: Bench = {
         ...{ ratioLeast: whole.wall.least, ratioMost: whole.wall.most, cpuRatio: whole.cpu.median },
         ...{ sourceSeconds: sources.seconds, renditions: whole.renditions },
         ...{ manifestMs: whole.wallMs, bareMs: whole.bareMs },
-        firstSegmentRatio: whole.firstSegment.median,
-        firstSegmentRatioMost: whole.firstSegment.most,
+        firstSegmentRatio: whole.firstStored.median,
+        firstSegmentRatioMost: whole.firstStored.most,
+        ...{ firstSegmentMs: whole.firstStoredMs, bareFirstSegmentMs: whole.bareFirstStoredMs },
+        firstListedRatio: whole.firstListed.median,
         aacPlayableRatio: remux.playable.median,
         aacPlayableRatioMost: remux.playable.most,
         ...{ aacPlayableMs: remux.playableMs, bareRemuxMs: remux.bareMs },
-        aacFirstSegmentRatio: remux.firstSegment.median,
+        aacFirstSegmentRatio: remux.firstStored.median,
         ...(await measureMemory(stage)),
       }
     } finally {
@@ -67,7 +75,7 @@ async function compare(stage: Stage, kind: 'flac' | 'm4a') {
         ...{ input, signal, folder: path.join(folder, 'bare'), atOnce: availableParallelism() },
         renditions: kind === 'm4a' ? renditions.slice(0, 1) : renditions,
       })
-      return { ...bare, playableMs: bare.wallMs }
+      return { ...bare, firstListedMs: bare.firstStoredMs, playableMs: bare.wallMs }
     },
     onPair({ ours, theirs }, round) {
       const figures = (Object.keys(theirs) as (keyof Sample)[]).map(
@@ -79,7 +87,10 @@ async function compare(stage: Stage, kind: 'flac' | 'm4a') {
   return {
     wall: ratiosOf(pairs, ({ wallMs }) => wallMs),
     cpu: ratiosOf(pairs, ({ cpuMs }) => cpuMs),
-    firstSegment: ratiosOf(pairs, ({ firstSegmentMs }) => firstSegmentMs),
+    firstStored: ratiosOf(pairs, ({ firstStoredMs }) => firstStoredMs),
+    firstListed: ratiosOf(pairs, ({ firstListedMs }) => firstListedMs),
+    firstStoredMs: Math.round(median(pairs.map(({ ours }) => ours.firstStoredMs))),
+    bareFirstStoredMs: Math.round(median(pairs.map(({ theirs }) => theirs.firstStoredMs))),
     playable: ratiosOf(pairs, ({ playableMs }) => playableMs),
     wallMs: Math.round(median(pairs.map(({ ours }) => ours.wallMs))),
     playableMs: Math.round(median(pairs.map(({ ours }) => ours.playableMs))),

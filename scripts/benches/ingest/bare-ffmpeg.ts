@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { watch } from 'node:fs'
-import { access, mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import pLimit from 'p-limit'
 import { usageOf } from '../process-usage.ts'
@@ -9,8 +8,8 @@ import { usageOf } from '../process-usage.ts'
 /** What ffmpeg alone takes. */
 export type BareTimes = {
   readonly wallMs: number
-  /** When the first process had closed its first segment. */
-  readonly firstSegmentMs: number
+  /** When the first process had closed its first segment, and given it its name. */
+  readonly firstStoredMs: number
   readonly cpuMs: number
 }
 
@@ -43,24 +42,25 @@ export async function runBareFfmpeg(options: {
   const before = await usageOf(process.pid)
   const startMs = performance.now()
   const inTurn = pLimit(atOnce)
-  const first = Promise.withResolvers<number>()
+  const directoryOf = ({ name }: BareRendition) => path.join(folder, name)
   await Promise.all(
-    renditions.map((rendition, place) =>
+    renditions.map((rendition) =>
       inTurn(async () => {
-        const directory = path.join(folder, rendition.name)
-        await mkdir(directory, { recursive: true })
-        const watcher =
-          place === 0 ? whenFirstSegment(directory, () => performance.now() - startMs) : undefined
-        watcher?.then(first.resolve, first.reject)
-        await runFfmpeg(input, rendition, directory, signal)
+        await mkdir(directoryOf(rendition), { recursive: true })
+        await runFfmpeg(input, rendition, directoryOf(rendition), signal)
       }),
     ),
   )
   const wallMs = performance.now() - startMs
-  const firstSegmentMs = await first.promise
   const after = await usageOf(process.pid)
+  const [first] = renditions.map(directoryOf)
+  const { ctimeMs } = await stat(path.join(first ?? folder, '00000.m4s'))
   await rm(folder, { recursive: true })
-  return { wallMs, firstSegmentMs, cpuMs: after.childrenCpuMs - before.childrenCpuMs }
+  return {
+    wallMs,
+    firstStoredMs: ctimeMs - performance.timeOrigin - startMs,
+    cpuMs: after.childrenCpuMs - before.childrenCpuMs,
+  }
 }
 
 async function runFfmpeg(
@@ -78,19 +78,4 @@ async function runFfmpeg(
   const child = spawn('nice', args, { stdio: ['ignore', 'ignore', 'inherit'], signal })
   const [code] = await once(child, 'close')
   if (code !== 0) throw new Error(`bare ffmpeg ended with ${code}`)
-}
-
-async function whenFirstSegment(directory: string, elapsedMs: () => number): Promise<number> {
-  const found = Promise.withResolvers<number>()
-  const look = () =>
-    access(path.join(directory, '00000.m4s')).then(
-      () => found.resolve(elapsedMs()),
-      () => undefined,
-    )
-  const watcher = watch(directory, look)
-  try {
-    return await found.promise
-  } finally {
-    watcher.close()
-  }
 }

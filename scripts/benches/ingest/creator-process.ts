@@ -16,6 +16,8 @@ export type CreatorProcess = {
   readonly origin: string
   readonly domain: Domain
   readonly pid: number
+  /** Where it keeps a block. */
+  blockFile(cid: string): string
   close(): Promise<void>
 }
 
@@ -67,6 +69,7 @@ export async function startCreatorProcess(folder: string, signal: AbortSignal): 
     })
     return {
       ...{ origin, domain: domainOf(network), pid: child.pid },
+      blockFile: (cid) => path.join(folder, 'data/blocks', cid.slice(-3, -1), cid),
       async close() {
         await child.stop()
         await redis.close()

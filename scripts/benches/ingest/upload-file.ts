@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
+import { loadTrack } from '@hexachord/protocol/manifests'
 import { parseAddress, subjectOf } from '@hexachord/protocol/names'
 import { signGrant } from '@hexachord/protocol/offers'
 import { type UploadAnswer, uploadAnswerSchema } from '@hexachord/protocol/rest'
@@ -8,8 +9,10 @@ import type { CreatorProcess } from './creator-process.ts'
 
 /** When what an upload was waited for had happened, in ms from its last byte. */
 export type UploadTimes = {
-  /** A segment of the first rendition that is made. */
-  readonly firstSegmentMs: number
+  /** A first segment had its place in the store of blocks: synced, and under its name. */
+  readonly firstStoredMs: number
+  /** The node said so, after it had probed the file. */
+  readonly firstListedMs: number
   /** A manifest that plays, of the first rendition. */
   readonly playableMs: number
   /** The manifest of the whole track. */
@@ -23,10 +26,11 @@ const timeoutMs = 1_800_000
 /** Sends a file by a new key, its last byte apart, and watches until there is a manifest.
  * @throws an error when the node refuses it or fails */
 export async function uploadFile(
-  { origin, domain }: Pick<CreatorProcess, 'origin' | 'domain'>,
+  node: CreatorProcess,
   file: string,
   outer: AbortSignal,
 ): Promise<UploadTimes> {
+  const { origin, domain } = node
   const signal = AbortSignal.any([outer, AbortSignal.timeout(timeoutMs)])
   const bytes = await readFile(file)
   const author = new Wallet(Wallet.createRandom().privateKey)
@@ -66,24 +70,45 @@ export async function uploadFile(
   await send(0, bytes.length - 1)
   const startMs = performance.now()
   const [times] = await Promise.all([watch(url, startMs, signal), send(bytes.length - 1, bytes.length)])
-  return times
+  const storedAtMs = await whenFirstStored(node, times.upload, signal)
+  return { ...times, firstStoredMs: storedAtMs - performance.timeOrigin - startMs }
 }
 
-async function watch(url: string, startMs: number, signal: AbortSignal): Promise<UploadTimes> {
+/** A rename into the store is the last change of a block's file. @returns ms since 1970 */
+async function whenFirstStored(
+  { origin, blockFile }: CreatorProcess,
+  { track }: UploadAnswer,
+  signal: AbortSignal,
+): Promise<number> {
+  const loaded = await loadTrack(track?.manifest ?? '', async (cid) => {
+    const response = await fetch(`${origin}/ipfs/${cid}?format=raw`, { signal })
+    return new Uint8Array(await response.arrayBuffer())
+  })
+  const stored = await Promise.all(
+    loaded.renditions.flatMap(({ segments: [first] }) => (first ? [stat(blockFile(first[2]['/']))] : [])),
+  )
+  return Math.min(...stored.map(({ ctimeMs }) => ctimeMs))
+}
+
+async function watch(
+  url: string,
+  startMs: number,
+  signal: AbortSignal,
+): Promise<Omit<UploadTimes, 'firstStoredMs'>> {
   let version = -1
-  let firstSegmentMs: number | undefined
+  let firstListedMs: number | undefined
   let playableMs: number | undefined
   for (;;) {
     const upload = await nextState(url, version, signal)
     const afterMs = performance.now() - startMs
     version = upload.version
-    if (upload.renditions.some(({ segments }) => segments > 0)) firstSegmentMs ??= afterMs
+    if (upload.renditions.some(({ segments }) => segments > 0)) firstListedMs ??= afterMs
     if (upload.playable !== null) playableMs ??= afterMs
     if (upload.state === 'failed') throw new Error(`the upload has failed: ${upload.reason}`)
     if (upload.track === null) continue
     return {
       ...{ manifestMs: afterMs, upload },
-      firstSegmentMs: firstSegmentMs ?? afterMs,
+      firstListedMs: firstListedMs ?? afterMs,
       playableMs: playableMs ?? afterMs,
     }
   }
