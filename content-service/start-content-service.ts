@@ -12,6 +12,7 @@ import { ipfsMigrations, openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
 import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
 import { openTakedowns, type Takedowns, takedownMigrations } from '@hexachord/storage/takedowns'
+import { createRootHasher } from '@hexachord/storage/tracks'
 import { Wallet } from 'ethers'
 import { readConfig } from './config.ts'
 import { createContentApp } from './content-app.ts'
@@ -152,11 +153,14 @@ export async function startContentService(
     onCopies: (subjects) => keeper.reconsider(subjects),
     onAway: () => keeper.reconsiderAll(),
   })
+  const roots = createRootHasher()
+  lifecycle.onClose('roots', roots.close)
   const held = {
     database,
     catalogue,
     ipfs,
     fetch,
+    rootOf: roots.rootOf,
     offers,
     receipts,
     holdings,

@@ -6,6 +6,7 @@ import { createLogger } from '@hexachord/platform/process'
 import { openSqlite, type Sqlite } from '@hexachord/platform/sqlite'
 import { type Address, type Subject, subjectOf } from '@hexachord/protocol/names'
 import { createEmbeddedIpfs, type IpfsNode } from '@hexachord/storage/ipfs'
+import { blockRoot } from '@hexachord/storage/tracks'
 import { makeTestTrack, type TestTrack } from '@hexachord/storage/tracks/fixtures'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { Wallet } from 'ethers'
@@ -75,6 +76,7 @@ function dependencies(change: Partial<RepairDependencies> = {}): RepairDependenc
     },
     ipfs,
     fetch,
+    rootOf: async (bytes) => blockRoot(bytes),
     room: { freeBytes: async () => 10_000_000 },
     holdings,
     offers,

@@ -11,6 +11,7 @@ import {
   gatewaySource,
   inspectTrack,
   pullTrack,
+  type RootHasher,
 } from '@hexachord/storage/tracks'
 import type { KnownCopies } from '../copies/index.ts'
 import type { OfferStore, Room } from '../offers/index.ts'
@@ -23,6 +24,7 @@ export type RepairDependencies = {
   catalogue: Pick<Catalogue, 'operators' | 'ranks' | 'subject'>
   ipfs: IpfsNode
   fetch: GuardedFetch
+  rootOf: RootHasher['rootOf']
   room: Pick<Room, 'freeBytes'>
   holdings: HoldingStore
   offers: Pick<OfferStore, 'keeps'>
@@ -56,7 +58,7 @@ export async function repair(
   dependencies: RepairDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, catalogue, ipfs, holdings, receipts, leaseMs, now } = dependencies
+  const { database, catalogue, ipfs, rootOf, holdings, receipts, leaseMs, now } = dependencies
   const { subject, manifest, byteLength } = holding
   const track = liveTrack(subject, catalogue.subject(subject))
   const free = await dependencies.room.freeBytes()
@@ -68,6 +70,7 @@ export async function repair(
   const { roots } = await pullTrack({
     ipfs,
     retriever,
+    rootOf,
     manifest,
     byteLimit: byteLength,
     leaseMs,

@@ -1,7 +1,7 @@
 import { RetrievalFailed, type Retriever } from '@hexachord/protocol/retrieval'
 import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import { type IpfsNode, StorageFull } from '@hexachord/storage/ipfs'
-import { blockRoot, getOrRetrieve } from '@hexachord/storage/tracks'
+import { getOrRetrieve, type RootHasher } from '@hexachord/storage/tracks'
 import pLimit, { type LimitFunction } from 'p-limit'
 import pRetry from 'p-retry'
 import type { HashedBlock, ListedBlock } from '../offers/index.ts'
@@ -33,27 +33,25 @@ export type BlockPull = {
 export function pullBlocks(options: {
   ipfs: Pick<IpfsNode, 'get' | 'has' | 'putVerified'>
   retriever: Pick<Retriever, 'retrieve'>
+  rootOf: RootHasher['rootOf']
   source: string
   sharedLimit: LimitFunction
   onStored: (block: HashedBlock) => void
   signal: AbortSignal
 }): BlockPull {
-  const { ipfs, retriever, sharedLimit, onStored } = options
+  const { ipfs, retriever, rootOf, sharedLimit, onStored } = options
   const stop = new AbortController()
   const signal = AbortSignal.any([options.signal, stop.signal])
   const limit = pLimit(concurrency)
   const running: Promise<void>[] = []
 
   async function bring(block: ListedBlock): Promise<void> {
-    let known: BlockRoot | undefined
-    const onRetrieved = (bytes: Uint8Array) => {
-      known = blockRoot(bytes)
-    }
-    const { bytes } = await getOrRetrieve({ ipfs, retriever, cid: block.cid, onRetrieved, signal })
+    const retrieved = await getOrRetrieve({ ipfs, retriever, rootOf, cid: block.cid, signal })
+    const { bytes } = retrieved
     if (bytes.length !== block.byteLength) {
       throw new PullRefused(`block ${block.cid} has ${bytes.length} bytes, the list says ${block.byteLength}`)
     }
-    const { root, leafCount } = known ?? blockRoot(bytes)
+    const { root, leafCount } = retrieved.root ?? (await rootOf(bytes))
     onStored({ ...block, root, leafCount })
   }
 

@@ -18,6 +18,7 @@ import {
   IncompleteTrack,
   type InspectedTrack,
   inspectTrack,
+  type RootHasher,
 } from '@hexachord/storage/tracks'
 import type { LimitFunction } from 'p-limit'
 import pRetry from 'p-retry'
@@ -33,6 +34,7 @@ export type PullDependencies = {
   ipfs: IpfsNode
   client: NodeClient
   fetch: GuardedFetch
+  rootOf: RootHasher['rootOf']
   offers: OfferStore
   receipts: ReceiptStore
   issueReceipt: IssueReceipt
@@ -77,6 +79,7 @@ export async function pullOffer(
   const blocks = pullBlocks({
     ipfs,
     retriever: retrieverFor(lease, dependencies),
+    rootOf: dependencies.rootOf,
     source: new URL(lease.source).origin,
     sharedLimit: dependencies.sharedLimit,
     onStored(block) {

@@ -45,8 +45,21 @@ export type ParsedCid = {
   readonly digest: Uint8Array
 }
 
+/** One name is parsed many times within moments, on its way from a list to a source, to the disk and to a pin. */
+const parsed = new Map<string, ParsedCid>()
+const parsedKept = 1_024
+
 /** @throws CidError unless the text is CIDv1, base32, raw or dag-json, sha2-256 */
 export function parseCid(text: string): ParsedCid {
+  const known = parsed.get(text)
+  if (known !== undefined) return known
+  const cid = readCid(text)
+  if (parsed.size >= parsedKept) parsed.clear()
+  parsed.set(text, cid)
+  return cid
+}
+
+function readCid(text: string): ParsedCid {
   // The library remembers the spelling that it parsed, padding and all, and would print it again.
   if (!/^b[a-z2-7]{1,99}$/.test(text)) throw new CidError(`'${text.slice(0, 80)}' is not a CID in base32`)
   let cid: CID

@@ -21,9 +21,7 @@ let opened: Sha256Lanes | undefined
  * @throws StorageRootError when the block is empty or larger than 1 MiB
  */
 export function blockRoot(bytes: Uint8Array): BlockRoot {
-  if (bytes.length === 0 || bytes.length > maximumBlockBytes) {
-    throw new StorageRootError(`a block has 1 to ${maximumBlockBytes} bytes, not ${bytes.length}`)
-  }
+  checkBlock(bytes)
   opened ??= openSha256Lanes(memoryBytes)
   const { memory } = opened
   const leafCount = Math.ceil(bytes.length / leafBytes)
@@ -35,6 +33,13 @@ export function blockRoot(bytes: Uint8Array): BlockRoot {
     root: `0x${Buffer.from(memory.subarray(root, root + hashBytes)).toString('hex')}`,
     leafCount,
     byteLength: bytes.length,
+  }
+}
+
+/** @throws StorageRootError when there is no root of so many bytes */
+export function checkBlock(bytes: Uint8Array): void {
+  if (bytes.length === 0 || bytes.length > maximumBlockBytes) {
+    throw new StorageRootError(`a block has 1 to ${maximumBlockBytes} bytes, not ${bytes.length}`)
   }
 }
 

@@ -3,8 +3,8 @@ import type { Retriever } from '@hexachord/protocol/retrieval'
 import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import pLimit from 'p-limit'
 import { BlockNotFound, type IpfsNode } from '../ipfs/index.ts'
-import { blockRoot } from './block-root.ts'
 import { IncompleteTrack, type TrackBlock } from './inspect-track.ts'
+import type { RootHasher } from './root-hasher.ts'
 
 /** The track has more bytes than may be taken for it. */
 export class TrackTooLarge extends Error {
@@ -38,6 +38,7 @@ const defaultConcurrency = 12
 export async function pullTrack(options: {
   ipfs: Pick<IpfsNode, 'get' | 'has' | 'size' | 'putVerified' | 'protect'>
   retriever: Pick<Retriever, 'retrieve'>
+  rootOf: RootHasher['rootOf']
   manifest: string
   byteLimit: number
   leaseMs: number
@@ -53,9 +54,9 @@ export async function pullTrack(options: {
   const roots = new Map<string, BlockRoot>()
 
   async function bring(cid: string): Promise<Uint8Array> {
-    const { bytes, source } = await getOrRetrieve({ ...options, cid })
+    const { bytes, source, root } = await getOrRetrieve({ ...options, cid })
     brought.add(cid)
-    if (source !== undefined) roots.set(cid, blockRoot(bytes))
+    if (root !== undefined) roots.set(cid, root)
     options.onBlock?.({ cid, byteLength: bytes.length, source })
     return bytes
   }
@@ -95,51 +96,54 @@ export async function pullTrack(options: {
   return { track, blocks, byteLength, roots }
 }
 
-/** A block from this node, else from the first source that gives it; then it is stored and synced here, too.
+type Retrieved = {
+  readonly bytes: Uint8Array
+  /** Of a block that was not here before. */
+  readonly source: string | undefined
+  readonly root: BlockRoot | undefined
+}
+
+/** A block from this node, else from the first source that gives it; then it is stored and synced here, too, while its
+ * root is computed.
  * @throws RetrievalFailed, StorageFull, CidError */
 export async function getOrRetrieve(options: {
   ipfs: Pick<IpfsNode, 'get' | 'putVerified'>
   retriever: Pick<Retriever, 'retrieve'>
+  rootOf: RootHasher['rootOf']
   cid: string
-  /** Called while the block is on its way to the disk: what is computed here costs no time of its own. */
-  onRetrieved?: (bytes: Uint8Array) => void
   signal?: AbortSignal
-}): Promise<{ bytes: Uint8Array; source: string | undefined }> {
+}): Promise<Retrieved> {
   const { ipfs, cid, signal } = options
   try {
-    return { bytes: await ipfs.get(cid, { signal }), source: undefined }
+    return { bytes: await ipfs.get(cid, { signal }), source: undefined, root: undefined }
   } catch (error) {
     if (!(error instanceof BlockNotFound)) throw error
   }
   return retrieveInto(options)
 }
 
-async function retrieveInto(
-  options: Parameters<typeof getOrRetrieve>[0],
-): Promise<{ bytes: Uint8Array; source: string }> {
-  const { ipfs, retriever, cid, signal } = options
+async function retrieveInto(options: Parameters<typeof getOrRetrieve>[0]): Promise<Retrieved> {
+  const { ipfs, retriever, rootOf, cid, signal } = options
   const { bytes, source } = await retriever.retrieve(cid, signal === undefined ? {} : { signal })
-  const stored = ipfs.putVerified(cid, bytes, { signal })
-  try {
-    options.onRetrieved?.(bytes)
-  } finally {
-    await stored
-  }
-  return { bytes, source }
+  const [root] = await Promise.all([rootOf(bytes), ipfs.putVerified(cid, bytes, { signal })])
+  return { bytes, source, root }
 }
 
 async function bringLeaf(
   options: Parameters<typeof pullTrack>[0],
   { block, roots, signal }: { block: TrackBlock; roots: Map<string, BlockRoot>; signal: AbortSignal },
 ): Promise<void> {
-  const { ipfs, retriever } = options
+  const { ipfs } = options
   const { cid } = block
-  const { byteLength, source } = (await ipfs.has(cid, { signal }))
-    ? { byteLength: await ipfs.size(cid, { signal }), source: undefined }
-    : await retrieveInto({
-        ...{ ipfs, retriever, cid, signal },
-        onRetrieved: (bytes) => roots.set(cid, blockRoot(bytes)),
-      }).then(({ bytes, source }) => ({ byteLength: bytes.length, source }))
+  let source: string | undefined
+  let byteLength: number
+  if (await ipfs.has(cid, { signal })) byteLength = await ipfs.size(cid, { signal })
+  else {
+    const retrieved = await retrieveInto({ ...options, cid, signal })
+    if (retrieved.root !== undefined) roots.set(cid, retrieved.root)
+    source = retrieved.source
+    byteLength = retrieved.bytes.length
+  }
   if (byteLength !== block.byteLength) {
     throw new IncompleteTrack(
       cid,

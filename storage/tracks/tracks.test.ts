@@ -7,15 +7,24 @@ import { cidOf, linkTo } from '@hexachord/protocol/cids'
 import { decodeManifest, encodeManifest, ManifestError } from '@hexachord/protocol/manifests'
 import { createRetriever, RetrievalFailed, type Source } from '@hexachord/protocol/retrieval'
 import { hashBlock, storageRoot } from '@hexachord/protocol/storage-root'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { createEmbeddedIpfs, type IpfsNode } from '../ipfs/index.ts'
 import { makeTestTrack, type TestTrack } from './fixtures/index.ts'
-import { blockRoot, IncompleteTrack, inspectTrack, pullTrack, TrackTooLarge } from './index.ts'
+import {
+  blockRoot,
+  createRootHasher,
+  IncompleteTrack,
+  inspectTrack,
+  pullTrack,
+  TrackTooLarge,
+} from './index.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 
 let directory: string
 let ipfs: IpfsNode
+const roots = createRootHasher()
+afterAll(() => roots.close())
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'hexachord-tracks-'))
   ipfs = await createEmbeddedIpfs({ directory, bitswap: false, logger })
@@ -48,6 +57,7 @@ function pull(track: Pick<TestTrack, 'manifest' | 'byteLength'>, sources: Source
   return pullTrack({
     ipfs,
     retriever: createRetriever({ fetch, now: () => performance.now(), sources: () => sources }),
+    rootOf: roots.rootOf,
     manifest: track.manifest,
     byteLimit: track.byteLength,
     leaseMs: 60_000,

@@ -4,7 +4,13 @@ import { createGuardedFetch } from '@hexachord/platform/http'
 import { createLogger } from '@hexachord/platform/process'
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
-import { createNodeRetriever, gatewaySource, inspectTrack, pullTrack } from '@hexachord/storage/tracks'
+import {
+  createNodeRetriever,
+  createRootHasher,
+  gatewaySource,
+  inspectTrack,
+  pullTrack,
+} from '@hexachord/storage/tracks'
 
 const leaseMs = 3_600_000
 
@@ -27,17 +33,20 @@ export async function openVerifiedStore(
   const ipfs = await createEmbeddedIpfs({ directory: folder, database, bitswap: false, logger })
   const fetch = createGuardedFetch({ allowPrivateAddresses: true })
   const sources = origins.map((origin) => gatewaySource(origin))
+  const roots = createRootHasher()
+  await roots.rootOf(new Uint8Array(1))
   const retriever = createNodeRetriever({ fetch, sources: () => sources })
   return {
     async bring(manifest, byteLimit) {
-      const { roots } = await pullTrack({
-        ...{ ipfs, retriever, manifest, byteLimit, leaseMs, now: Date.now, signal },
+      const pulled = await pullTrack({
+        ...{ ipfs, retriever, rootOf: roots.rootOf, manifest, byteLimit, leaseMs, now: Date.now, signal },
       })
-      const held = await inspectTrack(ipfs, manifest, { signal, knownRoot: (cid) => roots.get(cid) })
+      const held = await inspectTrack(ipfs, manifest, { signal, knownRoot: (cid) => pulled.roots.get(cid) })
       await ipfs.pin(manifest, { signal })
       return held.storageRoot
     },
     async close() {
+      await roots.close()
       await fetch.close()
       await ipfs.close()
       database.close()
