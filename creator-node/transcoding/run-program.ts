@@ -1,10 +1,14 @@
 import { spawn } from 'node:child_process'
+import { setPriority } from 'node:os'
 import { ProgramFailed, ProgramLimit, ProgramMissing } from './process-errors.ts'
 
 /** What a short program said. */
 export type ProgramOutput = { readonly stdout: string; readonly stderr: string }
 
 const keptStderrBytes = 16 * 1024
+
+/** Below this process, which stores what is made, and below an ffmpeg that somebody waits for. */
+const niceness = 3
 
 /**
  * Runs a program to its end and gives back its output, within bounds of time and size.
@@ -17,6 +21,8 @@ export async function runProgram(
 ): Promise<ProgramOutput> {
   options.signal.throwIfAborted()
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true })
+  // It is there until its end is seen here.
+  if (child.pid !== undefined) setPriority(child.pid, niceness)
   const { promise, resolve, reject } = Promise.withResolvers<ProgramOutput>()
   const stdout: Buffer[] = []
   let size = 0

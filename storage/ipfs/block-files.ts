@@ -72,8 +72,9 @@ export async function openBlockFiles(directory: string): Promise<BlockFiles> {
       sequence += 1
       const temporary = join(incoming, `${cid}-${sequence}`)
       try {
-        await makeShard(shardOf(cid))
-        await writeSynced(temporary, bytes)
+        // Side by side, since each waits for the disk.
+        const steps = await Promise.allSettled([makeShard(shardOf(cid)), writeSynced(temporary, bytes)])
+        for (const step of steps) if (step.status === 'rejected') throw step.reason
         await moveDurably(temporary, pathOf(cid), join(root, shardOf(cid)))
       } catch (error) {
         await rm(temporary, { force: true })
