@@ -80,7 +80,7 @@ async function runSuite(
       pattern,
       folder,
       environment: suiteEnvironment({ TMPDIR: temporary, [runVariable]: run }),
-      timeoutMs: budgetMinutes * 2 * 60_000,
+      timeoutMs: budgetMinutes * 3 * 60_000,
       signal: interrupted.signal,
       report: (line) => console.log(`${name}: ${line}`),
     })

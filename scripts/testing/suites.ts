@@ -24,7 +24,7 @@ export type SuiteContext = {
 
 export type Suite = {
   name: string
-  /** Printed beside the time it took; at twice this it is ended. */
+  /** Printed beside the time it took. At three times this it is ended: shared machines are slow at times. */
   budgetMinutes: number
   /** What it needs on the PATH. */
   programs: Program[]
