@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { canMountDisks, mountSmallDisk, type SmallDisk } from '@hexachord/platform/testing'
 import { cidOf } from '@hexachord/protocol/cids'
 import { eventually } from '@hexachord/scripts/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
@@ -14,46 +12,25 @@ import { startTestWorld, type TestWorld, untilIndexed } from './fixtures/test-wo
 import { createFfmpeg, renderRendition } from './transcoding/index.ts'
 import { isDiskFull } from './uploads/index.ts'
 
-const run = promisify(execFile)
 type Status = { head: number }
-/** Only root can make a disk that is small enough to be filled. */
-const canMount = process.platform === 'linux' && process.getuid?.() === 0
 const diskBytes = 48 * 1024 ** 2
 /** About one segment of a rendition with 160 kbit/s. */
 const scratchBytes = 128 * 1024
 
-describe(`a disk that fills up${canMount ? '' : ' (NOT RUN: only root can mount one)'}`, () => {
-  const asRoot = canMount ? test : test.skip
-  let disk: string
+describe(`a disk that fills up${canMountDisks ? '' : ' (NOT RUN: only root can mount one)'}`, () => {
+  const asRoot = canMountDisks ? test : test.skip
+  let disk: SmallDisk
   let world: TestWorld
   beforeAll(async () => {
-    if (!canMount) return
-    disk = await mountDisk(diskBytes)
-    world = await startTestWorld({ env: { DATA_DIR: disk } })
+    if (!canMountDisks) return
+    disk = await mountSmallDisk(diskBytes)
+    world = await startTestWorld({ env: { DATA_DIR: disk.path } })
   }, 60_000)
   afterAll(async () => {
     await world?.close()
-    if (canMount) await unmount(disk)
+    await disk?.remove()
   })
-  afterEach(() => empty())
-
-  const ballast = () => join(disk, 'ballast')
-
-  /** Leaves no room, whoever else is writing. */
-  async function fill(): Promise<void> {
-    const file = await open(ballast(), 'a')
-    try {
-      for (;;) await file.write(Buffer.alloc(64 * 1024))
-    } catch (error) {
-      if (!isDiskFull(error)) throw error
-    } finally {
-      await file.close()
-    }
-  }
-
-  async function empty(): Promise<void> {
-    if (canMount) await rm(ballast(), { force: true })
-  }
+  afterEach(() => disk?.empty())
 
   const isUp = async () => (await fetch(`${world.node.origin}/health`)).status === 200
 
@@ -78,13 +55,13 @@ describe(`a disk that fills up${canMount ? '' : ' (NOT RUN: only root can mount 
       })
       // It is never heard of again: its client has stopped.
       await Promise.race([stopped, sending])
-      await fill()
+      await disk.fill()
       const id = url?.split('/').at(-1) ?? ''
       const goOn = () => sendFile(world.node, author, song, { ...(url === undefined ? {} : { url }) })
       expect(await refusalOf(goOn())).toEqual({ status: 507, type: 'disk-full' })
       expect(await world.node.upload(id)).toMatchObject({ state: 'receiving', receivedBytes: half })
       expect(await isUp()).toBe(true)
-      await empty()
+      await disk.empty()
       await goOn()
       expect(await world.until(id, 'replicating', 'failed')).toMatchObject({ track: { durationMs: 8_000 } })
     },
@@ -102,7 +79,7 @@ describe(`a disk that fills up${canMount ? '' : ' (NOT RUN: only root can mount 
         until: ({ state, renditions }) =>
           state === 'processing' && renditions.some(({ segments }) => segments > 0),
       })
-      await fill()
+      await disk.fill()
       const waiting = await eventually(() => world.node.upload(id), {
         ...{ describe: 'the upload waits for room', deadlineMs: 30_000, everyMs: 5 },
         until: ({ state, waitingFor }) => state === 'failed' || waitingFor !== undefined,
@@ -110,7 +87,7 @@ describe(`a disk that fills up${canMount ? '' : ' (NOT RUN: only root can mount 
       expect(waiting).toMatchObject({ state: 'processing', waitingFor: "room on this node's disk" })
       expect(waiting).not.toHaveProperty('problem')
       // What ffmpeg had written when it was stopped is gone, so that there is some room; and the chain goes on.
-      await fill()
+      await disk.fill()
       await world.chain.mineIntoNextEpoch()
       const head = await world.chain.head()
       await eventually(async () => (await fetch(`${world.node.origin}/status`)).json() as Promise<Status>, {
@@ -118,7 +95,7 @@ describe(`a disk that fills up${canMount ? '' : ' (NOT RUN: only root can mount 
         until: (status) => status.head >= head,
       })
       expect(await isUp()).toBe(true)
-      await empty()
+      await disk.empty()
       await untilIndexed(world.chain, world.node)
       const made = await world.until(id, 'replicating', 'failed')
       expect(made).toMatchObject({ state: 'replicating', renditions: [{ state: 'done', segments: 21 }] })
@@ -133,14 +110,14 @@ describe(`a disk that fills up${canMount ? '' : ' (NOT RUN: only root can mount 
   })
 
   async function expectToldApart(roomBytes: number): Promise<void> {
-    const scratch = await mountDisk(scratchBytes)
+    const scratch = await mountSmallDisk(scratchBytes)
     try {
-      await writeFile(join(scratch, 'ballast'), Buffer.alloc(scratchBytes - roomBytes))
+      await writeFile(join(scratch.path, 'ballast'), Buffer.alloc(scratchBytes - roomBytes))
       const rendering = renderRendition({
         ffmpeg: createFfmpeg(),
         plan: aPlan,
         input: await makeMusic(world.folder, 'scratch.wav', { seconds: 15 }),
-        directory: join(scratch, 'rendition'),
+        directory: join(scratch.path, 'rendition'),
         durationMs: 15_000,
         timeoutMs: 30_000,
         signal: new AbortController().signal,
@@ -150,18 +127,7 @@ describe(`a disk that fills up${canMount ? '' : ' (NOT RUN: only root can mount 
       expect(failure).toMatchObject({ name: 'OutputCutShort' })
       expect(isDiskFull(failure)).toBe(true)
     } finally {
-      await unmount(scratch)
+      await scratch.remove()
     }
   }
 })
-
-async function mountDisk(bytes: number): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'hexachord-disk-'))
-  await run('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path])
-  return path
-}
-
-async function unmount(path: string): Promise<void> {
-  await run('umount', ['--lazy', path])
-  await rm(path, { recursive: true })
-}

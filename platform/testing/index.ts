@@ -1,0 +1,1 @@
+export { canMountDisks, mountSmallDisk, type SmallDisk } from './small-disk.ts'
