@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
+import { whenThereIsRoom } from '@hexachord/platform/sqlite'
 import type { Address, Subject } from '@hexachord/protocol/names'
 import type { Operator } from '@hexachord/protocol/operators'
 import { bucketDigest, holdingBuckets } from '@hexachord/protocol/receipts'
@@ -59,6 +60,7 @@ export function createReconciler(options: {
   const random = options.random ?? Math.random
   const closing = new AbortController()
   const { signal } = closing
+  const waiting = { what: 'what others hold', signal, logger }
   const standings = new Map<Address, Standing>()
   const limit = pLimit(peersAtOnce)
   const running = new Set<Promise<void>>()
@@ -82,13 +84,14 @@ export function createReconciler(options: {
       const ofBuckets = pLimit(bucketsAtOnce)
       await Promise.all(differing.map((bucket) => ofBuckets(() => lookInto(peer, bucket))))
     }
-    copies.learnt(peer.operator, root, beganAt)
+    await whenThereIsRoom(() => copies.learnt(peer.operator, root, beganAt), waiting)
   }
 
   async function lookInto(peer: Operator, bucket: number): Promise<void> {
     const items = await askBucket({ client, peer, signal }, bucket)
     const digest = await bucketDigest(items)
-    const changed = copies.replaceBucket(peer.operator, { number: bucket, digest, items })
+    const learnt = { number: bucket, digest, items }
+    const changed = await whenThereIsRoom(() => copies.replaceBucket(peer.operator, learnt), waiting)
     if (changed.length > 0) options.onCopies(changed)
   }
 
@@ -128,7 +131,7 @@ export function createReconciler(options: {
       const names = new Set(wanted.map(({ operator }) => operator))
       for (const name of standings.keys()) if (!names.has(name)) standings.delete(name)
       // Before the chain was read there are no operators; that is no reason to forget what they hold.
-      if (names.size > 0) copies.keepOnly(names)
+      if (names.size > 0) await whenThereIsRoom(() => copies.keepOnly(names), waiting)
       let soonest = now() + everyMs
       for (const peer of wanted) {
         const standing = standings.get(peer.operator) ?? { failures: 0, nextAt: 0, asking: false }

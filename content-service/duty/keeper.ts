@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MalformedAnswer, RpcError, RpcUnavailable } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
+import { whenThereIsRoom } from '@hexachord/platform/sqlite'
 import type { Subject } from '@hexachord/protocol/names'
 import type { HeldTrack } from '@hexachord/protocol/receipts'
 import type { ArchiveKeeper } from '@hexachord/storage/archives'
@@ -67,7 +68,10 @@ export function createKeeper(
   const random = options.random ?? Math.random
   const closing = new AbortController()
   const signal = AbortSignal.any([options.signal, closing.signal])
+  const waiting = { what: 'the keeper', signal, logger }
   const dirty = new Set<Subject>()
+  /** Those of them whose missing copies are due now. */
+  const urgent = new Set<Subject>()
   let everything = true
   let everythingAt = 0
   let collectAt = now() + times.collectEveryMs
@@ -110,6 +114,10 @@ export function createKeeper(
   }
 
   async function plan(subject: Subject): Promise<void> {
+    if (urgent.has(subject)) {
+      hurry(subject)
+      urgent.delete(subject)
+    }
     const track = wantedTrack(subject)
     const known = holdings.ofSubject(subject)
     const role: Standing = track === undefined ? { kind: 'none', copies: 0, turn: 0 } : standing(track)
@@ -130,6 +138,12 @@ export function createKeeper(
     })
   }
 
+  function hurry(subject: Subject): void {
+    for (const holding of holdings.ofSubject(subject)) {
+      if (holding.state === 'missing') holdings.put({ ...holding, dueAt: now() })
+    }
+  }
+
   /** Without a receipt nobody can count the copy: then it is looked at as a whole, and signed for. */
   async function isHere({ subject, manifest }: LiveTrack): Promise<boolean> {
     return receipts.get(subject, manifest) !== undefined && (await ipfs.isPinned(manifest, { signal }))
@@ -147,22 +161,32 @@ export function createKeeper(
     }
     if (everything && everythingAt <= now()) {
       everything = false
-      for (const { subject } of catalogue.tracks()) await look(subject)
-      for (const subject of holdings.subjects()) await look(subject)
+      try {
+        for (const { subject } of catalogue.tracks()) await look(subject)
+        for (const subject of holdings.subjects()) await look(subject)
+      } catch (error) {
+        everything = true
+        throw error
+      }
       everythingAt = now() + times.everythingEveryMs
     }
     for (const subject of dirty) {
       dirty.delete(subject)
-      await look(subject)
+      try {
+        await look(subject)
+      } catch (error) {
+        dirty.add(subject)
+        throw error
+      }
     }
   }
 
   async function collect(): Promise<void> {
     if (now() < collectAt) return
     collectAt = now() + times.collectEveryMs
-    offers.forget(now() - offerMemoryMs)
     const { removed, bytes } = await ipfs.collect({ graceMs: times.collectGraceMs, signal })
     if (removed > 0) logger.info({ removed, bytes }, 'blocks collected that nothing keeps')
+    offers.forget(now() - offerMemoryMs)
   }
 
   async function sleep(): Promise<void> {
@@ -196,17 +220,23 @@ export function createKeeper(
       shouldRetry: ({ error }) =>
         error instanceof RpcUnavailable || error instanceof RpcError || error instanceof MalformedAnswer,
     })
-    const orphans = await letGoOfOrphans(options, signal)
+    const orphans = await whenThereIsRoom(() => letGoOfOrphans(options, signal), waiting)
     if (orphans > 0) logger.warn({ orphans }, 'pins that nothing knows of were taken away')
     while (!signal.aborted) {
-      await planDirty()
-      await letGoOfLeases(options, now() - times.leaseGraceMs)
-      await letGoOfTracks(options, now())
-      await collect()
-      repairs.start()
-      shedding.start()
+      await whenThereIsRoom(round, waiting)
       await sleep()
     }
+  }
+
+  /** Each step is done again, from its beginning, should one of them meet a full disk. */
+  async function round(): Promise<void> {
+    // First, since it makes room without asking for any.
+    await collect()
+    await planDirty()
+    await letGoOfLeases(options, now() - times.leaseGraceMs)
+    await letGoOfTracks(options, now())
+    repairs.start()
+    shedding.start()
   }
 
   function addDirty(subjects: readonly Subject[]): void {
@@ -233,9 +263,7 @@ export function createKeeper(
 
   return {
     recheck(subject) {
-      for (const holding of holdings.ofSubject(subject)) {
-        if (holding.state === 'missing') holdings.put({ ...holding, dueAt: now() })
-      }
+      urgent.add(subject)
       addDirty([subject])
     },
     reconsider: addDirty,

@@ -1,4 +1,5 @@
 import type { Logger } from '@hexachord/platform/process'
+import { whenThereIsRoom } from '@hexachord/platform/sqlite'
 import type { HeldTrack } from '@hexachord/protocol/receipts'
 import type { NodeClient } from '@hexachord/storage/peers'
 import type { OfferStore } from '../offers/index.ts'
@@ -49,6 +50,7 @@ export function createRepairs(
   },
 ): Repairs {
   const { holdings, offers, database, logger, now, random, signal } = options
+  const waiting = { what: 'a repair', signal, logger }
   const running = new Map<string, { task: Promise<void>; isSpare: boolean; isPulling: boolean }>()
   /** Before this, no more than what others lack is brought. */
   let spareAt = 0
@@ -59,25 +61,29 @@ export function createRepairs(
   }
 
   async function bring(holding: Holding): Promise<void> {
-    const { subject, manifest } = holding
     try {
-      if (await isTakenCareOf(holding)) {
-        forget(holding)
-        logger.info({ subject, manifest }, 'others have brought a track back')
-        return
-      }
-      const entry = running.get(nameOf(holding))
-      if (entry !== undefined) entry.isPulling = true
-      await repair(holding, options, signal)
-      offers.publish(subject, manifest)
-      options.onRepair('brought')
-      logger.info({ subject, manifest }, 'track brought here')
+      await whenThereIsRoom(() => bringUnlessOthersDo(holding), waiting)
     } catch (err) {
       if (signal.aborted) return
       options.onRepair('failed')
       if (err instanceof NoRoom) options.onNoRoom()
-      putOff(holding, err)
+      await whenThereIsRoom(() => putOff(holding, err), waiting)
     }
+  }
+
+  async function bringUnlessOthersDo(holding: Holding): Promise<void> {
+    const { subject, manifest } = holding
+    if (await isTakenCareOf(holding)) {
+      forget(holding)
+      logger.info({ subject, manifest }, 'others have brought a track back')
+      return
+    }
+    const entry = running.get(nameOf(holding))
+    if (entry !== undefined) entry.isPulling = true
+    await repair(holding, options, signal)
+    offers.publish(subject, manifest)
+    options.onRepair('brought')
+    logger.info({ subject, manifest }, 'track brought here')
   }
 
   /** One in reserve looks again, right before: it is not needed where another one was quicker. */
@@ -112,10 +118,14 @@ export function createRepairs(
       spareAt = Math.max(spareAt, now()) + ms
     }
     const name = nameOf(holding)
-    const task = bring(holding).finally(() => {
-      running.delete(name)
-      options.onEnded()
-    })
+    const task = bring(holding)
+      .catch((error: unknown) => {
+        if (!signal.aborted) throw error
+      })
+      .finally(() => {
+        running.delete(name)
+        options.onEnded()
+      })
     running.set(name, { task, isSpare, isPulling: false })
   }
 

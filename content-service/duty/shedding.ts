@@ -1,5 +1,5 @@
 import type { Logger } from '@hexachord/platform/process'
-import type { Sqlite } from '@hexachord/platform/sqlite'
+import { isDatabaseFull, type Sqlite, whenThereIsRoom } from '@hexachord/platform/sqlite'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import type { OfferStore } from '../offers/index.ts'
 import { type ProveElsewhereDependencies, proveElsewhere } from '../proofs/index.ts'
@@ -19,6 +19,8 @@ export type Shedding = {
   ended(): Promise<void>
 }
 
+/** Before the next round when the disk has no room to note what came of one: others are asked for proofs each time. */
+const fullPauseMs = 60_000
 /** Looked at in one round. */
 const copiesPerRound = 4
 
@@ -96,10 +98,15 @@ export function createShedding(
   async function remove({ subject, manifest }: Holding): Promise<void> {
     const others = holdings.ofManifest(manifest).filter((other) => other.subject !== subject)
     if (others.length === 0 && !offers.keeps(manifest)) await ipfs.unpin(manifest)
-    database.transaction(() => {
-      holdings.handOver(subject, manifest)
-      receipts.remove(subject, manifest)
-    })
+    // What is unpinned must not go on being called held.
+    await whenThereIsRoom(
+      () =>
+        database.transaction(() => {
+          holdings.handOver(subject, manifest)
+          receipts.remove(subject, manifest)
+        }),
+      { what: 'shedding', signal, logger },
+    )
   }
 
   return {
@@ -107,8 +114,12 @@ export function createShedding(
       if (running !== undefined || signal.aborted || (roundAt > now() && !pressed)) return
       roundAt = now() + options.shedPauseMs
       const task = round()
-        .catch((error: unknown) => {
-          if (!signal.aborted) throw error
+        .catch((err: unknown) => {
+          if (signal.aborted) return
+          if (!isDatabaseFull(err)) throw err
+          // What the others have proved will be old when there is room: then they are asked again.
+          roundAt = now() + fullPauseMs
+          logger.error({ err }, 'the disk is full: extra copies are looked at later')
         })
         .finally(() => {
           running = undefined

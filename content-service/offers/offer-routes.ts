@@ -1,5 +1,6 @@
 import { Problem, parse } from '@hexachord/platform/http'
-import { type Address, authorOf, hashSchema } from '@hexachord/protocol/names'
+import { isDatabaseFull } from '@hexachord/platform/sqlite'
+import { type Address, authorOf, type Hash, hashSchema } from '@hexachord/protocol/names'
 import { type Offer, type OfferState, offerSchema } from '@hexachord/protocol/offers'
 import type { Operator, OperatorSet } from '@hexachord/protocol/operators'
 import type { Receipt } from '@hexachord/protocol/receipts'
@@ -18,6 +19,13 @@ import type { Room } from './room.ts'
 const maximumWaitMs = 30_000
 /** A node that is further behind does not know the operators and authors of today. */
 const tolerableLagBlocks = 20
+
+const diskFull: Refusal = {
+  status: 507,
+  slug: 'disk-full',
+  detail: "this node's disk is full: offer the track to another operator, or try again later",
+  retryAfterSeconds: 300,
+}
 
 const waitSchema = z.object({
   wait: z.coerce.number('must be a number of ms').int().min(0).default(0),
@@ -68,7 +76,7 @@ export function offerRoutes(options: OfferRoutesOptions): Router {
           options.onRefused(refusal.slug)
           throw problemOf(refusal)
         }
-        if (offers.add(id, offer)) {
+        if (addOffer(id, offer)) {
           const lease = offers.get(id)
           if (lease !== undefined) options.onTaken(lease)
         }
@@ -76,6 +84,17 @@ export function offerRoutes(options: OfferRoutesOptions): Router {
       response.status(202).json({ offer: id })
     },
   )
+
+  /** @throws Problem 507 when the disk has no room even for the record of the offer */
+  function addOffer(id: Hash, offer: Offer): boolean {
+    try {
+      return offers.add(id, offer)
+    } catch (error) {
+      if (!isDatabaseFull(error)) throw error
+      options.onRefused(diskFull.slug)
+      throw problemOf(diskFull)
+    }
+  }
 
   router.get('/offers/:id', async (request, response) => {
     const id = parse(hashSchema, request.params.id)

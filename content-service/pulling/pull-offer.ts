@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GuardedFetch } from '@hexachord/platform/http'
-import type { Sqlite } from '@hexachord/platform/sqlite'
+import type { Logger } from '@hexachord/platform/process'
+import { isDatabaseFull, type Sqlite, whenThereIsRoom } from '@hexachord/platform/sqlite'
 import { CidError } from '@hexachord/protocol/cids'
 import { ManifestError } from '@hexachord/protocol/manifests'
 import type { Address } from '@hexachord/protocol/names'
@@ -46,6 +47,7 @@ export type PullDependencies = {
   sharedLimit: LimitFunction
   /** How long blocks are safe from collection, renewed for as long as they are pulled; then the pin keeps them. */
   protectMs: number
+  logger: Logger
   /** ms since 1970. */
   now: () => number
   /** Called when there is more to tell about a lease. */
@@ -115,8 +117,8 @@ export async function pullOffer(
     })
   } finally {
     ending.abort()
-    await protection
     await blocks.end()
+    await protection
     progress.write()
   }
 }
@@ -125,17 +127,20 @@ export async function pullOffer(
  * deleted before could not be collected. */
 async function keepProtected(
   { id }: Lease,
-  { ipfs, offers, protectMs, now }: PullDependencies,
+  { ipfs, offers, protectMs, logger, now }: PullDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  for (;;) {
+  const protect = () => {
     const cids = offers.listed(id).map(({ cid }) => cid)
-    await ipfs.protect(cids, now() + protectMs)
-    try {
+    return ipfs.protect(cids, now() + protectMs)
+  }
+  try {
+    for (;;) {
+      await whenThereIsRoom(protect, { what: 'the protection of an offer', signal, logger })
       await delay(protectMs / 2, undefined, { signal })
-    } catch {
-      return
     }
+  } catch (error) {
+    if (!signal.aborted) throw error
   }
 }
 
@@ -245,17 +250,27 @@ function createProgress(lease: Lease, { database, offers, onProgress }: PullDepe
     clearTimeout(timer)
     timer = undefined
     if (pending.length === 0) return
-    const blocks = pending
-    pending = []
     database.transaction(() => {
-      for (const block of blocks) offers.addStored(lease.id, block)
+      for (const block of pending) offers.addStored(lease.id, block)
     })
+    pending = []
     onProgress(lease)
+  }
+  function writeSoon(): void {
+    timer ??= setTimeout(() => {
+      try {
+        write()
+      } catch (error) {
+        // Nothing is lost of what is to be written: without room on the disk the pull meets the same, and waits.
+        if (!isDatabaseFull(error)) throw error
+        writeSoon()
+      }
+    }, writeEveryMs)
   }
   return {
     note(block: HashedBlock): void {
       pending.push(block)
-      timer ??= setTimeout(write, writeEveryMs)
+      writeSoon()
     },
     write,
   }

@@ -1,4 +1,5 @@
 import type { Logger } from '@hexachord/platform/process'
+import { whenThereIsRoom } from '@hexachord/platform/sqlite'
 import { throughRestarts } from '@hexachord/storage/ipfs'
 import pLimit from 'p-limit'
 import type { Lease, OfferChanges } from '../offers/index.ts'
@@ -31,6 +32,7 @@ export function createPuller(
 ): Puller {
   const { offers, changes, logger, now } = options
   const closing = new AbortController()
+  const waiting = { what: 'an offer', signal: closing.signal, logger }
   const running = new Map<string, Promise<void>>()
   const dependencies: PullDependencies = {
     ...options,
@@ -39,11 +41,24 @@ export function createPuller(
   }
 
   async function run(lease: Lease): Promise<void> {
+    try {
+      await bring(lease)
+    } catch (error) {
+      // What could not be written before this closes is found out again by the next start.
+      if (!closing.signal.aborted) throw error
+    } finally {
+      running.delete(lease.id)
+      changes.announce(lease.id)
+    }
+  }
+
+  async function bring(lease: Lease): Promise<void> {
     const { id, subject } = lease
     const deadline = AbortSignal.timeout(Math.max(0, lease.expiresAt - now()))
     const signal = AbortSignal.any([closing.signal, deadline])
     try {
-      await throughRestarts(() => pullOffer(offers.get(id) ?? lease, dependencies, signal), signal)
+      const pull = () => pullOffer(offers.get(id) ?? lease, dependencies, signal)
+      await whenThereIsRoom(() => throughRestarts(pull, signal), { ...waiting, signal })
       logger.info({ offer: id, subject }, 'track held')
       options.onHeld(lease)
       options.onEnded('held')
@@ -51,23 +66,19 @@ export function createPuller(
       if (closing.signal.aborted) return
       if (deadline.aborted) {
         logger.warn({ offer: id, subject }, 'offer expired before its track was here')
-        offers.expire(id)
+        await whenThereIsRoom(() => offers.expire(id), waiting)
         options.onEnded('expired')
       } else if (err instanceof PullRefused) {
         logger.warn({ offer: id, subject, reason: err.message }, 'track cannot be held')
-        offers.fail(id, err.message)
+        await whenThereIsRoom(() => offers.fail(id, err.message), waiting)
         options.onEnded('failed')
       } else {
         logger.error({ err, offer: id, subject }, 'pulling failed')
-        offers.fail(
-          id,
-          'something went wrong on this node, not with the offer; its operator finds it in the logs',
-        )
+        const reason =
+          'something went wrong on this node, not with the offer; its operator finds it in the logs'
+        await whenThereIsRoom(() => offers.fail(id, reason), waiting)
         options.onEnded('failed')
       }
-    } finally {
-      running.delete(id)
-      changes.announce(id)
     }
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
+import { whenThereIsRoom } from '@hexachord/platform/sqlite'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { verifyTrack } from '@hexachord/storage/tracks'
 import type { Holding, HoldingStore } from '../duty/index.ts'
@@ -46,6 +47,8 @@ export function createScrubber(options: {
   const pace = { ...defaultPace, ...options.pace }
   const closing = new AbortController()
   const { signal } = closing
+  const write = <Result>(work: () => Result | Promise<Result>) =>
+    whenThereIsRoom(work, { what: 'the scrub', signal, logger })
 
   async function run(): Promise<void> {
     for (;;) {
@@ -59,14 +62,13 @@ export function createScrubber(options: {
         missing: 0,
       }
       for (let holding = next(report); holding !== undefined; holding = next(report)) {
-        holdings.scrubbed(holding, now())
         await scrub(holding, report)
         report.tracks += 1
-        store.put(report)
+        await write(() => store.put(report))
       }
       if (report.tracks > 0) {
         report.finishedAt = now()
-        store.put(report)
+        await write(() => store.put(report))
         logger.info({ ...report }, 'everything held was scrubbed')
       }
       const untilNextPassMs = report.startedAt + pace.passEveryMs - now()
@@ -81,6 +83,7 @@ export function createScrubber(options: {
 
   async function scrub(holding: Holding, report: ScrubReport): Promise<void> {
     const { subject, manifest } = holding
+    await write(() => holdings.scrubbed(holding, now()))
     const found = await verifyTrack(ipfs, manifest, { bytesPerSecond: pace.bytesPerSecond, signal })
     const { blocks, bytes, corrupt, missing } = found
     report.blocks += blocks
@@ -88,11 +91,11 @@ export function createScrubber(options: {
     report.corrupt += corrupt
     report.missing += missing
     if (corrupt + missing === 0) {
-      await onWhole(holding)
+      await write(() => onWhole(holding))
       return
     }
     logger.error({ subject, manifest, corrupt, missing }, 'blocks of a held track are damaged')
-    if (holdings.damaged(holding, now())) onDamage(holding)
+    if (await write(() => holdings.damaged(holding, now()))) onDamage(holding)
   }
 
   const running = run().catch((error: unknown) => {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
+import { whenThereIsRoom } from '@hexachord/platform/sqlite'
 import { blocksOf } from '@hexachord/protocol/manifests'
 import { BlockNotFound, type IpfsNode } from '@hexachord/storage/ipfs'
 import { loadLocalTrack } from '@hexachord/storage/tracks'
@@ -30,6 +31,7 @@ export function watchReads(options: {
   const { ipfs, holdings, onDamage, logger, now } = options
   const closing = new AbortController()
   const { signal } = closing
+  const waiting = { what: 'a damaged block', signal, logger }
   const damaged = new Set<string>()
   let searching: Promise<void> | undefined
 
@@ -45,7 +47,8 @@ export function watchReads(options: {
             { subject: holding.subject, manifest: holding.manifest },
             'a reader met a damaged block',
           )
-          if (holdings.damaged(holding, now())) onDamage(holding)
+          const isNews = await whenThereIsRoom(() => holdings.damaged(holding, now()), waiting)
+          if (isNews) onDamage(holding)
         }
         await nextTurn()
       }
@@ -64,9 +67,13 @@ export function watchReads(options: {
   function report(cid: string): void {
     if (signal.aborted || damaged.size >= queueLimit) return
     damaged.add(cid)
-    searching ??= search().finally(() => {
-      searching = undefined
-    })
+    searching ??= search()
+      .catch((error: unknown) => {
+        if (!signal.aborted) throw error
+      })
+      .finally(() => {
+        searching = undefined
+      })
   }
 
   return {

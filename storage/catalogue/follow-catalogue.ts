@@ -1,8 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { NetworkFile } from '@hexachord/contracts/networks'
 import { type ChainEvent, type ChainReader, followChain } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
-import { isDatabaseFull, type Sqlite } from '@hexachord/platform/sqlite'
+import { type Sqlite, whenThereIsRoom } from '@hexachord/platform/sqlite'
 import { handleKey, identityOf, type SubjectState, subjectKey } from '@hexachord/protocol/actions'
 import { applyRange, type CatalogueRules, rulesOf } from '@hexachord/protocol/catalogue'
 import type { Address, Subject } from '@hexachord/protocol/names'
@@ -36,9 +35,6 @@ export type FollowCatalogueOptions = {
 /** Subjects whose ranks are remembered: to rank twenty operators takes a quarter of a millisecond, to look again at
  * everything that a node holds shall not. */
 const rankedSubjects = 32_768
-
-/** Between two tries to write what the disk has no room for. */
-const roomRetryMs = 1_000
 
 /** Entries of the index read at one time. */
 const pageSize = 500
@@ -108,31 +104,18 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     for await (const event of events) {
       const rankingBefore = ranking()
       if (event.type === 'range') head = event.head
-      const change = await whenThereIsRoom(async () =>
+      const write = async () =>
         event.type === 'reorg'
           ? takeBack(store, history, event.toBlock)
-          : await addRange(store, history, rules, event),
-      )
-      if (change !== undefined) advance(change, rankingBefore)
+          : await addRange(store, history, rules, event)
+      const waiting = { what: 'the catalogue', signal, logger: options.logger }
+      advance(await whenThereIsRoom(write, waiting), rankingBefore)
     }
   }
 
-  /** A full disk makes the index late, and ends nothing. @returns undefined when following ends before there is room */
-  async function whenThereIsRoom<Result>(write: () => Promise<Result>): Promise<Result | undefined> {
-    for (let tries = 0; !signal.aborted; tries++) {
-      try {
-        return await write()
-      } catch (err) {
-        if (!isDatabaseFull(err)) throw err
-        if (tries === 0) options.logger.error({ err }, 'the catalogue waits for room on the disk')
-        // It only rejects when following ends, which the loop sees.
-        await delay(roomRetryMs, undefined, { signal }).catch(() => undefined)
-      }
-    }
-    return undefined
-  }
-
-  const following = follow()
+  const following = follow().catch((error: unknown) => {
+    if (!signal.aborted) throw error
+  })
   // Two views of one promise: whoever waits for blocks must not keep a failure from those who watch over `finished`.
   const finished = following.then(() => undefined)
   let failure: unknown

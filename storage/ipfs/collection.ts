@@ -13,7 +13,6 @@ export async function collectBlocks(
   options: CollectOptions,
 ): Promise<Collected> {
   const storedUntilMs = now() - options.graceMs
-  table.dropExpiredLeases(now())
   const sum = { removed: 0, bytes: 0 }
   for await (const { cid, bytes, storedAtMs } of store.blocks(options.signal)) {
     if (storedAtMs > storedUntilMs) continue
@@ -22,5 +21,7 @@ export async function collectBlocks(
     sum.removed += 1
     sum.bytes += bytes
   }
+  // Last: on a full disk it needs the room that the blocks took.
+  table.dropExpiredLeases(now())
   return sum
 }

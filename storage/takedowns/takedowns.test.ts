@@ -100,6 +100,21 @@ const deniedOf = (takedowns: Takedowns, { blocks }: TestTrack) =>
   blocks.filter(({ cid }) => takedowns.isDenied(cid)).length
 
 describe('a notice', () => {
+  test('that comes while the disk is full denies its track at once, and its blocks when there is room', async () => {
+    const track = await makeTestTrack({ segments: 100, segmentBytes: 100 })
+    await hold(track, first)
+    const { takedowns } = await open()
+    database.exec('PRAGMA max_page_count = 1')
+    notice(office, 1n, first)
+    expect(takedowns.trackDenied(first)).toMatchObject({ track: first, by: office })
+    expect(deniedOf(takedowns, track)).toBe(0)
+    database.exec('PRAGMA max_page_count = 100000')
+    await eventually(
+      () => deniedOf(takedowns, track),
+      (denied) => denied === track.blocks.length,
+    )
+  })
+
   test('by somebody whom the operator honours denies every block of its track', async () => {
     const track = await makeTestTrack()
     await hold(track, first)

@@ -1,5 +1,6 @@
 import { Problem } from '@hexachord/platform/http'
 import type { Logger } from '@hexachord/platform/process'
+import { isDatabaseFull, whenThereIsRoom } from '@hexachord/platform/sqlite'
 import type { NoticeContent } from '@hexachord/protocol/actions'
 import { CidError, isCid, parseCid } from '@hexachord/protocol/cids'
 import { blocksOf, ManifestError } from '@hexachord/protocol/manifests'
@@ -87,6 +88,7 @@ export async function createTakedowns(options: TakedownOptions): Promise<Takedow
   const answers = new LRUCache<string, boolean>({ max: answersKept, ttl: answerMs, ttlResolution: 100 })
   const listeners = new Set<(tracks: readonly Subject[] | undefined) => void>()
   const closing = new AbortController()
+  const waiting = { what: 'the takedowns', signal: closing.signal, logger }
   /** Looks at tracks that are here and not pinned; one after the other. */
   let looking = Promise.resolve()
   let files = noDenyFiles
@@ -131,8 +133,28 @@ export async function createTakedowns(options: TakedownOptions): Promise<Takedow
       const digests = pinned.digestsOf(manifest)
       const complete = digests.length > 0
       store.note({ track, manifest, complete }, digests)
-      if (!complete) looking = looking.then(() => readBlocks(track, manifest))
+      if (!complete) enqueue(() => readBlocks(track, manifest))
     }
+  }
+
+  /** What the disk has no room to note is noted once there is some: until then the track is denied, but not its blocks. */
+  function lookInTime(track: Subject): void {
+    try {
+      look(track)
+    } catch (error) {
+      if (!isDatabaseFull(error)) throw error
+      enqueue(async () => {
+        await whenThereIsRoom(() => look(track), waiting)
+        changed([track])
+      })
+    }
+  }
+
+  /** Does something after what was enqueued before; what is not done before this closes, the next start does. */
+  function enqueue(work: () => Promise<void>): void {
+    looking = looking.then(work).catch((error: unknown) => {
+      if (!closing.signal.aborted) throw error
+    })
   }
 
   /** For a track that is here, as a whole or in part, and not pinned. */
@@ -140,11 +162,10 @@ export async function createTakedowns(options: TakedownOptions): Promise<Takedow
     if (closing.signal.aborted || !tracks.has(track)) return
     try {
       const blocks = blocksOf(await loadLocalTrack(options.ipfs, manifest))
-      if (!tracks.has(track)) return
-      store.note(
-        { track, manifest, complete: true },
-        blocks.map(({ cid }) => parseCid(cid).digest),
-      )
+      const digests = blocks.map(({ cid }) => parseCid(cid).digest)
+      await whenThereIsRoom(() => {
+        if (tracks.has(track)) store.note({ track, manifest, complete: true }, digests)
+      }, waiting)
       changed([track])
     } catch (err) {
       const isElsewhere = err instanceof IncompleteTrack
@@ -217,7 +238,7 @@ export async function createTakedowns(options: TakedownOptions): Promise<Takedow
     const news = new Set(subjects.filter((subject) => tracks.has(subject)))
     for (const subject of subjects) for (const track of readNotice(subject)) news.add(track)
     if (news.size === 0) return
-    for (const track of news) look(track)
+    for (const track of news) lookInTime(track)
     changed([...news])
   })
   if (options.directory !== undefined) {
