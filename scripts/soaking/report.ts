@@ -24,7 +24,8 @@ export function writeReport(result: SoakResult, setting: Setting): string {
     `A network under constant change: artists publish, rename, replace and take back tracks; listeners play and check
 every byte; nodes are killed with \`kill -9\` and started again; operators join and leave; Redis is emptied. Content
 services forget what is over after minutes instead of days, so that an hour sees it many times. In the first third every
-node is killed now and then, later only two content services and those who join, so that the others show how they age.`,
+node is killed now and then, later only two content services and those who join, so that the others show how they age.
+Each service collects its garbage every few seconds, so that what is measured is what it holds.`,
     `Made by \`scripts/soak --minutes ${Number(minutes)}\`; this page is written by it.`,
     `**${verdict.passed ? 'Passed' : 'FAILED'}.**`,
     table(

@@ -147,11 +147,17 @@ const noBudget = {
 }
 
 function forASoak(plan: ServicePlan): ServicePlan {
-  const variables = { ...plan.variables, CACHE_BYTES: cacheBytes, LOG_LEVEL: 'warn' }
-  if (plan.name === creatorName) return { ...plan, variables: { ...variables, ...noBudget } }
-  if (!isContent(plan.name)) return plan
-  const entry = fileURLToPath(new URL('short-memory-content-service.ts', import.meta.url))
-  return { ...plan, entry, variables }
+  const fileHere = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+  const entry = isContent(plan.name) ? fileHere('short-memory-content-service.ts') : plan.entry
+  return {
+    ...plan,
+    entry: fileHere('collecting-service.ts'),
+    variables: {
+      ...plan.variables,
+      ...(plan.name === creatorName ? noBudget : {}),
+      ...{ CACHE_BYTES: cacheBytes, LOG_LEVEL: 'warn', SOAK_ENTRY: entry },
+    },
+  }
 }
 
 /** What stands on the disks once the nodes had the time to forget. The creator node keeps for days what an artist may
