@@ -21,7 +21,7 @@ const queueLimit = 1_000
  * @param options.onDamage called with each holding that turned out incomplete
  */
 export function watchReads(options: {
-  ipfs: Pick<IpfsNode, 'get' | 'has' | 'size'>
+  ipfs: Pick<IpfsNode, 'get' | 'size'>
   holdings: HoldingStore
   onDamage: (holding: Holding) => void
   logger: Logger
@@ -79,12 +79,10 @@ export function watchReads(options: {
   return {
     size: (cid, options) => ipfs.size(cid, options),
     async get(cid, options) {
-      const wasHere = await ipfs.has(cid, options)
       try {
         return await ipfs.get(cid, options)
       } catch (error) {
-        // What was here a moment ago was let go on purpose, or was bad.
-        if (wasHere && error instanceof BlockNotFound) report(cid)
+        if (error instanceof BlockNotFound && error.wasDamaged) report(cid)
         throw error
       }
     },

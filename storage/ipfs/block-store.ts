@@ -118,7 +118,7 @@ export function createBlockStore(options: {
     signal?.throwIfAborted()
     if (verdict === 'ok') return bytes
     if (verdict === 'corrupt' && (await condemn(cid)) === 'ok') return get(cid, signal)
-    throw new BlockNotFound(cid)
+    throw new BlockNotFound(cid, { wasDamaged: verdict === 'corrupt' })
   }
 
   return {

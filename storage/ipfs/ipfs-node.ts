@@ -107,10 +107,13 @@ export type RegisteredPeer = { readonly peerId: string; readonly addresses: read
 export class BlockNotFound extends Error {
   override readonly name = 'BlockNotFound'
   readonly cid: string
+  /** It was here until it was read, and its bytes were wrong. */
+  readonly wasDamaged: boolean
 
-  constructor(cid: string, options?: ErrorOptions) {
+  constructor(cid: string, options: ErrorOptions & { wasDamaged?: boolean } = {}) {
     super(`block ${cid} is not here`, options)
     this.cid = cid
+    this.wasDamaged = options.wasDamaged ?? false
   }
 }
 

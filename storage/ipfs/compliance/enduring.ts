@@ -36,11 +36,13 @@ export function enduringSuite(factory: IpfsNodeFactory): void {
       await expect(node.pin(root)).rejects.toMatchObject({ name: 'MissingBlock', cid })
     })
 
-    test('a reader is never given a flipped bit', async () => {
+    test('a reader is never given a flipped bit, and is told of it once', async () => {
       const { node, subject } = given
       const cid = await putSample(node, 'rotten')
       await subject.flipBit(cid)
-      await expect(node.get(cid)).rejects.toThrow(BlockNotFound)
+      const missing = { name: 'BlockNotFound', cid }
+      await expect(node.get(cid)).rejects.toMatchObject({ ...missing, wasDamaged: true })
+      await expect(node.get(cid)).rejects.toMatchObject({ ...missing, wasDamaged: false })
       expect(await node.has(cid)).toBe(false)
     })
 

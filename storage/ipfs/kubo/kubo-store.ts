@@ -106,7 +106,7 @@ export function createKuboStore(options: {
     const { verdict, bytes } = await inspect(cid, signal)
     if (verdict === 'ok') return bytes
     if (verdict === 'corrupt' && (await condemn(cid)) === 'ok') return get(cid, signal)
-    throw new BlockNotFound(cid)
+    throw new BlockNotFound(cid, { wasDamaged: verdict === 'corrupt' })
   }
 
   /** Makes a block that Kubo got in another way one of ours. */
