@@ -5,15 +5,18 @@ import type { Address } from '@hexachord/protocol/names'
 import type { HeldTrack } from '@hexachord/protocol/receipts'
 import type { Signer } from '@hexachord/protocol/signing'
 import { type ArchiveKeeper, archiveRoutes } from '@hexachord/storage/archives'
+import { audioRoutes } from '@hexachord/storage/audio'
 import { type Catalogue, liveTrack } from '@hexachord/storage/catalogue'
 import { createGateway } from '@hexachord/storage/gateway'
 import { hlsRoutes } from '@hexachord/storage/hls'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { originalRoutes } from '@hexachord/storage/originals'
+import type { NodePremium } from '@hexachord/storage/premium'
 import { denylistRoutes, type OwnDenylist, type Takedowns } from '@hexachord/storage/takedowns'
-import { receiptRoutes, replicationNow } from '@hexachord/storage/tracks'
+import type { NodeTill } from '@hexachord/storage/till'
+import { otherHolders, receiptRoutes, replicationNow } from '@hexachord/storage/tracks'
 import { holdingRoutes, type OwnListings } from './copies/index.ts'
-import { type HoldingStore, otherHolders } from './duty/index.ts'
+import type { HoldingStore } from './duty/index.ts'
 import { type OfferChanges, type OfferStore, offerRoutes, type Room } from './offers/index.ts'
 import { proofRoutes } from './proofs/index.ts'
 import type { Puller } from './pulling/index.ts'
@@ -38,6 +41,10 @@ export type ContentAppOptions = {
   isBringing: (track: HeldTrack) => boolean
   archives: Pick<ArchiveKeeper, 'page'>
   takedowns: Takedowns
+  /** Where the network has payments. */
+  till: NodeTill | undefined
+  /** What this node does as a key holder. */
+  premium: NodePremium | undefined
   denylist: OwnDenylist
   offers: OfferStore
   changes: OfferChanges
@@ -57,16 +64,20 @@ export type ContentAppOptions = {
   now: () => number
 }
 
-/** What a content service answers. Blocks are served if they are here, and never fetched for whoever asks: nodes that
- * ask each other on somebody's behalf go round in circles. */
+/** What a content service answers. Blocks are served if they are here; nothing is fetched for whoever asks, but for
+ * listeners who pay here. */
 export function createContentApp(options: ContentAppOptions): RequestListener {
-  const { catalogue, reads, receipts, holdings, publicUrl, self, logger, metrics, takedowns } = options
+  const { catalogue, reads, receipts, holdings, publicUrl, self, logger, metrics, takedowns, till, premium } =
+    options
+  const gate = till?.gate
 
   function holdersOf(manifest: string): string[] {
     const [holding] = holdings.ofManifest(manifest)
     const track = holding && liveTrack(holding.subject, catalogue.subject(holding.subject))
     return track === undefined ? [] : otherHolders(track, catalogue, self).map(({ endpoint }) => endpoint)
   }
+
+  const keysOf = premium?.keysBy((manifest) => holdings.ofManifest(manifest)[0]?.subject)
 
   const app = createApp({ logger, metrics, service: serviceName, routine: ['/ipfs/'] })
   app.use(healthRoutes({ checks: options.checks, status: options.status }))
@@ -83,8 +94,17 @@ export function createContentApp(options: ContentAppOptions): RequestListener {
   )
   app.use(holdingRoutes({ ...options, audience: publicUrl }))
   app.use(proofRoutes({ ...options, audience: publicUrl, hotKey: options.hotSigner, ipfs: reads }))
-  const gateway = createGateway({ ipfs: reads, cacheBytes: options.cacheBytes, takedowns })
+  const { cacheBytes } = options
+  const gateway = createGateway({
+    ipfs: reads,
+    cacheBytes,
+    takedowns,
+    gate,
+    fetchMissing: till?.fetchMissing,
+  })
   app.use(gateway.routes)
+  if (till !== undefined) app.use(till.routes)
+  if (premium !== undefined) app.use(premium.routes)
   app.use(
     receiptRoutes({
       receiptsOf: (manifest) => receipts.ofManifest(manifest),
@@ -92,8 +112,11 @@ export function createContentApp(options: ContentAppOptions): RequestListener {
       takedowns,
     }),
   )
-  app.use(hlsRoutes({ ipfs: reads, publicUrl, holdersOf, takedowns }))
-  app.use(originalRoutes({ ipfs: reads, takedowns }))
+  app.use(hlsRoutes({ ipfs: till?.blocks ?? reads, publicUrl, holdersOf, takedowns, keysOf }))
+  const purchases = till?.purchases(audioRoutes({ ipfs: reads, takedowns }))
+  if (purchases !== undefined) app.use(purchases)
+  app.use(audioRoutes({ ipfs: reads, takedowns, gate }))
+  app.use(originalRoutes({ ipfs: reads, takedowns, gate }))
   app.use(archiveRoutes(options))
   app.use(denylistRoutes(options))
   return quickFirst(gateway.quick, finishApp(app))

@@ -211,6 +211,28 @@ describe('a published track', () => {
     await expectWhole(node(0), fresh)
   })
 
+  test('is let go, too, where it was leased, but published and replaced while the operator was away', async () => {
+    const old = await makeTestTrack()
+    offerWhole(creator, old)
+    await hold(node(2))
+    await node(2).stop()
+    const prev = await publish(old)
+    await creator.close()
+    creator = await startTestCreator({
+      domain: domain(),
+      operator: creatorOperator.address,
+      hotKey: creatorOperator.hotKey,
+      port: creatorPort,
+    })
+    const fresh = await makeTestTrack()
+    await publish(fresh, { prev })
+    await node(2).start()
+    await eventually(async () => {
+      await expectGone(node(2), old)
+      await expectWhole(node(2), fresh)
+    })
+  })
+
   test('is taken back when the chain takes it back, and brought again when it comes again', async () => {
     const track = await makeTestTrack()
     offerWhole(creator, track)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { writeNetworkFile } from '@hexachord/contracts/networks'
+import { canMountDisks, mountSmallDisk } from '@hexachord/platform/testing'
 import { startTestChain, type TestChain } from '@hexachord/storage/catalogue/fixtures'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { Wallet } from 'ethers'
@@ -52,7 +53,7 @@ const run = (variables: Record<string, string>): ChildProcess =>
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 
-describe('a content service as a process', () => {
+describe(`a content service as a process${canMountDisks ? '' : ' (NOT RUN on a full disk: only root can mount one)'}`, () => {
   test('is ready, tells its figures, and ends cleanly when it is asked to', async () => {
     const service = run(env)
     const exited = once(service, 'exit')
@@ -77,6 +78,22 @@ describe('a content service as a process', () => {
       service.kill('SIGTERM')
     }
     expect(await exited).toEqual([0, null])
+  })
+
+  const asRoot = canMountDisks ? test : test.skip
+  asRoot('that is started on a full disk says so, and ends, so that its supervisor tries again', async () => {
+    const disk = await mountSmallDisk(1024 ** 2)
+    try {
+      await disk.fill()
+      const service = run({ ...env, DATA_DIR: disk.path })
+      const [said, [code]] = await Promise.all([
+        service.stdout === null ? '' : text(service.stdout),
+        once(service, 'exit'),
+      ])
+      expect({ code, said }).toEqual({ code: 1, said: expect.stringMatching(/disk is full|no space left/i) })
+    } finally {
+      await disk.remove()
+    }
   })
 
   test('says everything that is wrong with its configuration, and ends with 2', async () => {

@@ -1,3 +1,5 @@
+import { cidOf, linkTo } from '@hexachord/protocol/cids'
+import { encodeManifest } from '@hexachord/protocol/manifests'
 import { parseAddress, type Subject, subjectOf } from '@hexachord/protocol/names'
 import { offerStateSchema } from '@hexachord/protocol/offers'
 import { receiptSchema, receiptSigner } from '@hexachord/protocol/receipts'
@@ -277,6 +279,18 @@ describe('a track is not held', () => {
     const track = await makeTestTrack()
     creator.add(track.blocks)
     creator.complete(track.blocks[0]?.cid ?? '')
+    expect(await offerAndWait()).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('is not a track'),
+    })
+  })
+
+  test('when its manifest nests: where a rendition should be there is another manifest', async () => {
+    const { manifest, durationMs, blocks } = await makeTestTrack()
+    const bytes = encodeManifest({ v: 1, kind: 'track', durationMs, renditions: [linkTo(manifest)] })
+    const nesting = await cidOf(bytes, 'dag-json')
+    creator.add([...blocks, { cid: nesting, bytes }])
+    creator.complete(nesting)
     expect(await offerAndWait()).toMatchObject({
       state: 'failed',
       reason: expect.stringContaining('is not a track'),

@@ -1,11 +1,13 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { subjectOf } from '@hexachord/protocol/names'
+import type { Receipt } from '@hexachord/protocol/receipts'
 import { domainOf } from '@hexachord/protocol/signing'
 import { startTestChain, type TestChain } from '@hexachord/storage/catalogue/fixtures'
 import { makeTestTrack } from '@hexachord/storage/tracks/fixtures'
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type ChainGate, startChainGate } from './fixtures/chain-gate.ts'
 import { eventually } from './fixtures/eventually.ts'
+import { relayed, signDelete, signTrack } from './fixtures/publish.ts'
 import {
   freshAuthor,
   makeOffer,
@@ -75,6 +77,45 @@ describe('a content service whose chain is away', () => {
     gate.shut()
     expect((await outcomeOf(node.endpoint, id)).state).toBe('held')
     expect((await readiness(node)).failing).toEqual(['chain'])
+  })
+})
+
+test('a lease ends with what was published and taken back while the chain was away', async () => {
+  gate.open()
+  const node = await startTestNode({ chain, env: { RPC_URL: gate.rpcUrl } })
+  const other = await startTestNode({ chain })
+  opened.push(node.remove, other.remove)
+  const port = await freePort()
+  const domain = domainOf(chain.network)
+  const { address: operator, hotKey } = await chain.register({
+    endpoint: `http://127.0.0.1:${port}`,
+    capacityBytes: 0n,
+  })
+  await chain.mineIntoNextEpoch()
+  const creator = await startTestCreator({ domain, operator, hotKey, port })
+  opened.push(creator.close)
+  const track = await makeTestTrack()
+  offerWhole(creator, track)
+  const { author, address } = freshAuthor()
+  const subject = subjectOf(address, 1n)
+  const hold = async (at: TestNode): Promise<Receipt> => {
+    const offer = await makeOffer(creator, { domain, to: at.operator, subject, author })
+    const id = await eventually(() => sendOffer(creator, at.endpoint, offer))
+    const { receipt } = await outcomeOf(at.endpoint, id)
+    if (receipt === undefined) throw new Error('the track is not held')
+    return receipt
+  }
+  const receipts = [await hold(node), await hold(other)]
+
+  gate.shut()
+  const published = await signTrack(author, domain, { subject, receipts })
+  await chain.act(relayed(published))
+  await chain.act(relayed(await signDelete(author, domain, { subject, prev: published.hash })))
+  gate.open()
+  await eventually(async () => {
+    expect(await node.status()).toMatchObject({ leases: { held: 0, pulling: 0 }, held: 0 })
+    const kept = await fetch(`${node.endpoint}/manifests/${track.manifest}/receipts`)
+    expect(await kept.json()).toMatchObject({ items: [] })
   })
 })
 

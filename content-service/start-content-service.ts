@@ -10,8 +10,10 @@ import { archiveMigrations, keepArchives } from '@hexachord/storage/archives'
 import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
 import { ipfsMigrations, openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
-import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
+import { createNodeClient, createPeerFetch, peerAddresses } from '@hexachord/storage/peers'
+import { openPremium, premiumMigrations } from '@hexachord/storage/premium'
 import { openTakedowns, type Takedowns, takedownMigrations } from '@hexachord/storage/takedowns'
+import { openNodeTill } from '@hexachord/storage/till'
 import { createRootHasher } from '@hexachord/storage/tracks'
 import { Wallet } from 'ethers'
 import { readConfig } from './config.ts'
@@ -90,11 +92,14 @@ export async function startContentService(
       ...scrubMigrations,
       ...archiveMigrations,
       ...takedownMigrations,
+      ...premiumMigrations,
     ],
   })
   lifecycle.onClose('database', () => database.close())
 
-  const reader = createChainReader({ rpcUrl: config.rpcUrl, signal: lifecycle.signal })
+  const reader = createChainReader({
+    ...{ rpcUrls: config.rpcUrls, signal: lifecycle.signal, logger, metrics },
+  })
   lifecycle.onClose('chain', reader.close)
   const catalogue = followCatalogue({
     database,
@@ -111,6 +116,7 @@ export async function startContentService(
   lifecycle.onClose('fetch', fetch.close)
   const { domain } = catalogue.rules
   const client = createNodeClient({ hotKey, domain, fetch, now })
+  const peerFetch = createPeerFetch({ hotKey, domain, fetch, now })
   const peers = peerAddresses({ catalogue, fetch, self, allowPrivateAddresses, logger })
   lifecycle.onClose('peers', peers.close)
 
@@ -133,7 +139,7 @@ export async function startContentService(
   lifecycle.onClose('takedowns', takedowns.close)
 
   const archives = keepArchives({
-    ...{ database, reader, catalogue, network, ipfs, fetch, self, logger },
+    ...{ database, reader, catalogue, network, ipfs, fetch: peerFetch, self, logger },
     signal: lifecycle.signal,
     pollMs: pacing.pollMs,
   })
@@ -159,7 +165,7 @@ export async function startContentService(
     database,
     catalogue,
     ipfs,
-    fetch,
+    fetch: peerFetch,
     rootOf: roots.rootOf,
     offers,
     receipts,
@@ -222,7 +228,16 @@ export async function startContentService(
   })
   lifecycle.onClose('puller', puller.close)
 
-  const { publicUrl } = config
+  const { publicUrl, rpcUrls } = config
+  const till = await openNodeTill({
+    ...{ directory, network, reader, rpcUrls, hotKey, operator: self, publicUrl, catalogue, takedowns },
+    ipfs: { get: reads.get, has: ipfs.has },
+    ...{ terms: config.till, fetch, peerFetch, metrics, logger, now },
+    ...{ signal: lifecycle.signal, pollMs: pacing.pollMs },
+  })
+  if (till !== undefined) lifecycle.onClose('till', till.close)
+  const premium =
+    till && openPremium({ database, reader, catalogue, till, client, hotKey, self, publicUrl, logger, now })
   const status = () =>
     contentStatus({
       version: manifest.version,
@@ -230,12 +245,26 @@ export async function startContentService(
       hotKey: hotAddress,
       publicUrl,
       capacityBytes,
-      ...{ catalogue, ipfs, takedowns, holdings, offers, room, scrubs, reconciler },
+      ...{ catalogue, ipfs, takedowns, till, holdings, offers, room, scrubs, reconciler },
     })
   exposeStatus(metrics, status)
   const app = createContentApp({
     ...{ self, hotKey: hotAddress, publicUrl, capacityBytes, cacheBytes: config.cacheBytes },
-    ...{ catalogue, reads, archives, takedowns, denylist, offers, changes, receipts, holdings, room, puller },
+    ...{
+      catalogue,
+      reads,
+      archives,
+      takedowns,
+      till,
+      premium,
+      denylist,
+      offers,
+      changes,
+      receipts,
+      holdings,
+      room,
+      puller,
+    },
     ...{ metrics, logger, now, status },
     checks: nodeReadiness({ directory, database, reader, catalogue, ipfs }),
     onRefused(reason) {

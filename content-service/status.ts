@@ -3,6 +3,7 @@ import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { ConnectedIpfs } from '@hexachord/storage/ipfs'
 import { type FollowingStatus, nodeStatus } from '@hexachord/storage/node'
 import type { Takedowns } from '@hexachord/storage/takedowns'
+import type { NodeTill } from '@hexachord/storage/till'
 import { type Replication, replicationNow } from '@hexachord/storage/tracks'
 import type { Reconciler } from './copies/index.ts'
 import type { HoldingStore } from './duty/index.ts'
@@ -42,6 +43,7 @@ export type StatusParts = {
   catalogue: Catalogue
   ipfs: ConnectedIpfs
   takedowns: Pick<Takedowns, 'counts'>
+  till: Pick<NodeTill, 'status'> | undefined
   holdings: HoldingStore
   offers: OfferStore
   room: Room

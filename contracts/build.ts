@@ -8,7 +8,16 @@ import { parseArgs } from 'node:util'
  * `--check` writes nothing, and exits with 1 if what is committed differs from what the compiler gives.
  */
 
-const contracts = ['Catalog', 'HexToken', 'OperatorRegistry', 'StakeVault'] as const
+const contracts = [
+  'Catalog',
+  'HexToken',
+  'LocalDollar',
+  'OperatorRegistry',
+  'StakeVault',
+  'StreamEscrow',
+  'TrackPurchases',
+  'TrackRegistry',
+] as const
 
 const generated = join(import.meta.dirname, 'generated')
 

@@ -33,6 +33,7 @@ export default defineConfig({
     mocha: { timeout: 20_000 },
     solidity: {
       isolate: true,
+      fsPermissions: { readFile: ['../protocol/vectors/payments.json'] },
       fuzz: { runs: 256, seed: '0x6865786163686f7264' },
       invariant: { runs: 64, depth: 64, failOnRevert: true },
     },

@@ -3,21 +3,18 @@ import type { ChainReader, Sender } from '@hexachord/platform/chain'
 import { createApp, finishApp, type HealthCheck, healthRoutes, quickFirst } from '@hexachord/platform/http'
 import type { Logger, Metrics } from '@hexachord/platform/process'
 import { type ArchiveKeeper, archiveRoutes } from '@hexachord/storage/archives'
+import { audioRoutes } from '@hexachord/storage/audio'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import { createGateway } from '@hexachord/storage/gateway'
 import { hlsRoutes } from '@hexachord/storage/hls'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { originalRoutes } from '@hexachord/storage/originals'
-import { requireOperator } from '@hexachord/storage/peers'
+import { createIdentify, requireOperator } from '@hexachord/storage/peers'
+import type { NodePremium } from '@hexachord/storage/premium'
 import { denylistRoutes, type OwnDenylist, type Takedowns } from '@hexachord/storage/takedowns'
+import type { NodeTill } from '@hexachord/storage/till'
 import { receiptRoutes } from '@hexachord/storage/tracks'
-import {
-  type Budgets,
-  createIdentify,
-  type Invites,
-  type PublisherGate,
-  publisherRoutes,
-} from './admission/index.ts'
+import { type Budgets, type Invites, type PublisherGate, publisherRoutes } from './admission/index.ts'
 import { blockListRoutes } from './offering/index.ts'
 import { actionRoutes } from './publishing/index.ts'
 import { takeOver } from './reusing/index.ts'
@@ -25,6 +22,7 @@ import { serviceName } from './service-name.ts'
 import type { CreatorStatus } from './status.ts'
 import {
   cancelUpload,
+  type OpenSecret,
   type SourceFiles,
   termsRoutes,
   tusRoutes,
@@ -45,15 +43,21 @@ export type CreatorAppOptions = {
   uploads: UploadStore
   changes: UploadChanges
   files: SourceFiles
+  openSecret: OpenSecret
   archives: Pick<ArchiveKeeper, 'page'>
   takedowns: Takedowns
+  /** Where the network has payments. */
+  till: NodeTill | undefined
+  /** What this node does as a key holder. */
+  premium: NodePremium | undefined
   denylist: OwnDenylist
   gate: PublisherGate
   invites: Invites
   budgets: Budgets
   limits: UploadLimits
   freeBytes: () => Promise<number>
-  /** An upload has arrived. */
+  /** See `tusRoutes`. */
+  onArrived: (id: string) => void
   onReceived: (id: string) => void
   /** An upload has all its blocks. */
   replicate: (id: string) => void
@@ -77,7 +81,8 @@ const otherNodesNamed = 8
 
 /** What a creator node answers. */
 export function createCreatorApp(options: CreatorAppOptions): RequestListener {
-  const { catalogue, ipfs, uploads, publicUrl, now, signal, changes, takedowns } = options
+  const { catalogue, ipfs, uploads, publicUrl, now, signal, changes, takedowns, till, premium } = options
+  const gate = till?.gate
   const { domain } = catalogue.rules
   const identify = createIdentify({ domain, audience: publicUrl, now })
 
@@ -99,6 +104,8 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
       .slice(0, otherNodesNamed)
       .map(({ endpoint }) => endpoint)
 
+  const keysOf = premium?.keysBy((manifest) => uploads.byManifest(manifest)[0]?.subject)
+
   const app = createApp({
     logger: options.logger,
     metrics: options.metrics,
@@ -114,7 +121,14 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
   )
   app.use(
     tusRoutes({
-      ...{ publicUrl, uploads, files: options.files, identify, onReceived: options.onReceived },
+      ...{
+        publicUrl,
+        uploads,
+        files: options.files,
+        identify,
+        onArrived: options.onArrived,
+        onReceived: options.onReceived,
+      },
       admit: { ...options, domain, audience: publicUrl, otherNodes },
       takeOver: (upload) => takeOver(upload, { ...options, otherNodes }),
       onCancel: (upload) => cancelUpload(upload, options),
@@ -126,13 +140,18 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
   app.use(publisherRoutes({ ...options, identify }))
   app.use(actionRoutes({ ...options, identify }))
   app.use(receiptRoutes({ receiptsOf: (manifest) => receiptsOf(uploads, manifest), takedowns }))
-  app.use(hlsRoutes({ ipfs, publicUrl, holdersOf, takedowns }))
+  app.use(hlsRoutes({ ipfs: till?.blocks ?? ipfs, publicUrl, holdersOf, takedowns, keysOf }))
   app.use(archiveRoutes(options))
   app.use(denylistRoutes(options))
-  app.use(originalRoutes({ ipfs, takedowns }))
+  const purchases = till?.purchases(audioRoutes({ ipfs, takedowns }))
+  if (purchases !== undefined) app.use(purchases)
+  app.use(audioRoutes({ ipfs, takedowns, gate }))
+  app.use(originalRoutes({ ipfs, takedowns, gate }))
   const { cacheBytes, fetchMissing } = options
-  const gateway = createGateway({ ipfs, cacheBytes, fetchMissing, takedowns })
+  const gateway = createGateway({ ipfs, cacheBytes, fetchMissing, takedowns, gate })
   app.use(gateway.routes)
+  if (till !== undefined) app.use(till.routes)
+  if (premium !== undefined) app.use(premium.routes)
   return quickFirst(gateway.quick, finishApp(app))
 }
 

@@ -2,6 +2,7 @@ import { outboxMigrations } from '@hexachord/platform/chain'
 import { archiveMigrations } from '@hexachord/storage/archives'
 import { catalogueMigrations } from '@hexachord/storage/catalogue'
 import { ipfsMigrations } from '@hexachord/storage/ipfs'
+import { premiumMigrations } from '@hexachord/storage/premium'
 import { takedownMigrations } from '@hexachord/storage/takedowns'
 import { budgetMigrations, inviteMigrations } from './admission/index.ts'
 import { uploadMigrations } from './uploads/index.ts'
@@ -16,4 +17,5 @@ export const creatorMigrations = [
   ...uploadMigrations,
   ...archiveMigrations,
   ...takedownMigrations,
+  ...premiumMigrations,
 ]

@@ -68,6 +68,7 @@ describe('a received file', () => {
     const loaded = await loadTrack(track.manifest, ipfs)
     expect(loaded.manifest.cover?.map(({ width }) => width)).toEqual([150, 480])
     expect(loaded.manifest.loudness?.integratedMilliLufs).toBeLessThan(0)
+    expect(loaded.manifest.fingerprint?.byteLength).toBeGreaterThan(400)
     expect(loaded.manifest.waveform).toBeDefined()
     expect(Math.abs(loaded.manifest.durationMs - 20_000)).toBeLessThan(60)
     const sizes = await Promise.all(blocksOf(loaded).map(async ({ cid }) => (await ipfs(cid)).length))
@@ -95,6 +96,17 @@ describe('a received file', () => {
     expect(upload.playable).not.toBe(early.playable)
   }, 120_000)
 
+  test('with a title of a megabyte proposes the beginning of it', async () => {
+    const bare = await makeMusic(world.folder, 'untitled.mp3', { seconds: 3, options: ['-b:a', '96k'] })
+    const file = join(world.folder, 'long-title.mp3')
+    const title = Buffer.from(`\x03${'la '.repeat(350_000)}`, 'latin1')
+    await writeFile(file, withFrame(await readFile(bare), 'TIT2', title))
+    const { state, tags } = await publishable(file)
+    expect(state).toBe('replicating')
+    expect(tags?.title?.length).toBeGreaterThan(190)
+    expect('la '.repeat(70).startsWith(tags?.title ?? '-')).toBe(true)
+  }, 60_000)
+
   test('keeps a bad cover from nothing but being shown', async () => {
     const bare = await makeMusic(world.folder, 'uncovered.mp3', { seconds: 7, options: ['-b:a', '96k'] })
     const cover = join(world.folder, 'cover.jpg')
@@ -109,6 +121,57 @@ describe('a received file', () => {
     }
     expect(notes).toEqual([expect.stringContaining('the cover cannot be read')])
   }, 60_000)
+})
+
+describe('how far an upload is', () => {
+  test('is told exactly, step by step, and never goes back', async () => {
+    const file = await makeMusic(world.folder, 'progress.mp3', { seconds: 20, options: ['-b:a', '192k'] })
+    const id = await sendFile(world.node, fresh(), file, { metadata: { keepOriginal: 'true' } })
+    const states = await statesOf(id)
+    const last = states.at(-1)
+    const { source, track } = last ?? {}
+    if (!last || !source || !track) throw new Error('there is no track')
+    expect(states.map(({ version }) => version)).toEqual(
+      [...new Set(states.map(({ version }) => version))].sort((a, b) => a - b),
+    )
+    for (const { renditions, receivedBytes, byteLength } of states) {
+      expect(receivedBytes).toBe(byteLength)
+      for (const { doneMs } of renditions) expect(doneMs).toBeLessThanOrEqual(source.durationMs + 60)
+    }
+    const stored = states.flatMap(({ original }) => original?.doneBytes ?? [])
+    expect(stored).toEqual(stored.toSorted((a, b) => a - b))
+    expect(last.original).toEqual({ doneBytes: last.byteLength, byteLength: last.byteLength })
+
+    const { manifest, renditions } = await loadTrack(track.manifest, ipfs)
+    for (const [index, { name, state, doneMs, segments }] of last.renditions.entries()) {
+      const steps = states.flatMap((one) => one.renditions.filter((rendition) => rendition.name === name))
+      const [ms, counts] = [steps.map((step) => step.doneMs), steps.map((step) => step.segments)]
+      expect(ms).toEqual(ms.toSorted((a, b) => a - b))
+      expect(counts).toEqual(counts.toSorted((a, b) => a - b))
+      expect([name, state, segments]).toEqual([name, 'done', renditions[index]?.segments.length])
+      expect([name, Math.abs(doneMs - manifest.durationMs) < 60]).toEqual([name, true])
+    }
+    expect(states.length).toBeGreaterThan(3)
+    const all = blocksOf(await loadTrack(track.manifest, ipfs))
+    expect(last.blocks).toBe(all.length)
+  }, 120_000)
+
+  /** Every state that the node tells of as it goes on, until the track is there. */
+  async function statesOf(id: string): Promise<UploadAnswer[]> {
+    const { body } = await fetch(`${world.node.origin}/uploads/${id}/events`)
+    const states: UploadAnswer[] = []
+    let rest = ''
+    for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      const events = (rest + text).split('\n\n')
+      rest = events.pop() ?? ''
+      for (const event of events) {
+        const [, data] = /^data: (.*)$/m.exec(event) ?? []
+        if (data !== undefined) states.push(JSON.parse(data))
+      }
+      if (states.at(-1)?.track || states.at(-1)?.state === 'failed') break
+    }
+    return states
+  }
 })
 
 describe('of a file that is', () => {
@@ -131,6 +194,18 @@ describe('of a file that is', () => {
     expect(await failed(await cutShort(m4a, join(world.folder, 'cut.m4a'), 0.5))).toMatchObject({
       ...{ state: 'failed', problem: 'truncated' },
     })
+  }, 60_000)
+
+  test('refused by ffmpeg nothing is made, and the artist is told what to send', async () => {
+    const options = ['-ac', '2', '-c:a', 'libvorbis']
+    const ogg = await makeMusic(world.folder, 'sound.ogg', { seconds: 5, options })
+    for (const mendSum of [false, true]) {
+      const file = await withBadCodebooks(ogg, join(world.folder, `bad-${mendSum}.ogg`), { mendSum })
+      expect(await failed(file)).toMatchObject({
+        ...{ state: 'failed', problem: 'undecodable', track: null },
+        reason: expect.stringContaining('save it as FLAC or WAV in the program that plays it'),
+      })
+    }
   }, 60_000)
 
   test('larger than the author has allowed nothing is made', async () => {
@@ -222,8 +297,34 @@ describe('work that is interrupted', () => {
 /** An MP3 with a picture as it stands in a file, even a broken one, which ffmpeg would refuse to embed. */
 async function withPicture(mp3: string, picture: string): Promise<Buffer> {
   const [audio, image] = await Promise.all([readFile(mp3), readFile(picture)])
-  const frame = Buffer.concat([Buffer.from('\0image/jpeg\0\x03\0', 'latin1'), image])
+  return withFrame(audio, 'APIC', Buffer.concat([Buffer.from('\0image/jpeg\0\x03\0', 'latin1'), image]))
+}
+
+/** An MP3 with one frame of ID3v2.4 before it. */
+function withFrame(audio: Buffer, name: string, frame: Buffer): Buffer {
   const size = (bytes: number) => Buffer.from([21, 14, 7, 0].map((shift) => (bytes >> shift) & 0x7f))
-  const apic = Buffer.concat([Buffer.from('APIC'), size(frame.length), Buffer.from([0, 0]), frame])
-  return Buffer.concat([Buffer.from('ID3\x04\0\0', 'latin1'), size(apic.length), apic, audio])
+  const tag = Buffer.concat([Buffer.from(name), size(frame.length), Buffer.from([0, 0]), frame])
+  return Buffer.concat([Buffer.from('ID3\x04\0\0', 'latin1'), size(tag.length), tag, audio])
+}
+
+/** An Ogg Vorbis file whose codebooks are damaged, as a disk or a download leaves it. */
+async function withBadCodebooks(ogg: string, to: string, { mendSum }: { mendSum: boolean }): Promise<string> {
+  const bytes = await readFile(ogg)
+  const start = bytes.indexOf('OggS', 1)
+  const page = bytes.subarray(start, bytes.indexOf('OggS', start + 1))
+  // RFC 3533: the checksum stands at byte 22 of a page. The setup header begins with its type and `vorbis`.
+  page.fill(0xff, page.indexOf('\x05vorbis') + 20, page.indexOf('\x05vorbis') + 36)
+  if (mendSum) page.fill(0, 22, 26).writeUInt32LE(oggSum(page), 22)
+  await writeFile(to, bytes)
+  return to
+}
+
+/** The checksum of an Ogg page: CRC-32 of polynomial 04c11db7, unreflected, from 0. */
+function oggSum(page: Uint8Array): number {
+  let sum = 0
+  for (const byte of page) {
+    sum ^= byte << 24
+    for (let bit = 0; bit < 8; bit++) sum = sum < 0 ? (sum << 1) ^ 0x04c11db7 : sum << 1
+  }
+  return sum >>> 0
 }

@@ -6,12 +6,15 @@ import { createGuardedFetch, listen } from '@hexachord/platform/http'
 import { createMetrics, readKeyFile, type ServiceContext, serveMetrics } from '@hexachord/platform/process'
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { parseAddress } from '@hexachord/protocol/names'
+import { openSecret } from '@hexachord/protocol/premium'
 import { keepArchives } from '@hexachord/storage/archives'
 import { followCatalogue } from '@hexachord/storage/catalogue'
 import { openIpfs } from '@hexachord/storage/ipfs'
 import { nodeReadiness } from '@hexachord/storage/node'
-import { createNodeClient, peerAddresses } from '@hexachord/storage/peers'
+import { createNodeClient, createPeerFetch, peerAddresses } from '@hexachord/storage/peers'
+import { openPremium } from '@hexachord/storage/premium'
 import { openTakedowns, type Takedowns } from '@hexachord/storage/takedowns'
+import { openNodeTill } from '@hexachord/storage/till'
 import { Wallet } from 'ethers'
 import { createBudgets, createInvites, createPublisherGate } from './admission/index.ts'
 import { checkPrograms } from './check-programs.ts'
@@ -34,6 +37,7 @@ import {
   finishReceiving,
   freeBytes,
   leastSpentBytes,
+  type OpenSecret,
   openSourceFiles,
   spentBytes,
 } from './uploads/index.ts'
@@ -67,14 +71,14 @@ export async function startCreatorNode(
   lifecycle.onClose('database', () => database.close())
 
   const { signal } = lifecycle
-  const { rpcUrl } = config
-  const reader = createChainReader({ rpcUrl, signal })
+  const { rpcUrls } = config
+  const reader = createChainReader({ rpcUrls, signal, logger, metrics })
   lifecycle.onClose('chain', reader.close)
   const catalogue = followCatalogue({ database, reader, network, signal, logger, pollMs: pacing.pollMs })
   lifecycle.onClose('catalogue', catalogue.close)
   const { domain } = catalogue.rules
   const sender = createSender({
-    ...{ database, rpcUrl, logger, signal, privateKey: relayerKey },
+    ...{ database, rpcUrls, logger, signal, privateKey: relayerKey },
     ...{ chainId: network.chainId, finalityBlocks: network.finalityBlocks, interfaces: [catalogInterface] },
     ...(pacing.pollMs === undefined ? {} : { pollMs: pacing.pollMs }),
   })
@@ -84,6 +88,7 @@ export async function startCreatorNode(
   const fetch = createGuardedFetch({ allowPrivateAddresses })
   lifecycle.onClose('fetch', fetch.close)
   const client = createNodeClient({ hotKey, domain, fetch, now })
+  const peerFetch = createPeerFetch({ hotKey, domain, fetch, now })
   const peers = peerAddresses({ catalogue, fetch, self, allowPrivateAddresses, logger })
   lifecycle.onClose('peers', peers.close)
   let refused: Takedowns | undefined
@@ -95,7 +100,7 @@ export async function startCreatorNode(
   lifecycle.onClose('ipfs', () => ipfs.close())
 
   const archives = keepArchives({
-    ...{ database, reader, catalogue, network, ipfs, fetch, self, logger, signal },
+    ...{ database, reader, catalogue, network, ipfs, fetch: peerFetch, self, logger, signal },
     pollMs: pacing.pollMs,
   })
   lifecycle.onClose('archives', archives.close)
@@ -124,6 +129,8 @@ export async function startCreatorNode(
   const gate = createPublisherGate(config.publishers, invites)
   const slots = createCpuSlots(config.transcodingCores)
   const offers = createOfferClient(client)
+  const openSealed: OpenSecret = (sealed, subject) =>
+    openSecret(sealed, { subject, privateKey: hotKey.privateKey })
   const jobs = startJobs({
     ...{ redisUrl: config.redisUrl, operator: self, uploads, logger },
     work: {
@@ -131,6 +138,7 @@ export async function startCreatorNode(
       files,
       ipfs,
       ffmpeg,
+      openSecret: openSealed,
       ffprobePath: config.ffprobePath,
       slots,
       workDirectory,
@@ -154,7 +162,7 @@ export async function startCreatorNode(
 
   lifecycle.onClose('reopening', reopenUploads({ uploads, catalogue, replicate: jobs.replicate, now }))
 
-  const receiving = { uploads, files, now, onReceived: jobs.process }
+  const receiving = { uploads, files, now, onArrived: jobs.anticipate, onReceived: jobs.process }
   const housekeeper = createHousekeeper({
     ...{ uploads, files, sourceDirectory, ipfs, catalogue, takedowns, logger, now },
     finish: (id) => finishReceiving(id, receiving),
@@ -163,20 +171,28 @@ export async function startCreatorNode(
   })
   lifecycle.onClose('housekeeper', housekeeper.close)
 
+  const till = await openNodeTill({
+    ...{ directory, network, reader, rpcUrls, hotKey, operator: self, publicUrl, catalogue, ipfs, takedowns },
+    ...{ terms: config.till, fetch, peerFetch, metrics, logger, signal, now, pollMs: pacing.pollMs },
+  })
+  if (till !== undefined) lifecycle.onClose('till', till.close)
+  const premium =
+    till && openPremium({ database, reader, catalogue, till, client, hotKey, self, publicUrl, logger, now })
+
   const room = () =>
     freeBytes({ directory, floorBytes: config.diskFloorBytes, promisedBytes: uploads.outstandingBytes })
   const hotAddress = parseAddress(hotKey.address)
   const parts = {
     ...{ version: manifest.version, operator: self, hotKey: hotAddress, publicUrl },
     ...{ discoveryUrls: config.discoveryUrls, freeBytes: room },
-    ...{ catalogue, ipfs, takedowns, uploads, jobs, slots, sender, budgets, logger, gate },
+    ...{ catalogue, ipfs, takedowns, till, uploads, jobs, slots, sender, budgets, logger, gate },
     limits: config.limits,
   }
   exposeStatus(metrics, parts)
   const app = createCreatorApp({
     ...{ ...parts, ...receiving, reader, changes, archives, metrics, signal },
-    ...{ denylist, invites, replicate: jobs.replicate, ahead: jobs.ahead },
-    ...{ cacheBytes: config.cacheBytes, fetchMissing: lastResort({ catalogue, fetch }) },
+    ...{ denylist, invites, premium, openSecret: openSealed, replicate: jobs.replicate, ahead: jobs.ahead },
+    ...{ cacheBytes: config.cacheBytes, fetchMissing: lastResort({ catalogue, fetch: peerFetch }) },
     checks: { ...nodeReadiness({ directory, database, reader, catalogue, ipfs }), redis: () => jobs.ping() },
     status: () => creatorStatus(parts),
   })

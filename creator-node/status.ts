@@ -6,6 +6,7 @@ import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import { type FollowingStatus, nodeStatus } from '@hexachord/storage/node'
 import type { Takedowns } from '@hexachord/storage/takedowns'
+import type { NodeTill } from '@hexachord/storage/till'
 import { type Budgets, type Expense, expenses } from './admission/index.ts'
 import type { CpuSlots, Jobs } from './jobs/index.ts'
 import { type TermsOptions, type UploadState, type UploadStore, uploadTerms } from './uploads/index.ts'
@@ -38,6 +39,7 @@ export type StatusParts = TermsOptions & {
   catalogue: Catalogue
   ipfs: IpfsNode
   takedowns: Pick<Takedowns, 'counts'>
+  till: Pick<NodeTill, 'status'> | undefined
   uploads: UploadStore
   jobs: Jobs
   slots: CpuSlots

@@ -16,10 +16,14 @@ describe('the configuration', () => {
       port: 4610,
       metricsPort: 5610,
       publicUrl: 'https://discovery.example',
-      rpcUrl: 'http://127.0.0.1:4640',
+      rpcUrls: ['http://127.0.0.1:4640'],
       networkFile: 'network.json',
       databaseUrl: env.DATABASE_URL,
       archives: 'auto',
+      peerProviders: [],
+      appPasswordKeyFile: undefined,
+      requestsPerSecond: 50,
+      writingKeyFile: undefined,
       allowPrivateAddresses: false,
     })
   })
@@ -31,6 +35,21 @@ describe('the configuration', () => {
     expect(() => readConfig({ ...env, ARCHIVES: 'somewhere' })).toThrow(
       /ARCHIVES: must be auto, off, or origins/,
     )
+  })
+
+  test('names other providers to compare with', () => {
+    const PEER_PROVIDERS = 'https://one.example, https://two.example/'
+    expect(readConfig({ ...env, PEER_PROVIDERS }).peerProviders).toEqual([
+      'https://one.example',
+      'https://two.example',
+    ])
+    expect(() => readConfig({ ...env, PEER_PROVIDERS: 'https://one.example/v1' })).toThrow(/PEER_PROVIDERS/)
+  })
+
+  test('may say where the key of app passwords is kept', () => {
+    expect(readConfig({ ...env, APP_PASSWORD_KEY_FILE: '/keys/one' }).appPasswordKeyFile).toBe('/keys/one')
+    // An empty variable is as good as none.
+    expect(readConfig({ ...env, APP_PASSWORD_KEY_FILE: '' }).appPasswordKeyFile).toBeUndefined()
   })
 
   test('tells all mistakes at once', () => {

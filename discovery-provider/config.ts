@@ -14,11 +14,27 @@ const archivePolicy = z.string().transform((text, context): ArchivePolicy => {
   return z.NEVER
 })
 
+/** Each is asked every few seconds. */
+const mostPeers = 32
+
 const schema = z.object({
   ...variables,
   /** Where an index may start when it is empty, or when the chain's node has dropped logs that it needs: from archives
    * of operators (`auto`, only when logs are missing), of these gateways, or not at all (`off`). */
   ARCHIVES: archivePolicy.default('auto'),
+  /** A file with the key under which app passwords are kept, made at the first start; providers that share a database
+   * share it, too. Without it no player can log in, and `/rest` is not served. */
+  APP_PASSWORD_KEY_FILE: z.string().optional(),
+  /** What one client (an IPv4 address, or the /64 of an IPv6 one) may ask for in a second, in the long run; ten seconds'
+   * worth at once. 0: as much as it likes. Programs on private addresses always may. */
+  REQUESTS_PER_SECOND: z.coerce.number<string>().int().min(0).max(100_000).default(50),
+  /** Origins of other providers of the network, whose state hashes are compared with ours. */
+  PEER_PROVIDERS: commaList(origin)
+    .refine((origins) => origins.length <= mostPeers, `must name ${mostPeers} providers at most`)
+    .default([]),
+  /** A file with the secret behind the keys that sign what players write, for listeners who have let them; made at the
+   * first start, and shared like the one above. Without it players only read. */
+  WRITING_KEY_FILE: z.string().optional(),
   /** A database of its own in a Postgres (15 or newer) with the extensions pg_trgm and unaccent. */
   DATABASE_URL: z
     .string()
@@ -42,10 +58,14 @@ export function readConfig(env: Environment) {
     port: config.PORT,
     metricsPort: config.METRICS_PORT ?? metricsPort,
     publicUrl: config.PUBLIC_URL,
-    rpcUrl: config.RPC_URL,
+    rpcUrls: config.RPC_URL,
     networkFile: config.NETWORK_FILE,
     databaseUrl: config.DATABASE_URL,
     archives: config.ARCHIVES,
+    requestsPerSecond: config.REQUESTS_PER_SECOND,
+    peerProviders: config.PEER_PROVIDERS,
+    appPasswordKeyFile: config.APP_PASSWORD_KEY_FILE,
+    writingKeyFile: config.WRITING_KEY_FILE,
     allowPrivateAddresses: config.ALLOW_PRIVATE_ADDRESSES,
   }
 }

@@ -1,35 +1,22 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeNetworkFile } from '@hexachord/contracts/networks'
 import { type Address, type Hash, userSubject } from '@hexachord/protocol/names'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { Wallet } from 'ethers'
-import { freePort } from './fixtures/anvil.ts'
 import { type AnvilNetwork, startAnvilNetwork } from './fixtures/anvil-network.ts'
 import { createTestDatabase, type TestDatabase } from './fixtures/database.ts'
 import { eventually } from './fixtures/eventually.ts'
+import { type ProviderProcess, startProviderProcess } from './fixtures/provider-process.ts'
 
 // Processes start slowly on a machine that does other things as well.
 jest.setTimeout(120_000)
 
-type Provider = {
-  readonly origin: string
-  readonly metricsOrigin: string
-  /** Lines on both outputs so far. */
-  lines(): string
-  get(path: string): Promise<{ status: number; body: Record<string, unknown> }>
-  ready(): Promise<void>
-  kill(signal: NodeJS.Signals): void
-  /** Resolves to the exit code. */
-  readonly exited: Promise<number | null>
-}
-
 let chain: AnvilNetwork
 let folder: string
 let database: TestDatabase
-let providers: { child: ChildProcess; provider: Provider }[]
+let providers: ProviderProcess[]
 
 beforeAll(async () => {
   chain = await startAnvilNetwork()
@@ -45,50 +32,21 @@ beforeEach(async () => {
   providers = []
 })
 afterEach(async () => {
-  for (const { child, provider } of providers) {
-    child.kill('SIGKILL')
+  for (const provider of providers) {
+    provider.kill('SIGKILL')
     await provider.exited
   }
   await database.drop()
 })
 
-async function startProvider(env: Record<string, string> = {}): Promise<Provider> {
-  const port = await freePort()
-  const metricsPort = await freePort()
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], {
-    env: {
-      PORT: String(port),
-      METRICS_PORT: String(metricsPort),
-      PUBLIC_URL: `http://127.0.0.1:${port}`,
-      RPC_URL: chain.anvil.url,
-      NETWORK_FILE: join(folder, 'network.json'),
-      DATABASE_URL: database.url,
-      ALLOW_PRIVATE_ADDRESSES: 'true',
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+async function startProvider(env: Record<string, string> = {}): Promise<ProviderProcess> {
+  const provider = await startProviderProcess({
+    RPC_URL: chain.anvil.url,
+    NETWORK_FILE: join(folder, 'network.json'),
+    DATABASE_URL: database.url,
+    ...env,
   })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)))
-  const origin = `http://127.0.0.1:${port}`
-  const provider: Provider = {
-    origin,
-    metricsOrigin: `http://127.0.0.1:${metricsPort}`,
-    lines: () => output,
-    async get(path) {
-      const response = await fetch(origin + path, { signal: AbortSignal.timeout(5_000) })
-      return { status: response.status, body: (await response.json()) as Record<string, unknown> }
-    },
-    async ready() {
-      await eventually(async () => {
-        if (child.exitCode !== null) throw new Error(`it ended:\n${output}`)
-        return (await provider.get('/ready')).status === 200
-      })
-    },
-    kill: (signal) => child.kill(signal),
-    exited: new Promise((resolve) => child.once('exit', (code) => resolve(code))),
-  }
-  providers.push({ child, provider })
+  providers.push(provider)
   return provider
 }
 
@@ -137,13 +95,43 @@ describe('a discovery provider', () => {
     },
   )
 
+  test('killed while it makes tables anew; serves the old ones until then, and begins again', async () => {
+    const before = await startProvider()
+    await before.ready()
+    const { author, hash } = await publishProfile('Fa')
+    await eventually(async () => (await before.get(`/v1/actions/${hash}`)).status === 200)
+    before.kill('SIGTERM')
+    await before.exited
+    await database.postgres.query('UPDATE table_version SET version = 0')
+    const killed = await database.postgres.transaction(async (reader) => {
+      // As long as somebody reads, the new tables wait.
+      await reader.query('SELECT FROM profile')
+      const provider = await startProvider()
+      const { body } = await eventually(
+        () => provider.get('/status'),
+        ({ body }) => (body.rebuild as { step: string } | null)?.step === 'swap',
+      )
+      expect(body.rebuild).toMatchObject({ tables: expect.arrayContaining(['track', 'profile', 'tally']) })
+      expect((await provider.get(`/v1/users/${author}`)).body).toMatchObject({ name: 'Fa' })
+      provider.kill('SIGKILL')
+      await provider.exited
+      return provider
+    })
+    expect(killed.lines()).not.toContain('have taken the place')
+    const provider = await startProvider()
+    await provider.ready()
+    await eventually(() => provider.lines().includes('tables made anew have taken the place of the old ones'))
+    expect((await provider.get('/status')).body.rebuild).toBeNull()
+    expect((await provider.get(`/v1/users/${author}`)).body).toMatchObject({ name: 'Fa' })
+  })
+
   test('beside another on the same database serves readers, and says so', async () => {
     const writer = await startProvider()
     await writer.ready()
     const reader = await startProvider()
     await reader.ready()
     expect((await reader.get('/status')).body).toMatchObject({ role: 'standby' })
-    expect(reader.lines()).toContain('another process writes the index')
+    await eventually(async () => reader.lines().includes('another process writes the index'))
     const { author } = await publishProfile('Mi')
     await eventually(async () => (await reader.get(`/v1/users/${author}`)).status === 200)
   })
@@ -158,6 +146,25 @@ describe('a discovery provider', () => {
     await chain.anvil.mine()
     expect(await provider.exited).toBe(1)
     expect(provider.lines()).toMatch(/"level":"fatal".*reorganised deeper than its finality/)
+  })
+
+  test('keeps app passwords under a key that it makes, and serves no players without one', async () => {
+    const file = join(folder, 'keys', 'app-password')
+    const keeping = await startProvider({ APP_PASSWORD_KEY_FILE: file })
+    await keeping.ready()
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    const { body } = await keeping.get('/rest/getOpenSubsonicExtensions?f=json')
+    expect(body).toMatchObject({ 'subsonic-response': { status: 'ok', serverVersion: expect.any(String) } })
+    const metrics = await (await fetch(`${keeping.metricsOrigin}/metrics`)).text()
+    expect(metrics).toContain('route="/rest/getOpenSubsonicExtensions"')
+    await chmod(file, 0o644)
+    const refusing = await startProvider({ APP_PASSWORD_KEY_FILE: file })
+    expect(await refusing.exited).toBe(2)
+    expect(refusing.lines()).toContain('APP_PASSWORD_KEY_FILE: can be read by others')
+    const without = await startProvider()
+    await without.ready()
+    expect((await without.get('/rest/ping?f=json')).status).toBe(404)
+    expect((await without.get('/v1/app-passwords')).status).toBe(404)
   })
 
   test('tells an operator every mistake in its configuration', async () => {

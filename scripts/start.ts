@@ -3,9 +3,18 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fileUploadMemory } from '@hexachord/cli/settings'
 import { connect } from '@hexachord/sdk/connect'
+import { formatAmount } from '@hexachord/sdk/paying'
 import { Command, CommanderError } from 'commander'
 import { type LocalNetwork, resetLocalNetwork, startLocalNetwork } from './local-network/index.ts'
-import { artistKey, type MainJobResult, runMainJob } from './main-job/index.ts'
+import {
+  type JobStep,
+  localKey,
+  type MainJobResult,
+  type PaidJobResult,
+  type PaidJobStep,
+  runMainJob,
+  runPaidJob,
+} from './main-job/index.ts'
 import { makeSampleTrack } from './sample-music/index.ts'
 import {
   ffmpeg,
@@ -56,13 +65,14 @@ async function main(args: string[]): Promise<number> {
     if (reset) await resetLocalNetwork(state)
     network = await startNetwork(printer)
     const setupMs = Math.round(performance.now() - startedAt)
-    const result = await publishAndPlay(network, file, printer)
+    const { result, paid } = await publishAndPlay(network, file, printer)
     const urls = urlsOf(network, result)
     printer.end()
-    report(printer.line, result, urls)
+    report(printer.line, { result, paid, urls })
     if (json) {
       const { ms, ...rest } = result
-      process.stdout.write(`${JSON.stringify({ ...rest, ms: { setup: setupMs, ...ms }, urls })}\n`)
+      const priced = paid === undefined ? {} : { paid }
+      process.stdout.write(`${JSON.stringify({ ...rest, ...priced, ms: { setup: setupMs, ...ms }, urls })}\n`)
     }
     if (!once) {
       printer.line('\nThe network stays up. Ctrl-C stops it; scripts/start continues from here.')
@@ -117,7 +127,7 @@ async function publishAndPlay(
   network: LocalNetwork,
   file: string | undefined,
   printer: Printer,
-): Promise<MainJobResult> {
+): Promise<{ result: MainJobResult; paid: PaidJobResult | undefined }> {
   const { signal } = interrupted
   if (file === undefined) printer.step('music', 'synthesised on the first start')
   const directory = network.directory
@@ -127,22 +137,30 @@ async function publishAndPlay(
     creators: [network.urls.creator],
     signal,
   })
-  return runMainJob({
+  const artist = await localKey(directory, 'artist')
+  const memory = fileUploadMemory(path.join(directory, 'data', 'artist'))
+  const onStep = ({ step, detail, done, total }: JobStep | PaidJobStep) => {
+    printer.step(step, detail)
+    if (done !== undefined && total !== undefined) printer.progress(done, total)
+  }
+  const result = await runMainJob({
     connection,
-    account: await artistKey(directory),
+    account: artist,
     file: source,
     details:
       file === undefined
         ? { artist: 'Hexachord', licence: 'CC0-1.0' }
         : { artist: 'Unknown artist', licence: 'all-rights-reserved' },
-    directory,
-    memory: fileUploadMemory(path.join(directory, 'data', 'artist')),
-    signal,
-    onStep: ({ step, detail, done, total }) => {
-      printer.step(step, detail)
-      if (done !== undefined && total !== undefined) printer.progress(done, total)
-    },
+    ...{ directory, memory, signal, onStep },
   })
+  // Whoever brings a file of their own wants to see that, and nothing else.
+  const paid =
+    file === undefined
+      ? await runPaidJob({
+          ...{ connection, artist, rpcUrl: network.urls.chain, directory, memory, signal, onStep },
+        })
+      : undefined
+  return { result, paid }
 }
 
 function urlsOf({ urls }: LocalNetwork, { track }: MainJobResult) {
@@ -156,12 +174,24 @@ function urlsOf({ urls }: LocalNetwork, { track }: MainJobResult) {
   }
 }
 
-function report(line: (text: string) => void, result: MainJobResult, urls: ReturnType<typeof urlsOf>): void {
+function report(
+  line: (text: string) => void,
+  {
+    result,
+    paid,
+    urls,
+  }: { result: MainJobResult; paid: PaidJobResult | undefined; urls: ReturnType<typeof urlsOf> },
+): void {
   line('')
   line(`Track      ${result.track}`)
   line(`Held by    ${result.replicas.map(({ endpoint }) => endpoint).join('  ')}`)
   const wrong = result.hashFailures === 0 ? 'every hash right' : `${result.hashFailures} WRONG HASHES`
   line(`Played     ${result.segmentsPlayed} segments, ${result.bytesPlayed} bytes, ${wrong}`)
+  if (paid !== undefined) {
+    line(`For money  ${paid.paid}`)
+    line(`Encrypted  ${paid.premium}`)
+    line(`Paid       ${formatAmount(BigInt(paid.spent), paid.token)} for hearing both`)
+  }
   line(`Any player ${urls.stream}`)
   line(`API        ${urls.discovery}   ${urls.openapi}`)
   line(`Status     ${urls.status.join('  ')}`)

@@ -41,6 +41,8 @@ describe('wrong usage is one clear line and exit code 2', () => {
     ['no origin', ['status', '--discovery', 'ftp://x'], "discovery: 'ftp://x' is no origin"],
     ['a notice about nothing', ['notice', 'x', '--ground', 'other'], "'x' is no track id"],
     ['a ground of no notice', ['notice', 'x', '--ground', 'taste'], 'Allowed choices are copyright'],
+    ['writes for no time', ['app-password', 'allow-writes', '--days', '0'], 'no number from 1 to 365'],
+    ['a device without a name', ['app-password', 'create', ''], 'a device has a name'],
     ['no such file', ['upload', 'none.flac'], 'none.flac cannot be read'],
     ['a folder', ['upload', '.'], '. is not a file'],
     ['a key that is not there', ['key', 'export', 'key.json'], "make one with 'hexachord key new'"],

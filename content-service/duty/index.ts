@@ -1,4 +1,3 @@
-export { otherHolders } from './holders.ts'
 export {
   createHoldingStore,
   type Holding,

@@ -12,7 +12,7 @@ import pRetry from 'p-retry'
 import type { OfferStore } from '../offers/index.ts'
 import type { Holding } from './holding-store.ts'
 import { hourMs, type KeeperTimes, keeperTimes } from './keeper-times.ts'
-import { letGoOfLeases, letGoOfOrphans, letGoOfTracks } from './let-go.ts'
+import { endReplacedLeases, letGoOfLeases, letGoOfOrphans, letGoOfTracks } from './let-go.ts'
 import { planDuty } from './plan-duty.ts'
 import type { RepairDependencies } from './repair.ts'
 import { createRepairs, defaultRebalanceBytesPerSecond } from './repairs.ts'
@@ -233,6 +233,7 @@ export function createKeeper(
     // First, since it makes room without asking for any.
     await collect()
     await planDirty()
+    endReplacedLeases(options)
     await letGoOfLeases(options, now() - times.leaseGraceMs)
     await letGoOfTracks(options, now())
     repairs.start()

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { createOfferStore, type OfferStore, offerMigrations } from '../offers/index.ts'
 import { createReceiptStore, type ReceiptStore, receiptMigrations } from '../receipts/index.ts'
 import { createHoldingStore, type HoldingStore, holdingMigrations } from './holding-store.ts'
-import { letGoOfLeases, letGoOfTracks } from './let-go.ts'
+import { endReplacedLeases, letGoOfLeases, letGoOfTracks } from './let-go.ts'
 
 const manifest = 'baguqeerae5ezqkaabv3gvf5fwmand6lxlevciyyfnawwxqlhpa3bkmrb2iia'
 const author: Address = `0x${'aa'.repeat(20)}`
@@ -38,14 +38,19 @@ function leased(
   subject: Subject,
   expiresAt: number,
   state: 'held' | 'pulling' = 'held',
+  takenAt = 0,
 ): Hash {
   const id: Hash = `0x${letter.repeat(64)}`
   const operator: Address = `0x${letter.repeat(40)}`
   const grant = { subject, audience: `https://${letter}.example`, byteLimit: 9, expiresAt, signature: '0x' }
-  offers.add(id, {
-    ...{ operator, to: author, subject, source: `${grant.audience}/uploads/1/blocks` },
-    ...{ byteLimit: 9, expiresAt, grant, signature: '0x' },
-  })
+  offers.add(
+    id,
+    {
+      ...{ operator, to: author, subject, source: `${grant.audience}/uploads/1/blocks` },
+      ...{ byteLimit: 9, expiresAt, grant, signature: '0x' },
+    },
+    takenAt,
+  )
   offers.addListed(id, { blocks: [{ cid: manifest, byteLength: 9 }], cursor: '1', manifest })
   if (state === 'pulling') return id
   offers.hold(id)
@@ -91,5 +96,26 @@ describe('of one track that two creator nodes have offered', () => {
     expect(holdings.get(one, manifest)).toBeUndefined()
     expect(pinned).toEqual(new Set([manifest]))
     expect(receipts.get(one, manifest)).toBeDefined()
+  })
+})
+
+describe('a lease of what was published and replaced while this node did not see it', () => {
+  const catalogue = { replacedAt: (subject: Subject) => (subject === one ? 20 : undefined) }
+
+  test('ends then, and its blocks are let go', async () => {
+    const id = leased('1', one, 1_000)
+    endReplacedLeases({ offers, catalogue })
+    await letGoOfLeases(stores(), 19)
+    expect(pinned).toEqual(new Set([manifest]))
+    await letGoOfLeases(stores(), 20)
+    expect(offers.get(id)?.state).toBe('expired')
+    expect(pinned).toEqual(new Set())
+  })
+
+  test('goes on where the same was offered again since, or nothing was replaced', async () => {
+    const ids = [leased('1', two, 1_000), leased('2', one, 1_000, 'held', 21)]
+    endReplacedLeases({ offers, catalogue })
+    await letGoOfLeases(stores(), 999)
+    expect(ids.map((id) => offers.get(id)?.state)).toEqual(['held', 'held'])
   })
 })

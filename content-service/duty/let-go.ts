@@ -1,5 +1,6 @@
 import type { Sqlite } from '@hexachord/platform/sqlite'
 import type { ArchiveKeeper } from '@hexachord/storage/archives'
+import type { Catalogue } from '@hexachord/storage/catalogue'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import type { OfferStore } from '../offers/index.ts'
 import type { ReceiptStore } from '../receipts/index.ts'
@@ -36,6 +37,21 @@ export async function letGoOfTracks(stores: Stores, at: number): Promise<void> {
       holdings.remove(subject, manifest)
       if (!offers.keepsAs(subject, manifest)) receipts.remove(subject, manifest)
     })
+  }
+}
+
+/**
+ * Ends leases on what a track had and has no more: they were published while this node was away, or while it was still
+ * bringing them here. They would keep their blocks until their offers end, which takes days.
+ */
+export function endReplacedLeases({
+  offers,
+  catalogue,
+}: Pick<Stores, 'offers'> & { catalogue: Pick<Catalogue, 'replacedAt'> }): void {
+  for (const { id, subject, manifest, takenAt, expiresAt } of offers.inState('held')) {
+    const at = manifest === null ? undefined : catalogue.replacedAt(subject, manifest)
+    // The same may have been offered once more since.
+    if (at !== undefined && at >= takenAt && at < expiresAt) offers.endAt(id, at)
   }
 }
 

@@ -10,13 +10,14 @@ import {
   createNodeRetriever,
   gatewaySource,
   inspectTrack,
+  otherHolders,
   pullTrack,
   type RootHasher,
 } from '@hexachord/storage/tracks'
 import type { KnownCopies } from '../copies/index.ts'
 import type { OfferStore, Room } from '../offers/index.ts'
 import type { IssueReceipt, ReceiptStore } from '../receipts/index.ts'
-import { lastResorts, otherHolders } from './holders.ts'
+import { lastResorts } from './holders.ts'
 import type { Holding, HoldingStore } from './holding-store.ts'
 
 export type RepairDependencies = {

@@ -88,7 +88,7 @@ export function offerRoutes(options: OfferRoutesOptions): Router {
   /** @throws Problem 507 when the disk has no room even for the record of the offer */
   function addOffer(id: Hash, offer: Offer): boolean {
     try {
-      return offers.add(id, offer)
+      return offers.add(id, offer, options.now())
     } catch (error) {
       if (!isDatabaseFull(error)) throw error
       options.onRefused(diskFull.slug)

@@ -34,6 +34,7 @@ export const offerMigrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  { name: 'offers-2-taken-at', sql: 'ALTER TABLE offer ADD COLUMN taken_at INTEGER NOT NULL DEFAULT 0' },
 ]
 
 /** `published` is `held` after the track came onto the chain: the lease has become a duty. */
@@ -46,7 +47,8 @@ export type Lease = {
   readonly subject: Subject
   readonly source: string
   readonly byteLimit: number
-  /** ms since 1970. */
+  /** Both in ms since 1970. */
+  readonly takenAt: number
   readonly expiresAt: number
   readonly state: LeaseState
   /** Why it failed. */
@@ -66,8 +68,8 @@ export type HashedBlock = ListedBlock & { readonly root: Hash; readonly leafCoun
 
 /** Leases in SQLite; what a method changed is durable when it returns. */
 export type OfferStore = {
-  /** Notes a new lease. @returns false when the offer was known already */
-  add(id: Hash, offer: Offer): boolean
+  /** Notes a new lease, taken at a time in ms. @returns false when the offer was known already */
+  add(id: Hash, offer: Offer, at: number): boolean
   get(id: Hash): Lease | undefined
   inState(state: LeaseState): Lease[]
   /** Held leases that were to end at or before a time. */
@@ -81,6 +83,8 @@ export type OfferStore = {
   /** Notes that a listed block is stored and synced. */
   addStored(id: Hash, block: HashedBlock): void
   hold(id: Hash): void
+  /** Lets a lease end at a time, if it would end later. */
+  endAt(id: Hash, at: number): void
   fail(id: Hash, reason: string): void
   expire(id: Hash): void
   /** Turns the leases on a subject's manifest into duty. @returns how many there were */
@@ -104,6 +108,7 @@ type Row = {
   subject: Subject
   source: string
   byte_limit: number
+  taken_at: number
   expires_at: number
   state: LeaseState
   reason: string | null
@@ -127,11 +132,11 @@ export function createOfferStore(database: Sqlite): OfferStore {
     database.get<{ total: number | null }>(sql, ...values)?.total ?? 0
 
   return {
-    add(id, offer) {
+    add(id, offer, at) {
       return (
         database.run(
-          `INSERT INTO offer (id, operator, subject, source, byte_limit, expires_at, state, cursor, listed_bytes, stored_blocks, stored_bytes)
-           VALUES (?, ?, ?, ?, ?, ?, 'pulling', ?, 0, 0, 0) ON CONFLICT (id) DO NOTHING`,
+          `INSERT INTO offer (id, operator, subject, source, byte_limit, expires_at, state, cursor, listed_bytes, stored_blocks, stored_bytes, taken_at)
+           VALUES (?, ?, ?, ?, ?, ?, 'pulling', ?, 0, 0, 0, ?) ON CONFLICT (id) DO NOTHING`,
           id,
           offer.operator,
           offer.subject,
@@ -139,6 +144,7 @@ export function createOfferStore(database: Sqlite): OfferStore {
           offer.byteLimit,
           offer.expiresAt,
           firstCursor,
+          at,
         ).changes > 0
       )
     },
@@ -204,6 +210,9 @@ export function createOfferStore(database: Sqlite): OfferStore {
       })
     },
     hold: (id) => end(id, 'held', null),
+    endAt(id, at) {
+      database.run('UPDATE offer SET expires_at = ? WHERE id = ? AND expires_at > ?', at, id, at)
+    },
     fail: (id, reason) => end(id, 'failed', reason),
     expire: (id) => end(id, 'expired', null),
     publish: (subject, manifest) =>
@@ -249,6 +258,7 @@ function leaseOf(row: Row): Lease {
     subject: row.subject,
     source: row.source,
     byteLimit: row.byte_limit,
+    takenAt: row.taken_at,
     expiresAt: row.expires_at,
     state: row.state,
     reason: row.reason,

@@ -1,4 +1,5 @@
 import { FetchBlocked, FetchFailed } from '@hexachord/platform/http'
+import { checked } from '@hexachord/protocol/checked'
 import { type BlockList, blockListSchema } from '@hexachord/protocol/offers'
 import type { NodeClient } from '@hexachord/storage/peers'
 import { PullRefused } from './pull-refused.ts'
@@ -57,7 +58,7 @@ function parseList(text: string, after: string): BlockList {
   } catch (cause) {
     throw new PullRefused('the block list is not JSON', { cause })
   }
-  const { success, data, error } = blockListSchema.safeParse(json)
+  const { success, data, error } = checked(blockListSchema, json)
   if (!success) {
     const issue = error.issues[0]
     throw new PullRefused(`the block list is malformed: ${issue?.path.join('.')} ${issue?.message}`)

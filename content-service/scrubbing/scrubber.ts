@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
 import { whenThereIsRoom } from '@hexachord/platform/sqlite'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
-import { verifyTrack } from '@hexachord/storage/tracks'
+import { type TrackVerdict, verifyTrack } from '@hexachord/storage/tracks'
 import type { Holding, HoldingStore } from '../duty/index.ts'
 import type { ScrubReport, ScrubStore } from './scrub-store.ts'
 
@@ -16,7 +16,7 @@ export type ScrubPace = {
   readonly bytesPerSecond?: number
   /** Between the beginnings of two passes over everything, at least. @default 6 h */
   readonly passEveryMs?: number
-  /** How long to rest when there is nothing to do. @default 60 s */
+  /** How long to rest when there is nothing to do, or nothing can be read. @default 60 s */
   readonly idleMs?: number
 }
 
@@ -28,13 +28,14 @@ const defaultPace: Required<ScrubPace> = {
 
 /**
  * Hashes every block of every track held. A corrupt block is moved aside by the IPFS node; its track, like one of
- * which a block is gone, becomes missing, so that the keeper brings the block here again from somebody else.
+ * which a block is gone, becomes missing, so that the keeper brings the block here again from somebody else. What
+ * cannot be read because the IPFS node is away or in trouble is not damaged: it is left for the next pass.
  * @param options.onDamage called with each holding that turned out incomplete
  * @param options.onWhole called with each holding of which every block is what it should be
  */
 export function createScrubber(options: {
-  ipfs: Pick<IpfsNode, 'get' | 'verify'>
-  holdings: HoldingStore
+  ipfs: Pick<IpfsNode, 'check' | 'get' | 'verify'>
+  holdings: Pick<HoldingStore, 'leastScrubbed' | 'scrubbed' | 'damaged'>
   store: ScrubStore
   onDamage: (holding: Holding) => void
   onWhole: (holding: Holding) => Promise<void>
@@ -63,7 +64,6 @@ export function createScrubber(options: {
       }
       for (let holding = next(report); holding !== undefined; holding = next(report)) {
         await scrub(holding, report)
-        report.tracks += 1
         await write(() => store.put(report))
       }
       if (report.tracks > 0) {
@@ -84,8 +84,10 @@ export function createScrubber(options: {
   async function scrub(holding: Holding, report: ScrubReport): Promise<void> {
     const { subject, manifest } = holding
     await write(() => holdings.scrubbed(holding, now()))
-    const found = await verifyTrack(ipfs, manifest, { bytesPerSecond: pace.bytesPerSecond, signal })
+    const found = await verify(holding)
+    if (found === undefined) return untilReadable()
     const { blocks, bytes, corrupt, missing } = found
+    report.tracks += 1
     report.blocks += blocks
     report.bytes += bytes
     report.corrupt += corrupt
@@ -96,6 +98,28 @@ export function createScrubber(options: {
     }
     logger.error({ subject, manifest, corrupt, missing }, 'blocks of a held track are damaged')
     if (await write(() => holdings.damaged(holding, now()))) onDamage(holding)
+  }
+
+  async function verify({ subject, manifest }: Holding): Promise<TrackVerdict | undefined> {
+    try {
+      return await verifyTrack(ipfs, manifest, { bytesPerSecond: pace.bytesPerSecond, signal })
+    } catch (err) {
+      signal.throwIfAborted()
+      logger.error({ err, subject, manifest }, 'a held track cannot be read now: the next scrub tries again')
+      return undefined
+    }
+  }
+
+  async function untilReadable(): Promise<void> {
+    for (;;) {
+      await delay(pace.idleMs, undefined, { signal })
+      try {
+        return await ipfs.check({ signal })
+      } catch (err) {
+        signal.throwIfAborted()
+        logger.warn({ err }, 'the scrub waits for the IPFS node')
+      }
+    }
   }
 
   const running = run().catch((error: unknown) => {

@@ -3,7 +3,7 @@ import type { Logger } from '@hexachord/platform/process'
 import { whenThereIsRoom } from '@hexachord/platform/sqlite'
 import { blocksOf } from '@hexachord/protocol/manifests'
 import { BlockNotFound, type IpfsNode } from '@hexachord/storage/ipfs'
-import { loadLocalTrack } from '@hexachord/storage/tracks'
+import { isTrackFault, loadLocalTrack } from '@hexachord/storage/tracks'
 import type { Holding, HoldingStore } from '../duty/index.ts'
 
 /** This node's blocks for those who read them, and an eye on what the reading shows. */
@@ -17,7 +17,7 @@ const queueLimit = 1_000
 /**
  * Reads as the IPFS node does. A block that was on the disk but turns out corrupt is moved aside by that node and
  * read as not found; here the tracks that it belongs to are found, and noted as damaged, so that it comes back soon
- * and not only after the next scrub.
+ * and not only after the next scrub. A track whose manifest cannot be read at that moment is left to that scrub.
  * @param options.onDamage called with each holding that turned out incomplete
  */
 export function watchReads(options: {
@@ -59,8 +59,9 @@ export function watchReads(options: {
     try {
       return blocksOf(await loadLocalTrack(ipfs, manifest)).some(({ cid }) => wanted.has(cid))
     } catch (err) {
-      logger.warn({ err, manifest }, 'manifest cannot be read')
-      return true
+      const isFault = isTrackFault(err)
+      logger.warn({ err, manifest }, isFault ? 'manifest is damaged' : 'manifest cannot be read now')
+      return isFault
     }
   }
 

@@ -4,10 +4,18 @@ import {
   catalogBytecode,
   hexTokenAbi,
   hexTokenBytecode,
+  localDollarAbi,
+  localDollarBytecode,
   operatorRegistryAbi,
   operatorRegistryBytecode,
   stakeVaultAbi,
   stakeVaultBytecode,
+  streamEscrowAbi,
+  streamEscrowBytecode,
+  trackPurchasesAbi,
+  trackPurchasesBytecode,
+  trackRegistryAbi,
+  trackRegistryBytecode,
 } from '../generated/index.ts'
 import { type NetworkFile, parseNetworkFile } from '../networks/index.ts'
 import { abortable } from './abortable.ts'
@@ -29,6 +37,11 @@ export interface DeployNetworkOptions {
   /** Weight in placement, in bytes, that one whole staked token can back. */
   bytesPerToken: bigint
   /**
+   * How listeners pay.
+   * @default not at all: all music of the network is free
+   */
+  payments?: PaymentsOptions
+  /**
    * How long one transaction may wait for its block.
    * @default 120_000
    */
@@ -36,8 +49,19 @@ export interface DeployNetworkOptions {
   signal: AbortSignal
 }
 
+export interface PaymentsOptions {
+  /** How long a listener waits for what it takes back from a node, in seconds: a minute to a week. */
+  releaseSeconds: number
+  /**
+   * The token that is paid with.
+   * @default a LocalDollar, which is worth nothing
+   */
+  token?: string
+}
+
 /**
- * Puts a new network onto the signer's chain: token, vault, registry, catalogue, one after the other.
+ * Puts a new network onto the signer's chain: token, vault, registry, catalogue, one after the other, and what payments
+ * need.
  * Returns the network's file; writing it is the caller's business (`writeNetworkFile`). What was deployed before a
  * failure stays on the chain unused, and a second call starts anew.
  * @throws DeploymentError, or the signal's reason
@@ -83,7 +107,29 @@ export async function deployNetwork(options: DeployNetworkOptions): Promise<Netw
     options.minimumStakeWei,
   )
   const catalog = await deploy('Catalog', catalogAbi, catalogBytecode)
-  return networkFileOf(agreement, { token, vault, registry, catalog })
+  const file = networkFileOf(agreement, { token, vault, registry, catalog })
+  const { payments } = options
+  if (payments === undefined) return file
+
+  const paidWith =
+    payments.token ?? (await deploy('LocalDollar', localDollarAbi, localDollarBytecode)).address
+  const tracks = await deploy('TrackRegistry', trackRegistryAbi, trackRegistryBytecode)
+  const escrow = await deploy(
+    'StreamEscrow',
+    streamEscrowAbi,
+    streamEscrowBytecode,
+    ...[paidWith, tracks.address, registry.address, payments.releaseSeconds],
+  )
+  const purchases = await deploy('TrackPurchases', trackPurchasesAbi, trackPurchasesBytecode, escrow.address)
+  return {
+    ...file,
+    payments: {
+      streamEscrow: escrow.address,
+      trackRegistry: tracks.address,
+      trackPurchases: purchases.address,
+      token: paidWith,
+    },
+  }
 }
 
 async function chainIdOf(provider: Provider, signal: AbortSignal, timeoutMs: number): Promise<number> {

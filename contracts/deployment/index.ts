@@ -1,2 +1,2 @@
 export { DeploymentError } from './deploy-contract.ts'
-export { type DeployNetworkOptions, deployNetwork } from './deploy-network.ts'
+export { type DeployNetworkOptions, deployNetwork, type PaymentsOptions } from './deploy-network.ts'

@@ -32,12 +32,29 @@ const networkFile = z.strictObject({
   epochBlocks: blocks(1),
   bytesPerToken: positive(39),
   minimumStakeWei: positive(78),
+  rulesVersions: z
+    .array(
+      z.strictObject({
+        fromBlock: blocks(0),
+        version: z.number('must be a number').int('must be a whole number').min(1, 'must be at least 1'),
+      }),
+    )
+    .max(100)
+    .optional(),
   contracts: z.strictObject({
     catalog: contractAddress,
     operatorRegistry: contractAddress,
     stakeVault: contractAddress,
     token: contractAddress,
   }),
+  payments: z
+    .strictObject({
+      streamEscrow: contractAddress,
+      trackRegistry: contractAddress,
+      trackPurchases: contractAddress.optional(),
+      token: contractAddress,
+    })
+    .optional(),
 })
 
 /**
@@ -45,9 +62,14 @@ const networkFile = z.strictObject({
  * `firstBlock` is where its logs begin. Blocks become final after `finalityBlocks` more; an epoch has `epochBlocks`.
  * `bytesPerToken` (decimal string) is the weight in bytes that one whole staked token can back in placement.
  * `minimumStakeWei` (decimal string) is what OperatorRegistry was deployed with: less does not make an operator active.
+ * `rulesVersions` says from which block on which version of the catalogue's rules is in force: version 1 before the first
+ * entry; left out, the newest from the first block on.
+ * `payments` says where listeners pay, and with what; left out, all music of the network is free.
+ * `payments.trackPurchases` says where whole tracks are bought; left out, they are not.
  */
-export type NetworkFile = Readonly<Omit<z.infer<typeof networkFile>, 'contracts'>> & {
+export type NetworkFile = Readonly<Omit<z.infer<typeof networkFile>, 'contracts' | 'payments'>> & {
   readonly contracts: Readonly<z.infer<typeof networkFile>['contracts']>
+  readonly payments?: Readonly<NonNullable<z.infer<typeof networkFile>['payments']>> | undefined
 }
 
 /** A network file is missing, unreadable or wrong; the message names the file and every mistake in it. */

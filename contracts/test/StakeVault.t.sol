@@ -125,7 +125,7 @@ contract StakeVaultTest {
         ];
         _allow(vault, token, STAKER, 2 ether);
         for (uint256 i; i < callbacks.length; ++i) {
-            token.arm(vault, callbacks[i]);
+            token.arm(address(vault), callbacks[i]);
             vm.expectRevert(
                 abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector)
             );

@@ -3,14 +3,21 @@ import { JsonRpcProvider, Wallet } from 'ethers'
 import { describe, it } from 'mocha'
 import { DeploymentError, type DeployNetworkOptions, deployNetwork } from '../deployment/index.ts'
 import { NetworkFileError } from '../networks/index.ts'
-import { as, chain, localNetwork, minimumStakeWei, unbondingSeconds } from './support/local-network.ts'
+import {
+  as,
+  chain,
+  localNetwork,
+  minimumStakeWei,
+  releaseSeconds,
+  unbondingSeconds,
+} from './support/local-network.ts'
 
 const { loadFixture } = chain.networkHelpers
 
 describe('deployNetwork', () => {
   it('says where everything is and what was agreed on', async () => {
     const { file } = await loadFixture(localNetwork)
-    const { firstBlock, contracts, ...agreed } = file
+    const { firstBlock, contracts, payments, ...agreed } = file
     expect(agreed).to.deep.equal({
       name: 'in-process',
       chainId: 31337,
@@ -19,7 +26,8 @@ describe('deployNetwork', () => {
       bytesPerToken: '1000000000',
       minimumStakeWei: minimumStakeWei.toString(),
     })
-    for (const address of Object.values(contracts)) {
+    expect(payments).to.have.all.keys('streamEscrow', 'trackRegistry', 'trackPurchases', 'token')
+    for (const address of Object.values({ ...contracts, ...payments })) {
       expect(await chain.ethers.provider.getCode(address, firstBlock - 1)).to.equal('0x')
       expect(await chain.ethers.provider.getCode(address)).not.to.equal('0x')
     }
@@ -34,6 +42,23 @@ describe('deployNetwork', () => {
     expect(await as(deployer, token)('totalSupply')).to.equal(10n ** 27n)
     expect(await as(deployer, token)('balanceOf', deployer.address)).to.equal(10n ** 27n)
     expect(await as(deployer, token)('decimals')).to.equal(18n)
+  })
+
+  it('connects the escrow to the token, the tracks and the operators', async () => {
+    const { file, escrow, deployer } = await loadFixture(localNetwork)
+    expect(await as(deployer, escrow)('token')).to.equal(file.payments?.token)
+    expect(await as(deployer, escrow)('tracks')).to.equal(file.payments?.trackRegistry)
+    expect(await as(deployer, escrow)('operators')).to.equal(file.contracts.operatorRegistry)
+    expect(await as(deployer, escrow)('releaseSeconds')).to.equal(BigInt(releaseSeconds))
+  })
+
+  it('leaves payments out, or takes a token that is there, as it is told', async () => {
+    const options = await someOptions()
+    expect(await deployNetwork(options)).not.to.have.property('payments')
+    const { file } = await loadFixture(localNetwork)
+    const token = file.contracts.token
+    const { payments } = await deployNetwork({ ...options, payments: { releaseSeconds: 60, token } })
+    expect(payments?.token).to.equal(token)
   })
 
   it('checks what it is told before it pays for anything', async () => {

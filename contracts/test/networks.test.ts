@@ -37,6 +37,18 @@ describe('network files', () => {
     expect(await readNetworkFile(path)).to.deep.equal(example)
   })
 
+  it('may say where listeners pay', async () => {
+    const { catalog, stakeVault, token } = example.contracts
+    const payments = { streamEscrow: catalog, trackRegistry: stakeVault, token }
+    await writeNetworkFile(path, { ...example, payments })
+    expect(await readNetworkFile(path)).to.deep.equal({ ...example, payments })
+    const buying = { ...payments, trackPurchases: catalog }
+    await writeNetworkFile(path, { ...example, payments: buying })
+    expect(await readNetworkFile(path)).to.deep.equal({ ...example, payments: buying })
+    const half = { ...example, payments: { ...payments, token: 'nowhere' } }
+    expect((await failureOf(writeNetworkFile(path, half))).message).to.include('payments.token')
+  })
+
   it('are replaced whole, and leave nothing else behind', async () => {
     await writeNetworkFile(path, { ...example, firstBlock: 9_999_999 })
     await writeNetworkFile(path, example)

@@ -8,7 +8,6 @@ export {
   expenses,
   type Overspent,
 } from './budget.ts'
-export { createIdentify, type Identify } from './identify.ts'
 export { createInvites, type Invites, inviteMigrations } from './invites.ts'
 export { publisherRoutes } from './publisher-routes.ts'
 export { createPublisherGate, type PublisherGate, type Publishers } from './publishers.ts'

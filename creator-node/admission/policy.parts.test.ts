@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { signAction } from '@hexachord/protocol/actions'
 import { authorOf, userSubject } from '@hexachord/protocol/names'
+import { signGrant } from '@hexachord/protocol/offers'
 import { transactionSchema, type UploadTerms, uploadTermsSchema } from '@hexachord/protocol/rest'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Wallet } from 'ethers'
@@ -30,6 +31,26 @@ function begin(node: TestNode, author: Wallet, number = 1n): Promise<string> {
     },
   }).catch(reject)
   return promise
+}
+
+/** `POST /uploads` as it stands, of a kilobyte. */
+async function create(node: TestNode, author: Wallet) {
+  const grant = await signGrant(author, node.domain, {
+    ...{ subject: aSubject(author), audience: node.origin },
+    ...{ byteLimit: 1_000_000, expiresAt: Date.now() + 3_600_000 },
+  })
+  const metadata = Object.entries({ filename: 'file', grant: JSON.stringify(grant) })
+  const response = await fetch(`${node.origin}/uploads`, {
+    method: 'POST',
+    headers: {
+      Authorization: await tokenOf(author, node),
+      'Tus-Resumable': '1.0.0',
+      'Upload-Length': '1024',
+      'Upload-Metadata': metadata.map(([name, value]) => `${name} ${btoa(value)}`).join(','),
+    },
+  })
+  const body = (await response.json()) as Record<string, unknown>
+  return { status: response.status, retryAfter: response.headers.get('retry-after'), body }
 }
 
 async function profile(node: TestNode, author: Wallet, bio: string) {
@@ -115,7 +136,16 @@ describe('a node that is open', () => {
     const { today, acceptsUploads, reason } = await termsOf(world.node)
     expect(today.bytes.left).toBeLessThan(leastSpentBytes)
     expect([acceptsUploads, reason]).toEqual([false, "today's budget for uploads is spent"])
-  }, 30_000)
+
+    for (let keys = 0; keys < 100; keys++) {
+      const { status, retryAfter, body } = await create(world.node, fresh())
+      expect([status, body.type]).toEqual([429, 'urn:hexachord:problem:budget-spent'])
+      expect(Number(retryAfter)).toBeGreaterThan(0)
+      // There is none in this network.
+      expect([body.otherNodes, body.expense, body.of]).toEqual([[], 'bytes', 'node'])
+    }
+    expect((await termsOf(world.node)).today.bytes.left).toBe(today.bytes.left)
+  }, 60_000)
 
   test('says how an action is sent without it, when the gas of the day is spent', async () => {
     const author = fresh()

@@ -1,7 +1,7 @@
 import { Problem, parse } from '@hexachord/platform/http'
 import { inviteRedemptionSchema } from '@hexachord/protocol/rest'
+import type { Identify } from '@hexachord/storage/peers'
 import { Router } from 'express'
-import type { Identify } from './identify.ts'
 import type { Invites, Redemption } from './invites.ts'
 import type { PublisherGate } from './publishers.ts'
 

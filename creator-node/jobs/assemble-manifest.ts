@@ -10,7 +10,7 @@ export function assembleManifest(upload: Upload): Uint8Array | undefined {
   const renditions = upload.renditions.flatMap(({ made }) => made ?? []).sort(bestFirst)
   const [best] = renditions
   if (best === undefined) return undefined
-  const { measured, cover, original } = upload
+  const { measured, cover, original, premium } = upload
   return encodeManifest({
     v: 1,
     kind: 'track',
@@ -18,8 +18,10 @@ export function assembleManifest(upload: Upload): Uint8Array | undefined {
     renditions: renditions.map(({ cid }) => linkTo(cid)),
     ...(cover === undefined ? {} : { cover }),
     ...(measured?.waveform === undefined ? {} : { waveform: measured.waveform }),
+    ...(measured?.fingerprint === undefined ? {} : { fingerprint: measured.fingerprint }),
     ...(measured?.loudness === undefined ? {} : { loudness: measured.loudness }),
     ...(original === undefined ? {} : { original }),
+    ...(premium === undefined ? {} : { keyHolders: [...premium.keyHolders] }),
   })
 }
 

@@ -9,6 +9,7 @@ import {
   type RenditionPlan,
   renderRendition,
 } from '../transcoding/index.ts'
+import { encryptionOf } from './encrypt-rendition.ts'
 import { urgencies } from './make-renditions.ts'
 import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
@@ -60,6 +61,7 @@ export function foreseeRendition(work: Work, outer: AbortSignal): Foreseen {
         ...{ plan, signal, ffmpeg: work.ffmpeg, input: work.input, durationMs: duration.promise },
         directory: join(work.workDirectory, work.id, `${plan.name}-foreseen`),
         timeoutMs: ffmpegTimeoutMs(maximumDurationMs),
+        encryption: encryptionOf(work, plan),
         store: (bytes) => work.recorder.store(bytes, 'raw', duration.promise),
         onStart,
         onProgress(soFar) {
@@ -97,6 +99,8 @@ export function foreseeRendition(work: Work, outer: AbortSignal): Foreseen {
         return undefined
       }
       name = plan.name
+      // Before anything that was made of it already is told of.
+      work.recorder.progress(name, { segments: 0, doneMs: 0 })
       duration.resolve(source.durationMs)
       const { rendition } = begun
       return {

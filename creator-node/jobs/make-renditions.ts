@@ -10,6 +10,7 @@ import {
   SourceError,
 } from '../transcoding/index.ts'
 import type { MadeRendition, UploadRendition } from '../uploads/index.ts'
+import { encryptionOf } from './encrypt-rendition.ts'
 import type { Foreseen } from './foresee-rendition.ts'
 import { checkLength } from './measure-source.ts'
 import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
@@ -42,6 +43,7 @@ export async function renditionTasks(
     async (signal) => {
       const make = (plan: RenditionPlan) => {
         if (plan === begun?.plan) return begun.finish(signal)
+        work.recorder.progress(plan.name, { segments: 0, doneMs: 0 })
         return work.slots.run(urgency, signal, () => render(work, source, plan, signal))
       }
       await makeRendition(work, source, rendition.plan, make)
@@ -68,7 +70,6 @@ async function makeRendition(
   make: Make,
 ): Promise<void> {
   const { ipfs, recorder } = work
-  recorder.progress(plan.name, { segments: 0, doneMs: 0 })
   const rendition = await madeOrEncoded(work, plan, make)
   const durationMs = durationOf(rendition)
   checkLength(source, durationMs)
@@ -131,6 +132,7 @@ function render(
     durationMs: source.durationMs,
     timeoutMs: ffmpegTimeoutMs(source.durationMs),
     signal,
+    encryption: encryptionOf(work, plan),
     store: (bytes) => work.recorder.store(bytes, 'raw'),
     onProgress: (soFar) => work.recorder.progress(plan.name, soFar),
   })

@@ -1,21 +1,30 @@
+import { join } from 'node:path'
 import { linkTo } from '@hexachord/protocol/cids'
 import { type AudioSource, measure, SourceError } from '../transcoding/index.ts'
 import { urgencies } from './make-renditions.ts'
 import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
-/** Measures loudness, waveform and length. @throws SourceError for a file that ends before it says */
+/** Measures loudness, waveform, fingerprint and length. @throws SourceError for a file that ends before it says */
 export async function measureSource(work: Work, source: AudioSource, signal: AbortSignal): Promise<void> {
-  const { ffmpeg, input, recorder } = work
+  const { id, ffmpeg, input, recorder, workDirectory } = work
   if (currentUpload(work).measured !== undefined) return
-  const { loudness, waveform, durationMs } = await work.slots.run(urgencies.measuring, signal, () =>
-    measure({ ffmpeg, input, signal, timeoutMs: ffmpegTimeoutMs(source.durationMs) }),
+  const directory = join(workDirectory, id, 'fingerprint')
+  const { loudness, waveform, fingerprint, durationMs } = await work.slots.run(
+    urgencies.measuring,
+    signal,
+    () => measure({ ffmpeg, input, directory, signal, timeoutMs: ffmpegTimeoutMs(source.durationMs) }),
   )
   checkLength(source, durationMs)
   const bytes = new TextEncoder().encode(JSON.stringify(waveform))
   const cid = await recorder.store(bytes, 'raw')
+  const print = fingerprint && {
+    cid: await recorder.store(fingerprint, 'raw'),
+    byteLength: fingerprint.length,
+  }
   recorder.flush(() => ({
     measured: {
       durationMs,
+      ...(print ? { fingerprint: { data: linkTo(print.cid), byteLength: print.byteLength } } : {}),
       waveform: { data: linkTo(cid), byteLength: bytes.length },
       ...(loudness === undefined ? {} : { loudness }),
     },

@@ -7,16 +7,16 @@ import { recipe } from '../reusing/index.ts'
 import { SourceError, saveAnew } from '../transcoding/index.ts'
 import { isBeingProcessed, isDiskFull, type Upload, WrongState } from '../uploads/index.ts'
 import { assembleManifest } from './assemble-manifest.ts'
-import { createBlockRecorder } from './block-recorder.ts'
 import { describeSource } from './describe-source.ts'
 import { type Foreseen, foreseeRendition } from './foresee-rendition.ts'
+import type { HeadStart } from './head-start.ts'
 import { hashSource, inspectSource } from './inspect-source.ts'
 import { renditionTasks, type Task } from './make-renditions.ts'
 import { measureSource } from './measure-source.ts'
 import { reuseTrack } from './reuse-track.ts'
 import { storeOriginal } from './store-original.ts'
 import { together } from './together.ts'
-import { currentUpload, UploadGone, type Work, type WorkOptions } from './work.ts'
+import { currentUpload, openWork, UploadGone, type Work, type WorkOptions } from './work.ts'
 
 /** The artist took the upload back. */
 class UploadCancelled extends Error {
@@ -27,22 +27,23 @@ class UploadCancelled extends Error {
  * Makes a track of a received file: from probing to the complete manifest. Every step leaves its result with the
  * upload, so that a second run, after a crash or a failure, does only what is still to do. A file of which no track
  * can be made ends the upload as failed; every other failure is thrown, for another try.
+ * @param headStart what was begun of it already
  */
-export async function processUpload(id: string, options: WorkOptions, outer: AbortSignal): Promise<void> {
-  const { uploads, files, workDirectory } = options
-  const upload = uploads.get(id)
-  if (upload === undefined || !isBeingProcessed(upload.state)) return
+export async function processUpload(
+  id: string,
+  options: WorkOptions,
+  outer: AbortSignal,
+  headStart?: HeadStart,
+): Promise<void> {
+  const { uploads, workDirectory } = options
+  const work = headStart?.work ?? openWork(id, options)
+  const { recorder } = work
   const cancelled = watchForCancel(id, options)
-  const recorder = createBlockRecorder({
-    id,
-    uploads,
-    ipfs: options.ipfs,
-    onFirstBlock: () => options.onFirstBlock(id),
-  })
-  const work: Work = { ...options, id, input: files.pathOf(id), recorder }
   try {
+    const upload = uploads.get(id)
+    if (upload === undefined || !isBeingProcessed(upload.state)) return
     uploads.apply(id, 'started')
-    await makeTrack(work, AbortSignal.any([outer, cancelled.signal]))
+    await makeTrack(work, headStart?.foreseen, AbortSignal.any([outer, cancelled.signal]))
   } catch (error) {
     if (cancelled.signal.aborted || error instanceof UploadGone || error instanceof WrongState) return
     // What a program makes of a full disk looks like a damaged file.
@@ -50,6 +51,7 @@ export async function processUpload(id: string, options: WorkOptions, outer: Abo
     failUpload(options, id, { problem: error.problem, reason: error.message })
   } finally {
     cancelled.close()
+    await headStart?.foreseen.drop()
     // First, since what the recorder still has to write may need the room.
     await rm(join(workDirectory, id), { recursive: true, force: true })
     recorder.close()
@@ -69,10 +71,10 @@ export function failUpload(
   }
 }
 
-async function makeTrack(work: Work, signal: AbortSignal): Promise<void> {
+async function makeTrack(work: Work, begun: Foreseen | undefined, signal: AbortSignal): Promise<void> {
   if (isCarried(currentUpload(work))) return importTrack(work, signal)
   if (await reuseTrack(work, signal)) return
-  const foreseen = foreseeRendition(work, signal)
+  const foreseen = begun ?? foreseeRendition(work, signal)
   try {
     await makeBlocks(work, foreseen, signal)
   } finally {
@@ -95,18 +97,21 @@ async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): 
     (signal) => measureSource(work, source, signal),
     (signal) => storeOriginal(work, signal),
   ]
-  // What plays in a moment is not slowed down by anything that nobody waits for yet.
-  await together(signal, copies)
+  const { promise: copied, resolve: onCopied } = Promise.withResolvers<void>()
   await together(signal, [
-    ...encodings,
-    ...others.map(
-      (task): Task =>
-        async (signal) => {
-          await audible
-          await task(signal)
-        },
-    ),
+    (signal) => together(signal, copies).finally(onCopied),
+    // Not before there is something to hear, and what nobody waits for yet not before all that plays in a moment.
+    ...encodings.map((task) => after(audible, task)),
+    ...others.map((task) => after(copied, task)),
   ])
+}
+
+function after(ready: Promise<void>, task: Task): Task {
+  return async (signal) => {
+    await ready
+    signal.throwIfAborted()
+    await task(signal)
+  }
 }
 
 /** Keeps a manifest of the renditions that are done, so that the track plays from this node already. */

@@ -3,12 +3,15 @@ import type { Logger } from '@hexachord/platform/process'
 import { createQueue, QueueUnavailable } from '@hexachord/platform/queue'
 import type { Address } from '@hexachord/protocol/names'
 import { isBeingProcessed, isDiskFull, type Upload, type UploadStore } from '../uploads/index.ts'
+import { createHeadStarts } from './head-start.ts'
 import { failUpload, processUpload } from './process-upload.ts'
 import { createTurns } from './take-turns.ts'
 import type { WorkOptions } from './work.ts'
 
 /** The node's work on uploads, in two queues: making tracks, and bringing them to other operators. */
 export type Jobs = {
+  /** The file of an upload has come; it is not written down yet. */
+  anticipate(id: string): void
   /** Begins to make the track of an upload that has arrived, when it is its account's turn. */
   process(id: string): void
   /** Begins to replicate an upload that has its first blocks. */
@@ -52,6 +55,8 @@ export function startJobs(options: {
   const queueOptions = { redisUrl, logger, backoffMs }
   const turns = createTurns({ uploads, places: placesInLine })
   const working = new Set<string>()
+  const workOptions = { ...work, onFirstBlock: replicate }
+  const headStarts = createHeadStarts(workOptions)
 
   const replication = createQueue<object>({
     ...queueOptions,
@@ -82,7 +87,7 @@ export function startJobs(options: {
   async function processInTurn(id: string, signal: AbortSignal): Promise<void> {
     working.add(id)
     try {
-      await whenThereIsRoom(id, signal, () => processUpload(id, { ...work, onFirstBlock: replicate }, signal))
+      await whenThereIsRoom(id, signal, () => processUpload(id, workOptions, signal, headStarts.take(id)))
     } finally {
       working.delete(id)
       const state = uploads.get(id)?.state
@@ -131,6 +136,7 @@ export function startJobs(options: {
   }
 
   return {
+    anticipate: headStarts.give,
     process: feed,
     replicate,
     ahead: ({ id }) => turns.ahead(id),
@@ -141,7 +147,7 @@ export function startJobs(options: {
     },
     ping: () => processing.ping(),
     async close() {
-      await Promise.all([processing.close(), replication.close()])
+      await Promise.all([processing.close(), replication.close(), headStarts.close()])
     },
   }
 }

@@ -1,8 +1,8 @@
 import type { Logger } from '@hexachord/platform/process'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import type { Ffmpeg } from '../transcoding/index.ts'
-import type { SourceFiles, Upload, UploadStore } from '../uploads/index.ts'
-import type { BlockRecorder } from './block-recorder.ts'
+import type { OpenSecret, SourceFiles, Upload, UploadStore } from '../uploads/index.ts'
+import { type BlockRecorder, createBlockRecorder } from './block-recorder.ts'
 import type { CpuSlots } from './cpu-slots.ts'
 
 /** What the work on uploads stands on. */
@@ -12,6 +12,7 @@ export type WorkOptions = {
   ipfs: IpfsNode
   ffmpeg: Ffmpeg
   ffprobePath: string | undefined
+  openSecret: OpenSecret
   slots: CpuSlots
   /** Holds what ffmpeg writes until it is stored. */
   workDirectory: string
@@ -29,6 +30,13 @@ export type Work = WorkOptions & {
   readonly id: string
   readonly input: string
   readonly recorder: BlockRecorder
+}
+
+/** Begins one upload's work. Its recorder has to be closed. */
+export function openWork(id: string, options: WorkOptions): Work {
+  const { uploads, ipfs, files, onFirstBlock } = options
+  const recorder = createBlockRecorder({ id, uploads, ipfs, onFirstBlock: () => onFirstBlock(id) })
+  return { ...options, id, input: files.pathOf(id), recorder }
 }
 
 /** The upload was removed while it was worked on. */

@@ -2,7 +2,7 @@ import type { Upload } from '../uploads/index.ts'
 
 /** Encoders overshoot their aim a little, and boxes take room. */
 const margin = 1.15
-/** Manifest, renditions, waveform, covers and the list of an original. */
+/** Manifest, renditions, waveform, covers, fingerprint and the list of an original. */
 const reserveBytes = 4 * 1024 ** 2
 
 /**

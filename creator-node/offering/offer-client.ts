@@ -1,4 +1,5 @@
 import { FetchBlocked, FetchFailed } from '@hexachord/platform/http'
+import { checked } from '@hexachord/protocol/checked'
 import { type Hash, hashSchema } from '@hexachord/protocol/names'
 import { type Offer, type OfferState, offerStateSchema } from '@hexachord/protocol/offers'
 import { problemSchema } from '@hexachord/protocol/rest'
@@ -44,11 +45,11 @@ export function createOfferClient(client: NodeClient): OfferClient {
   ): Promise<T> {
     const { status, body } = await read(endpoint, path, request)
     if (status >= 200 && status < 300) {
-      const parsed = schema.safeParse(body)
+      const parsed = checked(schema, body)
       if (parsed.success) return parsed.data
       throw new OperatorUnavailable(`${endpoint} answers in another form than agreed`)
     }
-    const problem = problemSchema.safeParse(body)
+    const problem = checked(problemSchema, body)
     const detail = problem.data?.detail ?? problem.data?.title ?? `status ${status}`
     if (request.json === undefined && status === 404) throw new OfferUnknown(detail)
     if (lasting.has(status)) throw new OfferRefused(detail.slice(0, 300))

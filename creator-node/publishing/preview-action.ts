@@ -1,7 +1,11 @@
 import { Problem } from '@hexachord/platform/http'
-import { type Action, applyAction, type Verdict, type VerdictName } from '@hexachord/protocol/actions'
-import type { Json } from '@hexachord/protocol/canonical'
-import { type Address, isSubject } from '@hexachord/protocol/names'
+import {
+  type Action,
+  applyAction,
+  rulesVersionAt,
+  type Verdict,
+  type VerdictName,
+} from '@hexachord/protocol/actions'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 
 /** How each verdict that would doom an action is answered. */
@@ -17,18 +21,22 @@ const statuses: Readonly<Record<Exclude<VerdictName, 'applied'>, number>> = {
   invalidReceipt: 422,
   notFound: 422,
   listTooLong: 422,
+  outdated: 409,
+  ahead: 400,
+  muted: 403,
 }
 
 /** What every indexer would say of an action if it stood in the next block, as far as this node has read the chain.
  * @param nowMs ms since 1970 */
 export function previewAction(
-  catalogue: Pick<Catalogue, 'subject' | 'identity' | 'handleOwner' | 'operatorsAt' | 'indexed' | 'rules'>,
+  catalogue: Pick<Catalogue, 'entry' | 'operatorsAt' | 'indexed' | 'rules'>,
   action: Action,
   nowMs: number,
 ): Verdict {
   const view = {
-    get: (key: string) => entryOf(catalogue, key, nowMs),
+    get: catalogue.entry,
     operatorsAt: catalogue.operatorsAt,
+    rulesVersionAt: (block: number) => rulesVersionAt(catalogue.rules.versions, block),
     domain: catalogue.rules.domain,
     placement: catalogue.rules.placement,
   }
@@ -46,18 +54,4 @@ export function problemOfVerdict(verdict: Verdict): Problem | undefined {
     detail: verdict.reason,
     members: { verdict: verdict.verdict },
   })
-}
-
-/** The index by key, from the catalogue's own words. */
-function entryOf(
-  catalogue: Pick<Catalogue, 'subject' | 'identity' | 'handleOwner'>,
-  key: string,
-  nowMs: number,
-): Json | undefined {
-  const slash = key.indexOf('/')
-  const [space, name] = [key.slice(0, slash), key.slice(slash + 1)]
-  if (space === 'subject' && isSubject(name)) return catalogue.subject(name) as Json | undefined
-  if (space === 'handle') return catalogue.handleOwner(name)
-  if (space === 'identity') return catalogue.identity(name as Address, nowMs) as Json
-  return undefined
 }

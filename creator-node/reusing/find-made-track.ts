@@ -8,7 +8,7 @@ import type { Upload, UploadChange, UploadStore } from '../uploads/index.ts'
 export const recipe = 1
 
 /** A file, and what is wanted of it. */
-export type WantedTrack = Pick<Upload, 'byteLength' | 'keepOriginal' | 'filename' | 'grant'> & {
+export type WantedTrack = Pick<Upload, 'byteLength' | 'keepOriginal' | 'premium' | 'filename' | 'grant'> & {
   readonly sha256: Hash
 }
 
@@ -48,8 +48,8 @@ export function reuse(made: Upload): UploadChange {
 }
 
 /** Whether an upload could have a track to take over, so that it is worth to know the file's hash first. */
-export function mayBeReused({ byteLength }: Upload, uploads: Pick<UploadStore, 'madeOf'>): boolean {
-  return uploads.madeOf(byteLength).some((made) => made.recipe === recipe)
+export function mayBeReused({ byteLength, premium }: Upload, uploads: Pick<UploadStore, 'madeOf'>): boolean {
+  return premium === undefined && uploads.madeOf(byteLength).some((made) => made.recipe === recipe)
 }
 
 function isSame(made: Upload, wanted: WantedTrack): boolean {
@@ -57,6 +57,9 @@ function isSame(made: Upload, wanted: WantedTrack): boolean {
     made.sha256 === wanted.sha256 &&
     made.recipe === recipe &&
     made.keepOriginal === wanted.keepOriginal &&
+    // Two secrets make two tracks of one file, and what is encrypted stands for nothing in the clear.
+    made.premium === undefined &&
+    wanted.premium === undefined &&
     // The name of the file is part of a manifest with the original.
     (!wanted.keepOriginal || originalFilename(made.filename) === originalFilename(wanted.filename)) &&
     (made.track?.byteLength ?? 0) <= wanted.grant.byteLimit

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -57,11 +57,13 @@ describe('ffmpeg', () => {
   })
 })
 
-test('loudness, waveform and length come from one pass', async () => {
+test('loudness, waveform, fingerprint and length come from one pass', async () => {
   const input = await makeMusic(folder, 'measured.wav', { seconds: 10 })
-  const { durationMs, loudness, waveform } = await measure({
+  const directory = join(folder, 'fingerprint')
+  const { durationMs, loudness, waveform, fingerprint } = await measure({
     ffmpeg: program,
     input,
+    directory,
     timeoutMs: 30_000,
     signal,
   })
@@ -71,11 +73,21 @@ test('loudness, waveform and length come from one pass', async () => {
   expect(loudness?.truePeakMilliDbtp).toBeLessThan(0)
   expect(waveform).toMatchObject({ version: 2, sample_rate: 8_000, bits: 8 })
   expect(waveform.data).toHaveLength(waveform.length * 2)
+  // An item for each eighth of a second, but for those at the end, which look ahead.
+  expect(fingerprint?.length).toBeGreaterThan(40 * 4)
+  expect(fingerprint?.length).toBeLessThan(81 * 4)
+  await expect(stat(directory)).rejects.toThrow('ENOENT')
+  const unable = { ...program, canFingerprint: async () => false }
+  const without = await measure({ ffmpeg: unable, input, directory, timeoutMs: 30_000, signal })
+  expect(without).toEqual({ durationMs, loudness, waveform, fingerprint: undefined })
 }, 30_000)
 
 test('silence has no loudness', async () => {
   const input = join(folder, 'silence.wav')
   await ffmpeg(['-f', 'lavfi', '-i', 'anullsrc=d=5', input])
-  const { durationMs, loudness } = await measure({ ffmpeg: program, input, timeoutMs: 30_000, signal })
+  const { durationMs, loudness } = await measure({
+    ...{ ffmpeg: program, input, directory: join(folder, 'silence') },
+    ...{ timeoutMs: 30_000, signal },
+  })
   expect({ durationMs, loudness }).toEqual({ durationMs: 5_000, loudness: undefined })
 }, 30_000)

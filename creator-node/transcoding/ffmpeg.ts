@@ -34,6 +34,8 @@ export type Ffmpeg = {
   run(run: FfmpegRun): Promise<{ stderr: string }>
   /** Makes sure that this ffmpeg can do what we need. @throws ProgramMissing saying what is absent */
   check(): Promise<void>
+  /** Whether it was built with Chromaprint, as Debian's is. @throws ProgramMissing */
+  canFingerprint(): Promise<boolean>
 }
 
 export type FfmpegOptions = {
@@ -125,8 +127,8 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
   }
 
   /** fluent-ffmpeg asks what ffmpeg can do before the first run; of the shell in front of it, it must not ask. */
-  let checked: Promise<void> | undefined
-  function check(): Promise<void> {
+  let checked: Promise<{ fingerprints: boolean }> | undefined
+  function capabilities(): Promise<{ fingerprints: boolean }> {
     checked ??= askCapabilities().catch((error: unknown) => {
       checked = undefined
       throw error
@@ -134,14 +136,20 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
     return checked
   }
 
-  async function askCapabilities(): Promise<void> {
-    const command = fluentFfmpeg({ logger: silentLogger })
-    command.setFfmpegPath(path)
-    const missing = (await Promise.all([formatsOf(command, path), encodersOf(command, path)])).flat()
-    if (missing.length > 0) throw new ProgramMissing(`this ffmpeg (${path}) lacks ${missing.join(', ')}`)
+  async function check(): Promise<void> {
+    await capabilities()
   }
 
-  return { run, check }
+  async function askCapabilities(): Promise<{ fingerprints: boolean }> {
+    const command = fluentFfmpeg({ logger: silentLogger })
+    command.setFfmpegPath(path)
+    const [formats, encoders] = await Promise.all([formatsOf(command, path), encodersOf(command, path)])
+    const missing = [...neededFormats.filter((name) => !formats.has(name)), ...encoders]
+    if (missing.length > 0) throw new ProgramMissing(`this ffmpeg (${path}) lacks ${missing.join(', ')}`)
+    return { fingerprints: formats.has('chromaprint') }
+  }
+
+  return { run, check, canFingerprint: async () => (await capabilities()).fingerprints }
 }
 
 function globalOptions(logLevel: 'error' | 'info'): string[] {
@@ -204,11 +212,12 @@ function failureOf(error: Error, stderr: string): Error {
   return new ProgramFailed(message, { cause: error, stderr, killed: message.includes('signal') })
 }
 
-async function formatsOf(command: fluentFfmpeg.FfmpegCommand, path: string): Promise<string[]> {
+/** Those that it writes. */
+async function formatsOf(command: fluentFfmpeg.FfmpegCommand, path: string): Promise<Set<string>> {
   const formats = await asked<Record<string, { canMux: boolean }>>(path, (answer) =>
     command.getAvailableFormats(answer),
   )
-  return neededFormats.filter((name) => !formats[name]?.canMux)
+  return new Set(Object.keys(formats).filter((name) => formats[name]?.canMux))
 }
 
 async function encodersOf(command: fluentFfmpeg.FfmpegCommand, path: string): Promise<string[]> {

@@ -9,6 +9,11 @@ import type { RenditionPlan } from './plan-renditions.ts'
 import { OutputCutShort, ProgramFailed, ProgramLimit } from './process-errors.ts'
 import { watchDirectory } from './watch-directory.ts'
 
+/** How segments are encrypted, as in the rendition's block, and what does it. */
+export type Encryption = NonNullable<Rendition['encryption']> & {
+  encrypt(bytes: Uint8Array, index: number): Promise<Uint8Array>
+}
+
 export type RenderOptions = {
   ffmpeg: Ffmpeg
   plan: RenditionPlan
@@ -20,6 +25,8 @@ export type RenderOptions = {
   durationMs: number | Promise<number>
   timeoutMs: number
   signal: AbortSignal
+  /** Of a premium track: what is stored is the ciphertext. */
+  encryption?: Encryption | undefined
   /** Keeps a block (initialization section or segment) and names it; called as soon as ffmpeg has closed its file. */
   store: (bytes: Uint8Array) => Promise<string>
   /** Called once ffmpeg was started. */
@@ -48,7 +55,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   const signal = AbortSignal.any([options.signal, failed.signal])
   const watch = watchDirectory(directory)
   const segments: (StoredSegment | null)[] = []
-  let init: InitSection | undefined
+  let init: Promise<InitSection> | undefined
   let storedInit: { cid: string; byteLength: number } | undefined
   let running = true
   const ffmpeg = options.ffmpeg
@@ -67,15 +74,33 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   // It is awaited at the end; until then a failure, such as that of another rendition, must not count as unhandled.
   ffmpeg.catch(() => undefined)
 
-  async function storeInit(bytes: Uint8Array): Promise<void> {
+  async function readInit(): Promise<InitSection> {
+    const bytes = await readWhole(join(directory, 'init.mp4'))
+    const section = readInitSection(bytes)
+    alongside(storeInit(bytes))
+    return section
+  }
+
+  async function encrypted(bytes: Uint8Array, index: number): Promise<Uint8Array> {
+    const { encryption } = options
+    return encryption === undefined || index < encryption.clearSegments
+      ? bytes
+      : encryption.encrypt(bytes, index)
+  }
+
+  async function storeInit(clear: Uint8Array): Promise<void> {
+    // It goes with the first segment, as playlists have it.
+    const bytes = await encrypted(clear, 0)
     storedInit = { cid: await store(bytes), byteLength: bytes.length }
   }
 
-  async function storeSegment(index: number, path: string, section: InitSection): Promise<void> {
-    const { size } = await stat(path)
-    if (size > maximumBlockBytes) throw new ProgramLimit(`a segment of ${size} bytes is larger than a block`)
-    const bytes = await readWhole(path)
-    const ticks = await wholeSegmentTicks(bytes, section, directory)
+  async function storeSegment(index: number, path: string, readingInit: Promise<InitSection>): Promise<void> {
+    const [clear, section] = await Promise.all([readWhole(path), readingInit])
+    const ticks = await wholeSegmentTicks(clear, section, directory)
+    const bytes = await encrypted(clear, index)
+    if (bytes.length > maximumBlockBytes) {
+      throw new ProgramLimit(`a segment of ${bytes.length} bytes is larger than a block`)
+    }
     segments[index] = ticks === 0 ? null : { ticks, byteLength: bytes.length, cid: await store(bytes) }
     const durationMs = await options.durationMs
     const done = segments.filter((segment) => segment != null)
@@ -101,11 +126,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
       const path = join(directory, segmentName(index))
       if (!(await appears(path, () => running, watch.changed))) break
       // ffmpeg has written it before it closes the first segment.
-      if (init === undefined) {
-        const bytes = await readWhole(join(directory, 'init.mp4'))
-        init = readInitSection(bytes)
-        alongside(storeInit(bytes))
-      }
+      init ??= readInit()
       alongside(storeSegment(index, path, init))
       // The first has the disk for itself, since listening begins with it.
       if (index === 0) await Promise.all(storing)
@@ -124,7 +145,11 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
   if (init === undefined || storedInit === undefined || kept.length === 0) {
     throw new ProgramFailed('ffmpeg wrote no segment')
   }
-  return renditionOf(plan, { ...init, ...storedInit }, kept)
+  // A segment's key goes by its place.
+  if (options.encryption !== undefined && segments.slice(0, kept.length).includes(null)) {
+    throw new ProgramFailed('ffmpeg wrote a segment without sound between others')
+  }
+  return { ...renditionOf(plan, { ...(await init), ...storedInit }, kept), ...described(options.encryption) }
 }
 
 /** Whether ffmpeg is asked for the same, so that one rendition can stand for the other. */
@@ -133,6 +158,12 @@ export function isMadeAlike(plan: RenditionPlan, other: RenditionPlan): boolean 
 }
 
 type StoredSegment = { readonly ticks: number; readonly byteLength: number; readonly cid: string }
+
+function described(encryption: Encryption | undefined): Pick<Rendition, 'encryption'> {
+  if (encryption === undefined) return {}
+  const { method, salt, clearSegments } = encryption
+  return { encryption: { method, salt, clearSegments } }
+}
 
 function renditionOf(
   plan: RenditionPlan,

@@ -1,7 +1,8 @@
 import { Problem, parse } from '@hexachord/platform/http'
-import { type Address, authorOf, numberOf, userNumber } from '@hexachord/protocol/names'
+import { type Address, authorOf, numberOf, type Subject, userNumber } from '@hexachord/protocol/names'
 import { type Grant, GrantError, grantSchema, verifyGrant } from '@hexachord/protocol/offers'
-import { uploadMetadataSchema } from '@hexachord/protocol/rest'
+import { SealedSecretError } from '@hexachord/protocol/premium'
+import { type PremiumUpload, premiumUploadSchema, uploadMetadataSchema } from '@hexachord/protocol/rest'
 import type { Domain } from '@hexachord/protocol/signing'
 import type { Catalogue } from '@hexachord/storage/catalogue'
 import { explain, type Takedowns } from '@hexachord/storage/takedowns'
@@ -17,7 +18,9 @@ export type AdmitOptions = {
   takedowns: Pick<Takedowns, 'trackDenied'>
   gate: PublisherGate
   budgets: Budgets
-  uploads: Pick<UploadStore, 'add' | 'countOpen'>
+  uploads: Pick<UploadStore, 'add' | 'countOpen' | 'bySubject'>
+  /** Opens secrets that were sealed to this node. @throws SealedSecretError */
+  openSecret: OpenSecret
   limits: UploadLimits
   /** Origins of other nodes that take uploads, for whom this one refuses. */
   otherNodes: () => readonly string[]
@@ -35,6 +38,9 @@ export type UploadLimits = {
   readonly maximumOpen: number
   readonly maximumOpenPerAccount: number
 }
+
+/** Opens the secret of a track that was sealed to this node. */
+export type OpenSecret = (sealed: string, subject: Subject) => Uint8Array
 
 /** The request that creates an upload. */
 export type UploadRequest = {
@@ -67,6 +73,14 @@ export function checkUpload(request: UploadRequest, options: AdmitOptions): Uplo
   const metadata = parse(uploadMetadataSchema, request.metadata ?? {})
   const grant = grantOf(metadata.grant, { account, atMs }, options)
   const keepOriginal = metadata.keepOriginal === 'true'
+  const premium = metadata.premium === undefined ? undefined : premiumOf(metadata.premium, grant, options)
+  if (premium !== undefined && keepOriginal) {
+    throw new Problem({
+      status: 400,
+      slug: 'premium-with-original',
+      detail: 'the file itself would give away what is encrypted: leave keepOriginal or premium out',
+    })
+  }
   if (keepOriginal && byteLength > grant.byteLimit) {
     throw new Problem({
       status: 400,
@@ -88,6 +102,7 @@ export function checkUpload(request: UploadRequest, options: AdmitOptions): Uplo
     filename: metadata.filename,
     filetype: metadata.filetype,
     keepOriginal,
+    ...(premium === undefined ? {} : { premium }),
     expectedSha256: metadata.sha256,
     byteLength,
     receivedBytes: 0,
@@ -184,7 +199,7 @@ function grantOf(
   { account, atMs }: { account: Address; atMs: number },
   options: AdmitOptions,
 ): Grant {
-  const grant = parse(grantSchema, jsonOf(text))
+  const grant = parse(grantSchema, jsonOf(text, 'grant'))
   const author = authorOf(grant.subject)
   if (numberOf(grant.subject) === userNumber) {
     throw new Problem({ status: 400, slug: 'wrong-subject', detail: 'number 0 is the author, not a track' })
@@ -220,6 +235,30 @@ function grantOf(
   return grant
 }
 
+/** @throws Problem 400 for what this node cannot open, 409 for a track that everybody may hear already */
+function premiumOf(
+  text: string,
+  { subject }: Grant,
+  { catalogue, uploads, openSecret }: AdmitOptions,
+): PremiumUpload {
+  const premium = parse(premiumUploadSchema, jsonOf(text, 'premium'))
+  try {
+    openSecret(premium.sealed, subject)
+  } catch (cause) {
+    if (!(cause instanceof SealedSecretError)) throw cause
+    throw new Problem({ status: 400, slug: 'invalid-secret', detail: cause.message, cause })
+  }
+  const published = catalogue.subject(subject) !== undefined
+  if (published && !uploads.bySubject(subject).some((earlier) => earlier.premium !== undefined)) {
+    throw new Problem({
+      status: 409,
+      slug: 'already-free',
+      detail: `${subject} was published without encryption, as far as this node knows, and what was free stays so: publish it as a new track, or replace it by the node that has made it premium`,
+    })
+  }
+  return premium
+}
+
 function signerOf(grant: Grant, now: number, { domain, audience }: AdmitOptions): Address {
   try {
     return verifyGrant(grant, { domain, audience, now })
@@ -229,10 +268,10 @@ function signerOf(grant: Grant, now: number, { domain, audience }: AdmitOptions)
   }
 }
 
-function jsonOf(text: string): unknown {
+function jsonOf(text: string, name: 'grant' | 'premium'): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new Problem({ status: 400, slug: 'invalid-grant', detail: 'the grant is not JSON', cause })
+    throw new Problem({ status: 400, slug: `invalid-${name}`, detail: `the ${name} is not JSON`, cause })
   }
 }

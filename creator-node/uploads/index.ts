@@ -2,6 +2,7 @@ export {
   type AdmitOptions,
   checkOpen,
   leastSpentBytes,
+  type OpenSecret,
   spentBytes,
   type UploadLimits,
 } from './admit-upload.ts'

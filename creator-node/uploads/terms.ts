@@ -1,7 +1,8 @@
 import type { Address } from '@hexachord/protocol/names'
 import type { UploadTerms } from '@hexachord/protocol/rest'
+import type { Identify } from '@hexachord/storage/peers'
 import { Router } from 'express'
-import type { Budgets, Identify, PublisherGate } from '../admission/index.ts'
+import type { Budgets, PublisherGate } from '../admission/index.ts'
 import { leastSpentBytes, type UploadLimits } from './admit-upload.ts'
 import type { UploadStore } from './upload-store.ts'
 

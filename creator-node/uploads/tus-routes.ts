@@ -1,7 +1,7 @@
 import { Problem, requestContext } from '@hexachord/platform/http'
+import type { Identify } from '@hexachord/storage/peers'
 import { MemoryLocker, Server } from '@tus/server'
 import { type Request, type RequestHandler, type Response, Router } from 'express'
-import type { Identify } from '../admission/index.ts'
 import { type AdmitOptions, addWithRoom, checkUpload } from './admit-upload.ts'
 import { isDiskFull } from './free-space.ts'
 import { diskFull, type SourceFiles } from './source-files.ts'
@@ -18,6 +18,8 @@ export type TusRoutesOptions = {
   /** Begins an upload of a file that this account has sent before, with the track that was made of it.
    * @returns whether there is one: then nothing need be sent */
   takeOver: (upload: Upload) => Promise<boolean>
+  /** The file is complete; it is synced and written down next. */
+  onArrived: (id: string) => void
   /** The file is complete and synced. */
   onReceived: (id: string) => void
   /** The artist takes the upload back. */
@@ -148,12 +150,14 @@ export async function finishReceiving(
   options: {
     uploads: UploadStore
     files: SourceFiles
+    onArrived: (id: string) => void
     onReceived: (id: string) => void
     now: () => number
   },
 ): Promise<void> {
   const { uploads, files, now } = options
   if (uploads.get(id)?.state !== 'receiving') return
+  options.onArrived(id)
   await files.sync(id)
   if (uploads.get(id)?.state !== 'receiving') return
   uploads.apply(id, 'received', ({ byteLength }) => ({ receivedBytes: byteLength, receivedAtMs: now() }))

@@ -2,7 +2,7 @@ import type { Manifest } from '@hexachord/protocol/manifests'
 import type { Address, Hash, Subject } from '@hexachord/protocol/names'
 import type { Grant } from '@hexachord/protocol/offers'
 import { neededCopies, type Receipt } from '@hexachord/protocol/receipts'
-import type { Replica, UploadAnswer } from '@hexachord/protocol/rest'
+import type { PremiumUpload, Replica, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Tags } from '../tags/index.ts'
 import type { AudioSource, RenditionPlan } from '../transcoding/index.ts'
 import type { UploadState } from './states.ts'
@@ -22,6 +22,8 @@ export type Upload = {
   readonly filetype: string | undefined
   /** Whether the file itself becomes part of the track. */
   readonly keepOriginal: boolean
+  /** What makes it a premium track; its secret stays sealed. */
+  readonly premium?: PremiumUpload
   /** sha256 that the client expects. */
   readonly expectedSha256: Hash | undefined
   readonly byteLength: number
@@ -40,8 +42,10 @@ export type Upload = {
   readonly sha256?: Hash
   readonly tags?: Tags
   readonly renditions: readonly UploadRendition[]
-  /** Loudness, waveform and cover as they stand in the manifest; length of what can be heard. */
-  readonly measured?: Pick<Manifest, 'loudness' | 'waveform'> & { readonly durationMs: number }
+  /** Loudness, waveform, fingerprint and cover as they stand in the manifest; length of what can be heard. */
+  readonly measured?: Pick<Manifest, 'loudness' | 'waveform' | 'fingerprint'> & {
+    readonly durationMs: number
+  }
   readonly cover?: NonNullable<Manifest['cover']>
   /** The file itself as it stands in the manifest, once all of it is stored; and how much of it is. */
   readonly original?: NonNullable<Manifest['original']>

@@ -137,29 +137,6 @@ describe('an index', () => {
     expect(await catalogue.rows('track')).toHaveLength(2)
   })
 
-  test('is made anew from stored logs and comes to the same', async () => {
-    await catalogue.put(
-      await published(track),
-      await published(track),
-      await published(subjectOf(guido, 12n)),
-    )
-    const before = await contentsOf(database.postgres)
-    await catalogue.index.replay()
-    expect(await contentsOf(database.postgres)).toEqual(before)
-    const { checkpoint } = catalogue.index
-    await catalogue.reopen()
-    expect(catalogue.index.checkpoint).toEqual(checkpoint)
-  })
-
-  test('is made anew when it was made by other rules', async () => {
-    await catalogue.put(await published(track))
-    const before = await contentsOf(database.postgres)
-    await database.postgres.query(`UPDATE checkpoint SET rules_version = 0`)
-    await database.postgres.query(`UPDATE track SET title = 'by other rules'`)
-    await catalogue.reopen()
-    expect(await contentsOf(database.postgres)).toEqual(before)
-  })
-
   test('of another network is refused', async () => {
     const other = { ...indexedNetwork, catalog: `0x${'ee'.repeat(20)}` }
     const opening = openCatalogueIndex({ postgres: database.postgres, network: other, rules })

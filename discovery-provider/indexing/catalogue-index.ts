@@ -1,5 +1,5 @@
 import { ReorgTooDeep } from '@hexachord/platform/chain'
-import type { Postgres, PostgresClient } from '@hexachord/platform/postgres'
+import { type Postgres, type PostgresClient, together } from '@hexachord/platform/postgres'
 import { rulesVersion } from '@hexachord/protocol/actions'
 import type { CatalogueRules, RangeResult } from '@hexachord/protocol/catalogue'
 import type { Hash } from '@hexachord/protocol/names'
@@ -8,18 +8,19 @@ import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import { projectOperators } from '../projections/operators.ts'
 import { project } from '../projections/project.ts'
 import {
-  type ChainRange,
-  readKnownBlocks,
-  readStoredLogs,
-  writeActions,
-  writeBlocks,
-  writeLogs,
-} from './chain-records.ts'
+  isOfOtherRules,
+  type Rebuild,
+  readStaleTables,
+  rebuild,
+  writeTableVersions,
+} from '../rebuilding/index.ts'
+import { type ChainRange, readKnownBlocks, writeBlocks, writeLogs } from './chain-records.ts'
 import { type Checkpoint, type IndexedNetwork, moveCheckpoint, openCheckpoint } from './checkpoint.ts'
 import { deriveRange } from './derive-range.ts'
-import { readOperatorEvents, writeOperatorEvents } from './operator-events.ts'
-import { readState, writeState } from './state.ts'
-import { deleteBlocks, dropFinal, readUndo, writeUndo } from './undo.ts'
+import { readOperatorEvents } from './operator-events.ts'
+import { changesOf, readOver, readState, writeState } from './state.ts'
+import { deleteBlocks, dropFinal, readUndo } from './undo.ts'
+import { writeDerived } from './write-derived.ts'
 
 /** What one process at a time writes: the chain's logs, what follows from them by the rules, and what is read. */
 export type CatalogueIndex = {
@@ -27,20 +28,42 @@ export type CatalogueIndex = {
   /** Applies a range that begins where the index ends, in one transaction: all of it, or nothing.
    * @param signal gives up until the transaction begins; then it is finished */
   append(range: Omit<ChainRange, 'type' | 'head'>, signal?: AbortSignal): Promise<RangeResult>
+  /** The same, but resolves when the range is judged and the one before it is written: the next range can be judged
+   * while the database writes this one.
+   * @returns what follows from the range, and when that is written */
+  appendAhead(
+    range: Omit<ChainRange, 'type' | 'head'>,
+    signal?: AbortSignal,
+  ): Promise<{ result: RangeResult; written: Promise<void> }>
   /** Takes all blocks above `toBlock` back, in one transaction.
    * @throws ReorgTooDeep when some of them were final */
   takeBack(toBlock: number): Promise<void>
   /** Blocks to compare with the chain, newest first. */
   knownBlocks(): Promise<{ number: number; hash: string }[]>
-  /** Makes everything anew from the stored logs, in one transaction. */
-  replay(): Promise<void>
+  /** What other rules, or other versions of what is shown, have made: everything, or some tables. Nothing is appended
+   * before that is made anew. */
+  readonly stale: 'nothing' | 'everything' | readonly string[]
+  /** Makes that anew from what is stored, beside what is read meanwhile.
+   * @param now ms
+   * @throws the signal's reason; what was made until then is dropped */
+  rebuild(options: {
+    now: () => number
+    onProgress: (rebuild: Rebuild) => void
+    signal: AbortSignal
+  }): Promise<void>
 }
 
-/** Logs that are replayed at once: enough to make the statements worth their cost, few enough for memory. */
-const replayedLogs = 5_000
+/** Where a range begins. */
+type Tip = {
+  readonly checkpoint: Checkpoint
+  readonly operatorEvents: readonly OperatorEvent[]
+  /** What the database may not hold yet. */
+  readonly changed: RangeResult['state']
+}
 
-/** Opens the index in a migrated database, which must have no other writer. When the rules have changed since it
- * was made, it is made anew first.
+const noChanges: RangeResult['state'] = new Map()
+
+/** Opens the index in a migrated database, which must have no other writer.
  * @throws WrongNetwork when the database holds the index of another network */
 export async function openCatalogueIndex({
   postgres,
@@ -51,18 +74,22 @@ export async function openCatalogueIndex({
   network: IndexedNetwork
   rules: CatalogueRules
 }): Promise<CatalogueIndex> {
-  let { checkpoint, operatorEvents } = await postgres.transaction(async (client) => ({
-    checkpoint: await openCheckpoint(client, network),
-    operatorEvents: await readOperatorEvents(client),
-  }))
+  let { checkpoint, operatorEvents, staleTables } = await postgres.transaction(async (client) => {
+    const checkpoint = await openCheckpoint(client, network, rules.versions)
+    // Where there is nothing yet, nothing is of another version.
+    if (checkpoint.indexed < network.firstBlock) await writeTableVersions(client)
+    const operatorEvents = await readOperatorEvents(client)
+    return { checkpoint, operatorEvents, staleTables: await readStaleTables(client) }
+  })
 
-  /** State, verdicts and what is read of logs that are stored or about to be. */
-  async function write(client: PostgresClient, result: RangeResult, finalized: number): Promise<void> {
-    await writeActions(client, result.actions)
-    await writeOperatorEvents(client, result.operatorEvents)
-    await writeUndo(client, result.blocks, finalized)
-    await writeState(client, result.state)
-    await project(client, result.state)
+  /** What the next range builds on: the index, or what it will be once the range before is written. */
+  let tip: Tip = { checkpoint, operatorEvents, changed: noChanges }
+  let writing = Promise.resolve()
+
+  function settle(settled: Omit<Tip, 'changed'>): void {
+    checkpoint = settled.checkpoint
+    operatorEvents = [...settled.operatorEvents]
+    tip = { checkpoint, operatorEvents, changed: noChanges }
   }
 
   function operatorsOf(events: readonly OperatorEvent[]) {
@@ -74,46 +101,80 @@ export async function openCatalogueIndex({
       return checkpoint
     },
 
+    get stale() {
+      if (isOfOtherRules(checkpoint, rules)) return 'everything'
+      return staleTables.length > 0 ? staleTables : 'nothing'
+    },
+
     async append(range, signal) {
-      if (range.fromBlock !== checkpoint.indexed + 1) {
+      const { result, written } = await index.appendAhead(range, signal)
+      await written
+      return result
+    },
+
+    async appendAhead(range, signal) {
+      if (index.stale !== 'nothing') throw new Error('the index has to be rebuilt before it can grow')
+      const [from, before] = [tip, writing]
+      if (range.fromBlock !== from.checkpoint.indexed + 1) {
         throw new RangeError(
-          `the index ends at ${checkpoint.indexed}, the range begins at ${range.fromBlock}`,
+          `the index ends at ${from.checkpoint.indexed}, the range begins at ${range.fromBlock}`,
         )
       }
-      const finalized = Math.max(checkpoint.finalized, range.finalized)
-      const { stateHash } = checkpoint
+      const finalized = Math.max(from.checkpoint.finalized, range.finalized)
+      const { stateHash } = from.checkpoint
       // Nobody else writes, so that the slow part needs no transaction.
       const result = await deriveRange({
         rules,
         range,
         stateHash,
-        operatorEvents,
-        read: (keys) => readState(postgres, keys),
+        operatorEvents: from.operatorEvents,
+        read: (keys) => readOver(from.changed, keys, (rest) => readState(postgres, rest)),
         signal,
       })
+      await before
+      signal?.throwIfAborted()
       const next = {
         indexed: range.toBlock,
         finalized,
         stateHash: result.stateHash,
-        stateHashBlock: result.blocks.at(-1)?.number ?? checkpoint.stateHashBlock,
+        stateHashBlock: result.blocks.at(-1)?.number ?? from.checkpoint.stateHashBlock,
         rulesVersion,
+        versions: rules.versions,
       }
-      const events =
-        result.operatorEvents.length > 0 ? [...operatorEvents, ...result.operatorEvents] : operatorEvents
-      await postgres.transaction(async (client) => {
-        await write(client, result, finalized)
-        await writeLogs(client, range.logs)
-        await writeBlocks(client, range, result.blocks, stateHash)
-        if (events !== operatorEvents) await projectOperators(client, operatorsOf(events))
-        await dropFinal(client, finalized)
-        await moveCheckpoint(client, checkpoint, next)
+      const isChanged = result.operatorEvents.length > 0
+      const events = isChanged ? [...from.operatorEvents, ...result.operatorEvents] : from.operatorEvents
+      const written = postgres.transaction(async (client) => {
+        const changes = changesOf(result.blocks)
+        // All of it is sent at once, so that the database is at work while the next range is judged.
+        await together([
+          writeDerived(client, result, changes, finalized),
+          project(client, changes),
+          writeLogs(client, range.logs),
+          writeBlocks(client, range, result.blocks, stateHash),
+          isChanged && projectOperators(client, operatorsOf(events)),
+          dropFinal(client, finalized),
+          moveCheckpoint(client, from.checkpoint, next),
+        ])
       })
-      checkpoint = next
-      operatorEvents = events
-      return result
+      tip = { checkpoint: next, operatorEvents: events, changed: result.state }
+      writing = written.then(
+        () => {
+          checkpoint = next
+          operatorEvents = [...events]
+        },
+        (error) => {
+          writing = Promise.resolve()
+          settle({ checkpoint, operatorEvents })
+          throw error
+        },
+      )
+      // Whoever asks for the next range meets a failure, too; nobody has to.
+      writing.catch(() => undefined)
+      return { result, written: writing }
     },
 
     async takeBack(toBlock) {
+      await writing
       if (toBlock < checkpoint.finalized && checkpoint.indexed > toBlock) {
         throw new ReorgTooDeep(
           `the chain was reorganised down to block ${toBlock}, but block ${checkpoint.finalized} was final and can no longer be undone. Check the node; if it is right, empty the database and start again`,
@@ -121,54 +182,31 @@ export async function openCatalogueIndex({
       }
       const events = operatorEvents.filter(({ block }) => block <= toBlock)
       const next = await postgres.transaction(async (client) => {
-        const before = await readUndo(client, toBlock)
-        await writeState(client, before)
-        await project(client, before)
+        const undo = await readUndo(client, toBlock)
+        const now = await readState(client, [...undo.keys()])
+        const changes = new Map(
+          [...undo].map(([key, after]) => [key, { before: now.get(key) ?? null, after }]),
+        )
+        await writeState(client, changes)
+        await project(client, changes)
         await deleteBlocks(client, toBlock)
         if (events.length < operatorEvents.length) await projectOperators(client, operatorsOf(events))
         const next = { ...checkpoint, indexed: toBlock, ...(await stateHashAt(client, toBlock, network)) }
         await moveCheckpoint(client, checkpoint, next)
         return next
       })
-      checkpoint = next
-      operatorEvents = events
+      settle({ checkpoint: next, operatorEvents: events })
     },
 
     knownBlocks: () => postgres.withClient((client) => readKnownBlocks(client, checkpoint.finalized)),
 
-    async replay() {
-      const replayed = await postgres.transaction(async (client) => {
-        await client.query('TRUNCATE state, undo, action, operator_event, track, profile, playlist, operator')
-        let stateHash = genesisStateHash
-        let events: readonly OperatorEvent[] = []
-        let last = network.firstBlock - 1
-        for (;;) {
-          const batch = await readStoredLogs(client, last, replayedLogs)
-          if (batch.logs.length === 0) break
-          const result = await deriveRange({
-            rules,
-            range: batch,
-            stateHash,
-            operatorEvents: events,
-            read: (keys) => readState(client, keys),
-          })
-          await write(client, result, checkpoint.finalized)
-          await restateBlocks(client, result.blocks)
-          stateHash = result.stateHash
-          events = [...events, ...result.operatorEvents]
-          last = result.blocks.at(-1)?.number ?? last
-        }
-        await projectOperators(client, operatorsOf(events))
-        const next = { ...checkpoint, stateHash, stateHashBlock: last, rulesVersion }
-        await moveCheckpoint(client, checkpoint, next)
-        return { next, events }
-      })
-      checkpoint = replayed.next
-      operatorEvents = [...replayed.events]
+    async rebuild(options) {
+      if (index.stale === 'nothing') return
+      const from = { checkpoint, operatorEvents }
+      settle(await rebuild({ postgres, network, rules, from, staleTables, ...options }))
+      staleTables = []
     },
   }
-
-  if (checkpoint.rulesVersion !== rulesVersion) await index.replay()
   return index
 }
 
@@ -185,17 +223,4 @@ async function stateHashAt(
   const [row] = rows
   if (row === undefined) return { stateHash: genesisStateHash, stateHashBlock: network.firstBlock - 1 }
   return { stateHash: row.state_hash, stateHashBlock: row.number }
-}
-
-/** Blocks without logs carry the hash of the last one with logs. */
-async function restateBlocks(client: PostgresClient, blocks: RangeResult['blocks']): Promise<void> {
-  await client.query(
-    `UPDATE block SET state_hash = fresh.state_hash
-     FROM (
-       SELECT number, lead(number) OVER (ORDER BY number) AS following, state_hash
-       FROM unnest($1::bigint[], $2::text[]) AS given (number, state_hash)
-     ) AS fresh
-     WHERE block.number >= fresh.number AND (fresh.following IS NULL OR block.number < fresh.following)`,
-    [blocks.map(({ number }) => number), blocks.map(({ stateHash }) => stateHash)],
-  )
 }

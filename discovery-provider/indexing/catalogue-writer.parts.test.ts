@@ -5,10 +5,9 @@ import { type Address, type Hash, subjectOf, userSubject } from '@hexachord/prot
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { Wallet } from 'ethers'
 import { type AnvilNetwork, startAnvilNetwork } from '../fixtures/anvil-network.ts'
-import { contentsOf, createTestDatabase, quiet, type TestDatabase } from '../fixtures/database.ts'
+import { createTestDatabase, quiet, type TestDatabase } from '../fixtures/database.ts'
 import { eventually } from '../fixtures/eventually.ts'
-import { indexNaively } from '../fixtures/naive-index.ts'
-import { openCatalogueIndex } from './catalogue-index.ts'
+import { expectAsFromScratch } from '../fixtures/fresh-index.ts'
 import { type CatalogueWriter, startCatalogueWriter } from './catalogue-writer.ts'
 import { type IndexedNetwork, readCheckpoint } from './checkpoint.ts'
 import { createIndexMetrics, type IndexMetrics } from './index-metrics.ts'
@@ -30,7 +29,7 @@ beforeAll(async () => {
   chain = await startAnvilNetwork()
   rules = rulesOf(chain.file)
   network = { chainId: chain.file.chainId, catalog: rules.catalog, firstBlock: chain.file.firstBlock }
-  reader = createChainReader({ rpcUrl: chain.anvil.url })
+  reader = createChainReader({ rpcUrls: [chain.anvil.url] })
   database = await createTestDatabase()
   fresh = await createTestDatabase()
 })
@@ -91,25 +90,7 @@ async function statusOf(hash: Hash): Promise<{ verdict: string } | undefined> {
   return rows[0]
 }
 
-/** What a fresh index and the naive one make of the chain as it is now, against the one that lived through it. */
-async function expectAsFromScratch(): Promise<void> {
-  const addresses = [rules.catalog, ...rules.operatorContracts]
-  const head = await headNumber()
-  const numbers = Array.from({ length: head + 1 - network.firstBlock }, (_, i) => i + network.firstBlock)
-  const blocks = (await reader.blocks(numbers)).flatMap((block) => (block === null ? [] : [block]))
-  const logs = await reader.logs({ addresses, fromBlock: network.firstBlock, toBlock: head })
-  await fresh.empty()
-  const index = await openCatalogueIndex({ postgres: fresh.postgres, network, rules })
-  const finalized = Math.max(0, head - rules.placement.finalityBlocks)
-  await index.append({ fromBlock: network.firstBlock, toBlock: head, logs, blocks, finalized })
-  expect(await contentsOf(database.postgres)).toEqual(await contentsOf(fresh.postgres))
-  const full = blocks.map((block) => ({
-    ...block,
-    logs: logs.filter((log) => log.blockNumber === block.number),
-  }))
-  const naive = indexNaively(full, rules)
-  expect(index.checkpoint.stateHash).toBe([...naive.stateHashes.values()].at(-1))
-}
+const asFromScratch = () => expectAsFromScratch({ lived: database, fresh, reader, network, rules })
 
 const addressOf = (wallet: { address: string }) => wallet.address.toLowerCase() as Address
 
@@ -155,7 +136,7 @@ describe('an index that follows a chain', () => {
     expect(text).toMatch(new RegExp(`indexer_indexed_block\\{.*\\} ${await headNumber()}\n`))
     await chain.anvil.mine(4)
     await caughtUp()
-    await expectAsFromScratch()
+    await asFromScratch()
   })
 
   test('lives through reorganisations and comes to what a fresh one makes of the chain', async () => {
@@ -184,7 +165,7 @@ describe('an index that follows a chain', () => {
     expect(await metrics.registry.metrics()).toMatch(/indexer_reorg_total\{.*\} 4\n/)
     await chain.anvil.mine(6)
     await caughtUp()
-    await expectAsFromScratch()
+    await asFromScratch()
   })
 
   test('notices at its start what was replaced while it was away', async () => {
@@ -201,7 +182,7 @@ describe('an index that follows a chain', () => {
     expect(await statusOf(hash)).toBeUndefined()
     await chain.anvil.mine(6)
     await caughtUp()
-    await expectAsFromScratch()
+    await asFromScratch()
   })
 
   test('stops loudly when final blocks are replaced', async () => {
@@ -212,8 +193,10 @@ describe('an index that follows a chain', () => {
     await chain.anvil.rpc('anvil_reorg', [6, []])
     await chain.anvil.mine()
     await stopped
-    // As loudly when it is started again.
+    // As loudly when it is started again, and before anything is built on what is stored.
+    await database.postgres.query('UPDATE checkpoint SET rules_version = 0')
     await expect(startWriter().finished).rejects.toThrow(/final/)
+    expect((await database.postgres.query('SELECT FROM rebuild')).rows).toEqual([])
   })
 
   test('goes on after a stop in the middle of catching up', async () => {
@@ -225,7 +208,7 @@ describe('an index that follows a chain', () => {
     }
     startWriter()
     await caughtUp()
-    await expectAsFromScratch()
+    await asFromScratch()
   })
 
   test('goes on when the database has cut its connections', async () => {

@@ -4,7 +4,9 @@ import { LockHeld, type Postgres, withAdvisoryLock } from '@hexachord/platform/p
 import type { Logger } from '@hexachord/platform/process'
 import type { CatalogueRules } from '@hexachord/protocol/catalogue'
 import { ArchivesNeeded } from '../archives/index.ts'
+import { createProgressLog, type Rebuild } from '../rebuilding/index.ts'
 import { type CatalogueIndex, openCatalogueIndex } from './catalogue-index.ts'
+import { checkStoredBlocks } from './check-stored-blocks.ts'
 import { type IndexedNetwork, IndexMoved, WrongNetwork } from './checkpoint.ts'
 import { isDatabaseAway } from './database-away.ts'
 import { followCatalogue } from './follow-catalogue.ts'
@@ -29,7 +31,7 @@ const standbyMs = 1_000
 
 /** Follows the chain into the database for as long as it may: one writer per database, further ones stand by.
  * A chain or a database that is away for a moment is waited for.
- * @param pollMs between looks at the head of the chain */
+ * @param pollMs between looks at the head of the chain. @default as of `followChain` */
 export function startCatalogueWriter({
   postgres,
   reader,
@@ -37,8 +39,10 @@ export function startCatalogueWriter({
   rules,
   metrics,
   logger,
-  pollMs = 1_000,
+  pollMs,
   prepare = async () => undefined,
+  meanwhile = async () => undefined,
+  now = Date.now,
   signal: outer,
 }: {
   postgres: Postgres
@@ -47,10 +51,14 @@ export function startCatalogueWriter({
   rules: CatalogueRules
   metrics: IndexMetrics
   logger: Logger
-  pollMs?: number
+  pollMs?: number | undefined
   /** Brings the index on by other means before the chain is followed. What it throws is met like a failure of the
    * chain if it is one, or an `ArchivesNeeded`. */
   prepare?: (index: CatalogueIndex, signal: AbortSignal) => Promise<void>
+  /** Runs beside the following of the chain, and ends with the signal. What it throws ends the process. */
+  meanwhile?: (signal: AbortSignal) => Promise<void>
+  /** ms */
+  now?: () => number
   /** Ends it like `close`. */
   signal: AbortSignal
 }): CatalogueWriter {
@@ -64,10 +72,36 @@ export function startCatalogueWriter({
     const index = await openCatalogueIndex({ postgres, network, rules })
     role = 'writer'
     logger.info({ ...index.checkpoint }, 'this process writes the index')
+    await checkStoredBlocks({ index, reader, startBlock: network.firstBlock, metrics, logger })
+    await rebuildStale(index, mayWrite)
     await prepare(index, mayWrite)
     retryMs = firstRetryMs
     const startBlock = network.firstBlock
-    await followCatalogue({ index, reader, rules, startBlock, pollMs, metrics, logger, signal: mayWrite })
+    const following = new AbortController()
+    const beside = meanwhile(AbortSignal.any([mayWrite, following.signal]))
+    try {
+      await followCatalogue({ index, reader, rules, startBlock, pollMs, metrics, logger, signal: mayWrite })
+    } finally {
+      following.abort()
+      await beside
+    }
+  }
+
+  async function rebuildStale(index: CatalogueIndex, signal: AbortSignal): Promise<void> {
+    const { stale } = index
+    if (stale === 'nothing') return
+    logger.info({ stale }, 'making tables anew, beside those that are read')
+    const say = createProgressLog(logger, now)
+    try {
+      const onProgress = (rebuild: Rebuild) => {
+        metrics.rebuilding(rebuild)
+        say(rebuild)
+      }
+      await index.rebuild({ now, onProgress, signal })
+    } finally {
+      metrics.rebuilding(null)
+    }
+    logger.info({ ...index.checkpoint, stale }, 'tables made anew have taken the place of the old ones')
   }
 
   async function run(): Promise<void> {

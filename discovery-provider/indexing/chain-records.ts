@@ -99,22 +99,45 @@ export async function readStoredLogs(
   const blocks = new Map<number, Block>()
   const logs = rows.map((row): ChainLog => {
     blocks.set(row.block, { number: row.block, hash: row.hash, parentHash: '', timestamp: row.unix_seconds })
-    return {
-      address: row.address,
-      topics: row.topics,
-      data: `0x${row.data}`,
-      blockNumber: row.block,
-      blockHash: row.hash,
-      blockTimestamp: row.unix_seconds,
-      transactionHash: row.transaction_hash,
-      transactionIndex: 0,
-      logIndex: row.log_index,
-    }
+    return logOf(row)
   })
   return { logs, blocks: [...blocks.values()] }
 }
 
-type StoredLogRow = {
+/** A log as it was read, out of a row of the log and its block. */
+export function logOf(row: StoredLogRow): ChainLog {
+  return {
+    address: row.address,
+    topics: row.topics,
+    data: `0x${row.data}`,
+    blockNumber: row.block,
+    blockHash: row.hash,
+    blockTimestamp: row.unix_seconds,
+    transactionHash: row.transaction_hash,
+    transactionIndex: 0,
+    logIndex: row.log_index,
+  }
+}
+
+/** Blocks that are stored between two others, the last one included. */
+export async function readStoredBlocks(
+  client: PostgresClient,
+  after: number,
+  upTo: number,
+): Promise<Block[]> {
+  const { rows } = await client.query<{ number: number; hash: string; unix_seconds: number }>(
+    'SELECT number, hash, unix_seconds FROM block WHERE number > $1 AND number <= $2 ORDER BY number',
+    [after, upTo],
+  )
+  return rows.map(({ number, hash, unix_seconds: timestamp }) => ({
+    number,
+    hash,
+    parentHash: '',
+    timestamp,
+  }))
+}
+
+export type StoredLogRow = {
   block: number
   log_index: number
   address: string

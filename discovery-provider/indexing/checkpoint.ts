@@ -1,5 +1,5 @@
 import type { Postgres, PostgresClient } from '@hexachord/platform/postgres'
-import { rulesVersion } from '@hexachord/protocol/actions'
+import { type RulesTable, rulesVersion } from '@hexachord/protocol/actions'
 import type { Hash } from '@hexachord/protocol/names'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
 
@@ -13,6 +13,8 @@ export type Checkpoint = {
   readonly stateHashBlock: number
   /** Of the rules by which the state was made. */
   readonly rulesVersion: number
+  /** From which block on which version was in force when it was made. */
+  readonly versions: RulesTable
 }
 
 /** Which network an index is of; never changes. */
@@ -38,6 +40,7 @@ type CheckpointRow = {
   catalog: string
   first_block: number
   rules_version: number
+  rules_versions: RulesTable
   indexed: number
   finalized: number
   state_hash: Hash
@@ -46,13 +49,20 @@ type CheckpointRow = {
 
 /** The checkpoint of a database, which is made when there is none.
  * @throws WrongNetwork when the database holds the index of another network */
-export async function openCheckpoint(client: PostgresClient, network: IndexedNetwork): Promise<Checkpoint> {
+export async function openCheckpoint(
+  client: PostgresClient,
+  network: IndexedNetwork,
+  versions: RulesTable,
+): Promise<Checkpoint> {
   const before = network.firstBlock - 1
   await client.query(
     `INSERT INTO checkpoint
-       (chain_id, catalog, first_block, rules_version, indexed, finalized, state_hash, state_hash_block)
-     VALUES ($1, $2, $3, $4, $5, $5, $6, $5) ON CONFLICT (only_row) DO NOTHING`,
-    [network.chainId, network.catalog, network.firstBlock, rulesVersion, before, genesisStateHash],
+       (chain_id, catalog, first_block, rules_version, indexed, finalized, state_hash, state_hash_block, rules_versions)
+     VALUES ($1, $2, $3, $4, $5, $5, $6, $5, $7) ON CONFLICT (only_row) DO NOTHING`,
+    [
+      ...[network.chainId, network.catalog, network.firstBlock, rulesVersion, before, genesisStateHash],
+      JSON.stringify(versions),
+    ],
   )
   const { rows } = await client.query<CheckpointRow>('SELECT * FROM checkpoint')
   const [row] = rows
@@ -78,14 +88,16 @@ export async function moveCheckpoint(
   to: Checkpoint,
 ): Promise<void> {
   const { rowCount } = await client.query(
-    `UPDATE checkpoint SET indexed = $1, finalized = $2, state_hash = $3, state_hash_block = $4, rules_version = $5
-     WHERE indexed = $6 AND state_hash = $7`,
+    `UPDATE checkpoint SET indexed = $1, finalized = $2, state_hash = $3, state_hash_block = $4, rules_version = $5,
+       rules_versions = $6
+     WHERE indexed = $7 AND state_hash = $8`,
     [
       to.indexed,
       to.finalized,
       to.stateHash,
       to.stateHashBlock,
       to.rulesVersion,
+      JSON.stringify(to.versions),
       from.indexed,
       from.stateHash,
     ],
@@ -108,5 +120,6 @@ function checkpointOf(row: CheckpointRow): Checkpoint {
     stateHash: row.state_hash,
     stateHashBlock: row.state_hash_block,
     rulesVersion: row.rules_version,
+    versions: row.rules_versions,
   }
 }

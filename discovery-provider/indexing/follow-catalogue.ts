@@ -1,12 +1,14 @@
 import { type ChainReader, followChain } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
-import type { CatalogueRules } from '@hexachord/protocol/catalogue'
+import type { CatalogueRules, RangeResult } from '@hexachord/protocol/catalogue'
 import type { CatalogueIndex } from './catalogue-index.ts'
+import type { ChainRange } from './chain-records.ts'
+import { takeBack } from './check-stored-blocks.ts'
 import type { IndexMetrics } from './index-metrics.ts'
 
 /** Keeps an index up with the chain until the signal ends it; a transaction that has begun is finished.
  * @param startBlock the first block that matters
- * @param pollMs between looks at the head once it is reached
+ * @param pollMs between looks at the head once it is reached. @default as of `followChain`
  * @throws ReorgTooDeep, and what the database throws */
 export async function followCatalogue({
   index,
@@ -22,7 +24,7 @@ export async function followCatalogue({
   reader: ChainReader
   rules: CatalogueRules
   startBlock: number
-  pollMs: number
+  pollMs?: number | undefined
   metrics: IndexMetrics
   logger: Logger
   signal: AbortSignal
@@ -34,20 +36,32 @@ export async function followCatalogue({
     finalityBlocks: rules.placement.finalityBlocks,
     known: index.knownBlocks,
     logger,
-    pollMs,
+    ...(pollMs === undefined ? {} : { pollMs }),
     signal,
   })
-  for await (const event of events) {
-    if (event.type === 'reorg') {
-      const depth = index.checkpoint.indexed - event.toBlock
-      await index.takeBack(event.toBlock)
-      metrics.takenBack(depth, event.toBlock)
-      logger.warn({ depth, toBlock: event.toBlock }, 'took blocks back after a reorganisation')
-      continue
+  let writing = Promise.resolve()
+  try {
+    for await (const event of events) {
+      if (event.type === 'reorg') {
+        await writing
+        await takeBack(index, event.toBlock, { metrics, logger })
+        continue
+      }
+      const startedAt = performance.now()
+      const { result, written } = await index.appendAhead(event, signal)
+      await writing
+      writing = written.then(() => report(event, result, performance.now() - startedAt))
+      // It is awaited before anything else is written, or at the end.
+      writing.catch(() => undefined)
+      // At the head it may be long until the next one comes.
+      if (event.toBlock >= event.head) await writing
     }
-    const startedAt = performance.now()
-    const result = await index.append(event, signal)
-    const durationMs = Math.round(performance.now() - startedAt)
+  } finally {
+    await writing
+  }
+
+  function report(event: ChainRange, result: RangeResult, ms: number): void {
+    const durationMs = Math.round(ms)
     metrics.appended(event, result, durationMs / 1000)
     const { fromBlock, toBlock, head } = event
     const line = {

@@ -1,4 +1,4 @@
-import { copyRows, type PostgresClient } from '@hexachord/platform/postgres'
+import { copyRows, type PostgresClient, together } from '@hexachord/platform/postgres'
 import type { Json } from '@hexachord/protocol/canonical'
 import type { RangeResult } from '@hexachord/protocol/catalogue'
 
@@ -36,10 +36,12 @@ export async function deleteBlocks(client: PostgresClient, toBlock: number): Pro
 /** Drops what only an undo of final blocks would need. The newest final block stays, logs or not: the next
  * start compares it with the chain. */
 export async function dropFinal(client: PostgresClient, finalized: number): Promise<void> {
-  await client.query('DELETE FROM undo WHERE block <= $1', [finalized])
-  await client.query(
-    `DELETE FROM block
-     WHERE logs = 0 AND number < (SELECT max(number) FROM block WHERE number <= $1)`,
-    [finalized],
-  )
+  await together([
+    client.query('DELETE FROM undo WHERE block <= $1', [finalized]),
+    client.query(
+      `DELETE FROM block
+       WHERE logs = 0 AND number < (SELECT max(number) FROM block WHERE number <= $1)`,
+      [finalized],
+    ),
+  ])
 }

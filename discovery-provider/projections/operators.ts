@@ -1,6 +1,9 @@
-import type { PostgresClient } from '@hexachord/platform/postgres'
+import { type PostgresClient, together } from '@hexachord/platform/postgres'
 import type { Operator, OperatorSet } from '@hexachord/protocol/operators'
 import { storableText } from './storable-text.ts'
+
+/** Of the table, as a projection's. */
+export const operatorVersion = 1
 
 export type OperatorRow = {
   readonly id: string
@@ -33,9 +36,10 @@ export function operatorRowOf(operator: Operator): OperatorRow {
 
 /** Replaces the whole table: there are few operators, and they change seldom. */
 export async function projectOperators(client: PostgresClient, operators: OperatorSet): Promise<void> {
-  await client.query('DELETE FROM operator')
-  await client.query(
-    'INSERT INTO operator SELECT * FROM jsonb_populate_recordset(NULL::operator, $1::jsonb)',
-    [JSON.stringify([...operators.values()].map(operatorRowOf))],
-  )
+  await together([
+    client.query('DELETE FROM operator'),
+    client.query('INSERT INTO operator SELECT * FROM jsonb_populate_recordset(NULL::operator, $1::jsonb)', [
+      JSON.stringify([...operators.values()].map(operatorRowOf)),
+    ]),
+  ])
 }

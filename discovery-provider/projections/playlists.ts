@@ -1,4 +1,4 @@
-import type { PlaylistContent } from '@hexachord/protocol/actions'
+import type { PlaylistContent, Sealed } from '@hexachord/protocol/actions'
 import { type EntityRow, entityColumns, entityRow, type Projection, subjectId } from './projection.ts'
 
 export type PlaylistRow = EntityRow & {
@@ -9,16 +9,21 @@ export type PlaylistRow = EntityRow & {
   readonly unlisted: boolean
   /** Track ids in order, whether or not such tracks exist. */
   readonly tracks: readonly string[]
+  readonly cover: string | null
+  /** All that a private playlist says. */
+  readonly sealed: Sealed | null
 }
 
 /** As the rule of the playlist action leaves it in the state. */
-type PlaylistBody = Omit<PlaylistContent, 'prev' | 'add' | 'remove'> & {
-  readonly title: string
-  readonly tracks: readonly string[]
+type PlaylistBody = Omit<PlaylistContent, 'prev' | 'add' | 'remove' | 'move'> & {
+  readonly tracks?: readonly string[]
 }
 
 export const playlists: Projection<PlaylistRow> = {
   table: 'playlist',
+  version: 1,
+  space: 'subject',
+  kind: 'playlist',
   columns: [
     ...entityColumns,
     'author',
@@ -27,6 +32,8 @@ export const playlists: Projection<PlaylistRow> = {
     'album',
     'unlisted',
     'tracks',
+    'cover',
+    'sealed',
   ] satisfies (keyof PlaylistRow)[],
   idOf: subjectId,
   rowOf(subject, state) {
@@ -35,11 +42,13 @@ export const playlists: Projection<PlaylistRow> = {
     return {
       ...entityRow(subject, state),
       author: state.author,
-      title: body.title,
+      title: body.title ?? '',
       description: body.description ?? null,
       album: body.album ?? false,
-      unlisted: body.unlisted ?? false,
-      tracks: body.tracks,
+      unlisted: body.unlisted ?? body.sealed !== undefined,
+      tracks: body.tracks ?? [],
+      cover: body.cover ?? null,
+      sealed: body.sealed ?? null,
     }
   },
 }

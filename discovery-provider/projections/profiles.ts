@@ -1,5 +1,5 @@
 import type { UserContent } from '@hexachord/protocol/actions'
-import { authorOf, numberOf, userNumber } from '@hexachord/protocol/names'
+import { authorOf, isSubject, numberOf, userNumber } from '@hexachord/protocol/names'
 import { type EntityRow, entityColumns, entityRow, type Projection } from './projection.ts'
 
 export type ProfileRow = EntityRow & {
@@ -8,13 +8,25 @@ export type ProfileRow = EntityRow & {
   readonly bio: string | null
   readonly links: readonly string[]
   readonly picture: string | null
+  readonly sealing_key: string | null
 }
 
 /** Profiles go by their author's address: the number in the subject is always the same. */
 export const profiles: Projection<ProfileRow> = {
   table: 'profile',
-  columns: [...entityColumns, 'handle', 'name', 'bio', 'links', 'picture'] satisfies (keyof ProfileRow)[],
-  idOf: (subject) => (numberOf(subject) === userNumber ? authorOf(subject) : undefined),
+  version: 1,
+  space: 'subject',
+  kind: 'user',
+  columns: [
+    ...entityColumns,
+    'handle',
+    'name',
+    'bio',
+    'links',
+    'picture',
+    'sealing_key',
+  ] satisfies (keyof ProfileRow)[],
+  idOf: (subject) => (isSubject(subject) && numberOf(subject) === userNumber ? authorOf(subject) : undefined),
   rowOf(subject, state) {
     if (state.kind !== 'user') return undefined
     const body = state.body as Omit<UserContent, 'prev'>
@@ -25,6 +37,7 @@ export const profiles: Projection<ProfileRow> = {
       bio: body.bio ?? null,
       links: body.links ?? [],
       picture: body.picture ?? null,
+      sealing_key: body.sealingKey ?? null,
     }
   },
 }

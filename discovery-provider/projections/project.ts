@@ -1,47 +1,150 @@
-import type { PostgresClient } from '@hexachord/platform/postgres'
+import { type PostgresClient, together } from '@hexachord/platform/postgres'
 import type { SubjectState } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
+import { noteRankable } from '../ranking/index.ts'
+import { apps, delegations } from './apps.ts'
+import { comments, pins, reactions } from './comments.ts'
+import { type EdgeName, endsOf, follows, mutes, reposts, saves } from './edges.ts'
+import { noteChanges } from './note-changes.ts'
+import { operatorVersion } from './operators.ts'
 import { playlists } from './playlists.ts'
 import { profiles } from './profiles.ts'
-import type { Projection } from './projection.ts'
+import type { PlacedRow, Projection } from './projection.ts'
+import { noteWords } from './search-words.ts'
+import { changeTallies, countRow, type TallyChanges, tallyVersion } from './tallies.ts'
 import { tracks } from './tracks.ts'
 
-const projections: readonly Projection[] = [tracks, profiles, playlists]
+/** Each takes the names and values of its own space, which the compiler cannot see in a list of them all. */
+export type AnyProjection = Projection<PlacedRow, string, Json>
 
-const subjectPrefix = 'subject/'
+export const projections = [
+  tracks,
+  profiles,
+  playlists,
+  comments,
+  apps,
+  follows,
+  saves,
+  reposts,
+  mutes,
+  reactions,
+  pins,
+  delegations,
+] as unknown as readonly AnyProjection[]
 
-/** Brings every table that is read up to date with values of the state.
- * @param state what changed, by key; null is what was removed. Keys that are no subject's are left alone */
-export async function project(client: PostgresClient, state: ReadonlyMap<string, Json>): Promise<void> {
-  const subjects = [...state].flatMap(([key, value]): [Subject, SubjectState | null][] => {
-    const subject = key.startsWith(subjectPrefix) ? key.slice(subjectPrefix.length) : undefined
-    return isSubject(subject) ? [[subject, value as SubjectState | null]] : []
-  })
-  for (const projection of projections) await projectInto(client, projection, subjects)
+/** Version of every table that is read, by its name. */
+export const tableVersions: ReadonlyMap<string, number> = new Map([
+  ...projections.map(({ table, version }) => [table, version] as const),
+  ['tally', tallyVersion],
+  ['operator', operatorVersion],
+])
+
+/** A value of the state as it was and as it will be; null where there is none. */
+export type StateChange = { readonly before: Json; readonly after: Json }
+
+/** Brings every table that is read up to date with the state.
+ * @param state what changes, by key. Keys of other spaces are left alone */
+export async function project(
+  client: PostgresClient,
+  state: ReadonlyMap<string, StateChange>,
+): Promise<void> {
+  const bySpace = new Map<string, [name: string, change: StateChange][]>()
+  for (const [key, change] of state) {
+    const slash = key.indexOf('/')
+    const space = key.slice(0, slash)
+    const entries = bySpace.get(space) ?? []
+    entries.push([key.slice(slash + 1), change])
+    bySpace.set(space, entries)
+  }
+  const tallies: TallyChanges = new Map()
+  const subjects = subjectsIn(bySpace.get('subject') ?? [])
+  const marks = [saves, reposts].flatMap(({ space }) => bySpace.get(space) ?? [])
+  await together([
+    ...projections.map((projection) =>
+      projectInto(client, projection, bySpace.get(projection.space) ?? [], tallies),
+    ),
+    changeTallies(client, 'tally', [...tallies.values()]),
+    noteChanges(client, subjects),
+    // Words are those of the rows that are there by then.
+    noteWords(
+      client,
+      subjects.map(([id]) => id),
+    ),
+    noteRankable(client, [
+      ...subjects.flatMap(([id, state]) => (state === null || state.kind === 'track' ? [id] : [])),
+      ...marks.map(([name]) => endsOf(name as EdgeName).target),
+    ]),
+  ])
 }
 
+function subjectsIn(
+  entries: readonly [name: string, change: StateChange][],
+): (readonly [Subject, SubjectState | null])[] {
+  return entries.flatMap(([name, { after }]) =>
+    isSubject(name) ? [[name, after as unknown as SubjectState | null] as const] : [],
+  )
+}
+
+/** What a row counts is told by the state that it shows, so that no row has to be read. */
 async function projectInto(
   client: PostgresClient,
-  { table, columns, idOf, rowOf }: Projection,
-  subjects: readonly (readonly [Subject, SubjectState | null])[],
+  projection: AnyProjection,
+  entries: readonly [name: string, change: StateChange][],
+  tallies: TallyChanges,
 ): Promise<void> {
-  const rows = []
-  const gone = []
-  for (const [subject, state] of subjects) {
-    const id = idOf(subject)
-    if (id === undefined) continue
-    const row = state === null ? undefined : rowOf(subject, state)
+  const rows: PlacedRow[] = []
+  const gone: string[] = []
+  for (const [name, { before, after }] of entries) {
+    const old = rowFor(projection, name, before)
+    const row = rowFor(projection, name, after)
+    if (old !== undefined) countRow(tallies, projection.tallies, old, -1)
+    if (row !== undefined) countRow(tallies, projection.tallies, row, 1)
+    if (row !== undefined) rows.push(row)
+    else if (old !== undefined) gone.push(old.id)
+  }
+  await together([
+    gone.length > 0 && client.query(`DELETE FROM ${projection.table} WHERE id = ANY($1)`, [gone]),
+    putRows(client, projection, rows),
+  ])
+}
+
+/** What a projection shows of an entry, if anything. */
+function rowFor(projection: AnyProjection, name: string, value: Json): PlacedRow | undefined {
+  return value === null ? undefined : rowsOf(projection, [[name, value]]).rows[0]
+}
+
+/** What a projection shows of entries, and ids of rows that it does not or no longer has.
+ * @param entries names and values of its space; null is what was removed */
+export function rowsOf(
+  { kind, idOf, rowOf }: AnyProjection,
+  entries: readonly (readonly [name: string, value: Json])[],
+): { rows: PlacedRow[]; gone: string[] } {
+  const rows: PlacedRow[] = []
+  const gone: string[] = []
+  for (const [name, value] of entries) {
+    const id = idOf(name)
+    const isOther = kind !== undefined && value !== null && (value as { kind?: Json }).kind !== kind
+    if (id === undefined || isOther) continue
+    const row = value === null ? undefined : rowOf(name, value)
     if (row === undefined) gone.push(id)
     else rows.push(row)
   }
-  if (gone.length > 0) await client.query(`DELETE FROM ${table} WHERE id = ANY($1)`, [gone])
+  return { rows, gone }
+}
+
+/** Writes rows over those of the same ids. */
+export async function putRows(
+  client: PostgresClient,
+  { table, columns }: AnyProjection,
+  rows: readonly PlacedRow[],
+): Promise<void> {
   if (rows.length === 0) return
   const names = columns.join(', ')
   const updates = columns.map((column) => `${column} = excluded.${column}`).join(', ')
   await client.query(
     `INSERT INTO ${table} (${names})
-     SELECT ${names} FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb)
+     SELECT ${names} FROM json_populate_recordset(NULL::${table}, $1::json)
      ON CONFLICT (id) DO UPDATE SET ${updates}`,
     [JSON.stringify(rows)],
   )

@@ -134,4 +134,31 @@ describe('what is read', () => {
       { id: third.operator, endpoint: 'not a URL \ufffd', gateway: null, stake_wei: '5', active: false },
     ])
   })
+
+  test('counts who follows and saves, once each, and takes that back with its blocks', async () => {
+    await catalogue.put(await published(track))
+    const hers = { author: hilda, subject: userSubject(hilda) }
+    const follow = (on: boolean, atMs: number) =>
+      actedLog({ ...hers, kind: 'follow', content: { user: guido, on, atMs } })
+    const tallies = async () => {
+      const rows = await catalogue.rows('tally ORDER BY subject, what')
+      return rows.map(({ subject, what, total }) => [subject, what, total])
+    }
+    await catalogue.put(follow(true, 1), follow(true, 2))
+    const save = { target: track, on: true, atMs: 3 }
+    await catalogue.put(actedLog({ ...hers, kind: 'save', content: save }))
+    const counted = [
+      [guido, 'followers', 1],
+      [track, 'saves', 1],
+      [hilda, 'following', 1],
+    ]
+    expect(await tallies()).toEqual(counted)
+    await catalogue.put(follow(false, 4))
+    expect(await tallies()).toEqual([[track, 'saves', 1]])
+    await catalogue.index.takeBack(catalogue.chain.head - 1)
+    expect(await tallies()).toEqual(counted)
+    await catalogue.index.takeBack(catalogue.chain.head - 3)
+    expect(await tallies()).toEqual([counted[0], counted[2]])
+    expect(await catalogue.rows('follow')).toMatchObject([{ author: hilda, target: guido }])
+  })
 })

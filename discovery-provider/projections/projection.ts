@@ -1,49 +1,67 @@
 import type { SubjectState } from '@hexachord/protocol/actions'
-import { numberOf, type Subject, userNumber } from '@hexachord/protocol/names'
+import { isSubject, numberOf, type Subject, userNumber } from '@hexachord/protocol/names'
 
-/** One kind of entity as it is read: a table whose rows follow from the state of one subject each. */
-export type Projection<Row extends EntityRow = EntityRow> = {
+/** One kind of entity as it is read: a table whose rows follow from one entry of the state each. */
+export type Projection<
+  Row extends PlacedRow = PlacedRow,
+  Name extends string = Subject,
+  Value = SubjectState,
+> = {
   readonly table: string
+  /** One more with every change after which a row would be another one: then the table is made anew. */
+  readonly version: number
+  /** What the keys of its entries begin with, up to the first slash. */
+  readonly space: string
+  /** Of tables of subjects: the kind that it shows. What a subject is never changes, so that no others need a look. */
+  readonly kind?: SubjectState['kind']
   /** All that rows have but what the table generates by itself. */
   readonly columns: readonly string[]
-  /** Undefined for a subject that can never be in this table. */
-  readonly idOf: (subject: Subject) => string | undefined
-  /** Pure. Undefined when this table shows nothing for the subject. */
-  readonly rowOf: (subject: Subject, state: SubjectState) => Row | undefined
+  /** By what stands behind the slash. Undefined for an entry that can never be in this table. */
+  readonly idOf: (name: Name) => string | undefined
+  /** Pure. Undefined when this table shows nothing for the entry. */
+  readonly rowOf: (name: Name, value: Value) => Row | undefined
+  /** Pure. What a row adds one to. */
+  readonly tallies?: (row: Row) => readonly Tally[]
 }
 
-/** What every row has: when, and where its last accepted action stands on the chain. */
-export type EntityRow = {
+/** One of the things that are counted of a subject or a user, such as `followers`. */
+export type Tally = { readonly subject: string; readonly what: string }
+
+/** Where the last accepted action of a row stands on the chain. */
+export type PlacedRow = {
   readonly id: string
-  readonly created_at_ms: number
-  readonly updated_at_ms: number
   readonly block: number
   readonly log_index: number
   /** Hash of that action. */
   readonly digest: string
 }
 
+/** What the row of a subject has besides: when. */
+export type EntityRow = PlacedRow & {
+  readonly created_at_ms: number
+  readonly updated_at_ms: number
+}
+
+export const placedColumns = ['id', 'block', 'log_index', 'digest'] as const satisfies (keyof PlacedRow)[]
+
 export const entityColumns: readonly (keyof EntityRow)[] = [
-  'id',
+  ...placedColumns,
   'created_at_ms',
   'updated_at_ms',
-  'block',
-  'log_index',
-  'digest',
 ]
 
 export function entityRow(id: string, state: SubjectState): EntityRow {
-  return {
-    id,
-    created_at_ms: state.createdAtMs,
-    updated_at_ms: state.updatedAtMs,
-    block: state.block,
-    log_index: state.logIndex,
-    digest: state.digest,
-  }
+  return { ...placedRow(id, state), created_at_ms: state.createdAtMs, updated_at_ms: state.updatedAtMs }
+}
+
+export function placedRow(
+  id: string,
+  { block, logIndex, digest }: { block: number; logIndex: number; digest: string },
+): PlacedRow {
+  return { id, block, log_index: logIndex, digest }
 }
 
 /** Id of what goes by its subject: everything but profiles. */
 export function subjectId(subject: Subject): string | undefined {
-  return numberOf(subject) === userNumber ? undefined : subject
+  return isSubject(subject) && numberOf(subject) !== userNumber ? subject : undefined
 }

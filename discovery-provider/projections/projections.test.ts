@@ -54,6 +54,12 @@ describe('a row', () => {
       leaf_count: 4,
       byte_length: 1024,
       operators: [author],
+      release_at_ms: null,
+      remix_of: [],
+      remix_credits: [],
+      stem_of: null,
+      stem_part: null,
+      credits: [],
     })
   })
 
@@ -66,6 +72,7 @@ describe('a row', () => {
       bio: null,
       links: [],
       picture: null,
+      sealing_key: null,
     })
   })
 

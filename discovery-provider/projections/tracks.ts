@@ -19,6 +19,12 @@ export type TrackRow = EntityRow & {
   readonly leaf_count: number
   readonly byte_length: number
   readonly operators: readonly string[]
+  readonly release_at_ms: number | null
+  readonly remix_of: readonly string[]
+  readonly remix_credits: readonly string[]
+  readonly stem_of: string | null
+  readonly stem_part: string | null
+  readonly credits: NonNullable<TrackContent['credits']>
 }
 
 /** As the rule of the track action leaves it in the state. */
@@ -26,6 +32,9 @@ type TrackBody = Omit<TrackContent, 'prev' | 'receipts'> & { readonly operators?
 
 export const tracks: Projection<TrackRow> = {
   table: 'track',
+  version: 1,
+  space: 'subject',
+  kind: 'track',
   columns: [
     ...entityColumns,
     'author',
@@ -45,6 +54,12 @@ export const tracks: Projection<TrackRow> = {
     'leaf_count',
     'byte_length',
     'operators',
+    'release_at_ms',
+    'remix_of',
+    'remix_credits',
+    'stem_of',
+    'stem_part',
+    'credits',
   ] satisfies (keyof TrackRow)[],
   idOf: subjectId,
   rowOf(subject, state) {
@@ -69,6 +84,12 @@ export const tracks: Projection<TrackRow> = {
       leaf_count: body.leafCount,
       byte_length: body.byteLength,
       operators: body.operators ?? [],
+      release_at_ms: body.releaseAtMs ?? null,
+      remix_of: (body.remixOf ?? []).map(({ track }) => track),
+      remix_credits: (body.remixOf ?? []).map(({ credit }) => credit),
+      stem_of: body.stemOf?.track ?? null,
+      stem_part: body.stemOf?.part ?? null,
+      credits: body.credits ?? [],
     }
   },
 }

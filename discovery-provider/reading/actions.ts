@@ -28,7 +28,7 @@ export function actionRoutes(database: Database) {
     route({
       path: '/v1/actions/:hash',
       summary: 'What became of an action on the chain',
-      params: z.strictObject({ hash: hashSchema }),
+      params: z.strictObject({ hash: hashSchema.meta({ examples: [`0x${'5f'.repeat(32)}`] }) }),
       answers: {
         200: {
           description: 'Applied, or rejected and why',

@@ -1,26 +1,15 @@
 import { Problem } from '@hexachord/platform/http'
-import { type Hash, hashSchema } from '@hexachord/protocol/names'
+import { rulesVersionAt } from '@hexachord/protocol/actions'
+import type { Hash } from '@hexachord/protocol/names'
+import { type BlockAnswer, blockAnswerSchema } from '@hexachord/protocol/rest'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import * as z from 'zod'
 import { readCheckpoint } from '../indexing/index.ts'
 import type { Database } from './entity.ts'
 import { route } from './route.ts'
 
-/** `GET /v1/blocks/:number`: what the catalogue amounted to after a block, for comparing providers. */
-export const blockAnswerSchema = z.object({
-  number: z.int(),
-  /** Hash of the block; null when it is not kept, as of final blocks without logs. */
-  hash: hashSchema.nullable(),
-  stateHash: hashSchema,
-  /** The last block up to this one that had logs; null before the first. */
-  stateHashBlock: z.int().nullable(),
-  rulesVersion: z.int(),
-  final: z.boolean(),
-})
-type BlockAnswer = z.infer<typeof blockAnswerSchema>
-
 /** @throws Problem 404 */
-async function readBlock(database: Database, number: number): Promise<BlockAnswer> {
+export async function readBlock(database: Database, number: number): Promise<BlockAnswer> {
   const checkpoint = await readCheckpoint(database)
   if (checkpoint === undefined || number > checkpoint.indexed) {
     throw new Problem({
@@ -40,7 +29,7 @@ async function readBlock(database: Database, number: number): Promise<BlockAnswe
     hash: rows.find((row) => row.number === number)?.hash ?? null,
     stateHash: withLogs?.state_hash ?? genesisStateHash,
     stateHashBlock: withLogs?.number ?? null,
-    rulesVersion: checkpoint.rulesVersion,
+    rulesVersion: rulesVersionAt(checkpoint.versions, number),
     final: number <= checkpoint.finalized,
   }
 }
@@ -51,7 +40,10 @@ export function blockRoutes(database: Database) {
       path: '/v1/blocks/:number',
       summary: 'The state hash after a block, to compare with other providers',
       params: z.strictObject({
-        number: z.string().regex(/^(0|[1-9][0-9]{0,14})$/, 'must be a block number'),
+        number: z
+          .string()
+          .regex(/^(0|[1-9][0-9]{0,14})$/, 'must be a block number')
+          .meta({ examples: ['9'] }),
       }),
       answers: {
         200: { description: 'The state hash', name: 'Block', schema: blockAnswerSchema },

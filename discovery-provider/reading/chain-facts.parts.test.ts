@@ -1,5 +1,6 @@
 import {
   actionStatusSchema,
+  blockAnswerSchema,
   discoveryStatusSchema,
   listOf,
   operatorAnswerSchema,
@@ -7,7 +8,6 @@ import {
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { guido, headOf, hymn, type ServedCatalogue, serveCatalogue } from '../fixtures/served-catalogue.ts'
 import { operators } from '../fixtures/synthetic-network.ts'
-import { blockAnswerSchema } from './blocks.ts'
 
 // A database is made and filled on a machine that does other things as well.
 jest.setTimeout(60_000)

@@ -1,6 +1,14 @@
-import { subjectOf } from '@hexachord/protocol/names'
-import { listOf, playlistSchema, type Track, trackSchema, userSchema } from '@hexachord/protocol/rest'
+import { type Address, subjectOf } from '@hexachord/protocol/names'
+import {
+  listOf,
+  playlistSchema,
+  pricedTrackSchema,
+  type Track,
+  trackSchema,
+  userSchema,
+} from '@hexachord/protocol/rest'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { eventually } from '../fixtures/eventually.ts'
 import {
   album,
   bjork,
@@ -46,14 +54,14 @@ describe('/v1/tracks', () => {
   })
 
   test('one track names its author, who holds it now, and where its last action stands', async () => {
-    const track = await served.read(`/v1/tracks/${joga}`, trackSchema)
+    const track = await served.read(`/v1/tracks/${joga}`, pricedTrackSchema)
     expect(track).toMatchObject({ title: 'Jóga', authorHandle: 'bjork', album: 'Homogenic', unlisted: false })
     expect(track.holders).toEqual([{ operator: operators[0]?.operator, endpoint: `${served.node}/` }])
     expect(track.last).toEqual({ block: 13, logIndex: 1, digest: expect.stringMatching(/^0x[0-9a-f]{64}$/) })
   })
 
   test('an unlisted track is there by its id', async () => {
-    expect(await served.read(`/v1/tracks/${hidden}`, trackSchema)).toMatchObject({ unlisted: true })
+    expect(await served.read(`/v1/tracks/${hidden}`, pricedTrackSchema)).toMatchObject({ unlisted: true })
   })
 
   test('a deleted track is gone, an unknown one is not found, a playlist is no track', async () => {
@@ -78,11 +86,59 @@ describe('/v1/tracks', () => {
 
 describe('/v1/tracks/:id/stream', () => {
   test('leads to the master playlist at a holder that answers', async () => {
-    const { manifest } = await served.read(`/v1/tracks/${joga}`, trackSchema)
+    const { manifest } = await served.read(`/v1/tracks/${joga}`, pricedTrackSchema)
     const response = await served.get(`/v1/tracks/${joga}/stream`)
     expect(response.status).toBe(302)
     expect(response.headers.get('location')).toBe(`${served.node}/hls/${manifest}/master.m3u8`)
     expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  test('leads to one file, or to one rendition, where that is asked for', async () => {
+    const { manifest } = await served.read(`/v1/tracks/${joga}`, pricedTrackSchema)
+    const places = {
+      'stream?format=file': `/audio/${manifest}`,
+      'stream?format=file&rendition=aac-96': `/audio/${manifest}?rendition=aac-96`,
+      'stream?rendition=flac': `/hls/${manifest}/flac.m3u8`,
+      'audio.m4a': `/audio/${manifest}`,
+      'audio.m4a?rendition=flac': `/audio/${manifest}?rendition=flac`,
+      download: `/audio/${manifest}?download=true&filename=Bj%C3%B6rk+-+J%C3%B3ga.m4a`,
+      'download?rendition=original': `/originals/${manifest}`,
+    }
+    for (const [path, place] of Object.entries(places)) {
+      const response = await served.get(`/v1/tracks/${joga}/${path}`)
+      expect([path, response.headers.get('location')]).toEqual([path, served.node + place])
+    }
+    expect(await served.problem(`/v1/tracks/${joga}/stream?rendition=..%2F`)).toMatchObject({ status: 400 })
+    expect(await served.problem(`/v1/tracks/${gone}/download`)).toMatchObject({ status: 410 })
+  })
+
+  test('names the next holder too, unless that is known to be away', async () => {
+    const author: Address = `0x${'d4'.repeat(20)}`
+    const shared = subjectOf(author, 2n)
+    const content = await trackContent(
+      shared,
+      { prev: null },
+      { by: operators.filter((_, place) => place !== 1) },
+    )
+    await served.catalogue.put(actedLog({ author, kind: 'track', subject: shared, content }))
+    const [, , third] = operators
+    if (!third) throw new Error('three operators')
+    const linkWith = async (endpoint: string) => {
+      await served.catalogue.put(updatedLog(third, endpoint))
+      const response = await served.get(`/v1/tracks/${shared}/stream?format=file`)
+      return [response.headers.get('location'), response.headers.get('link')]
+    }
+    // The same node, under another name of its host.
+    const { manifest } = await served.read(`/v1/tracks/${shared}`, pricedTrackSchema)
+    const [location, link] = await linkWith(served.node.replace('127.0.0.1', 'localhost'))
+    expect([location, link?.match(/<(.*)>; rel=duplicate; pri=1$/)?.[1]].sort()).toEqual(
+      [served.node, served.node.replace('127.0.0.1', 'localhost')].map((node) => `${node}/audio/${manifest}`),
+    )
+    await linkWith('http://127.0.0.1:1')
+    await eventually(
+      async () => (await served.get(`/v1/tracks/${shared}/stream?format=file`)).headers.get('link'),
+      (named) => named === null,
+    )
   })
 
   test('says when to ask again while no holder answers', async () => {
@@ -100,7 +156,7 @@ describe('/v1/tracks/:id/stream', () => {
         author: silent,
         kind: 'delete',
         subject: lonely,
-        content: { prev: (await served.read(`/v1/tracks/${lonely}`, trackSchema)).last.digest },
+        content: { prev: (await served.read(`/v1/tracks/${lonely}`, pricedTrackSchema)).last.digest },
       }),
     )
     expect(await served.problem(`/v1/tracks/${lonely}/stream`)).toMatchObject({ status: 410 })

@@ -1,4 +1,5 @@
-import { resolutionSchema, searchAnswerSchema } from '@hexachord/protocol/rest'
+import { subjectOf } from '@hexachord/protocol/names'
+import { resolutionSchema, searchAnswerSchema, suggestionsSchema } from '@hexachord/protocol/rest'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import {
@@ -10,13 +11,22 @@ import {
   type ServedCatalogue,
   serveCatalogue,
 } from '../fixtures/served-catalogue.ts'
+import { actedLog, operators, trackContent } from '../fixtures/synthetic-network.ts'
+import { keepBestLiked } from '../ranking/index.ts'
+import { readTyped } from './typed-text.ts'
 
 // A database is made and filled on a machine that does other things as well.
 jest.setTimeout(60_000)
 
+const sonnet = subjectOf(guido, 80n)
+
 let served: ServedCatalogue
 beforeAll(async () => {
   served = await serveCatalogue()
+  const by = operators.filter((_, index) => index !== 1)
+  const fields = { title: 'Ut desint vires', genre: 'Chant', mood: 'Calm', tags: ['BPM:96', 'key:Bbm'] }
+  const content = await trackContent(sonnet, { prev: null, ...fields }, { by })
+  await served.catalogue.put(actedLog({ author: guido, kind: 'track', subject: sonnet, content }))
 })
 afterAll(() => served.close())
 
@@ -24,7 +34,12 @@ describe('/v1/search', () => {
   const find = async (q: string) => {
     const found = await served.read(`/v1/search?q=${encodeURIComponent(q)}`, searchAnswerSchema)
     const idsOf = (items: { id: string }[]) => items.map(({ id }) => id)
-    return { tracks: idsOf(found.tracks), users: idsOf(found.users), playlists: idsOf(found.playlists) }
+    return {
+      tracks: idsOf(found.tracks),
+      users: idsOf(found.users),
+      playlists: idsOf(found.playlists),
+      tags: found.tags,
+    }
   }
 
   test('finds by beginnings, in any case and without accents', async () => {
@@ -36,7 +51,7 @@ describe('/v1/search', () => {
   })
 
   test('finds by album, genre and tag, and albums themselves', async () => {
-    expect(await find('homogenic')).toEqual({ tracks: [joga], users: [], playlists: [album] })
+    expect(await find('homogenic')).toEqual({ tracks: [joga], users: [], playlists: [album], tags: [] })
     expect((await find('solmisation')).tracks).toEqual([hymn])
     expect((await find('hip-hop')).tracks).toEqual([hymn])
   })
@@ -45,6 +60,60 @@ describe('/v1/search', () => {
     expect((await find('qeant laxsis')).tracks).toEqual([hymn])
     expect((await find('homogenik')).playlists).toEqual([album])
     expect((await find('gudmunsdotir')).users).toEqual([bjork])
+  })
+
+  test('finds tags by their beginnings', async () => {
+    expect((await find('Medi')).tags).toEqual(['medieval'])
+    expect((await find('sol mi')).tags).toEqual([])
+  })
+
+  test('puts what is liked before what is not, where words say no more', async () => {
+    const { postgres } = served.catalogue.database
+    const both = (await find('ut')).tracks
+    expect(both).toEqual([sonnet, hymn])
+    await postgres.query(`INSERT INTO ranking VALUES ('heard-1', 'all', $1, NULL, 5)`, [hymn])
+    expect((await find('ut')).tracks).toEqual([hymn, sonnet])
+    await postgres.query('DELETE FROM ranking')
+  })
+
+  test.each([
+    ['genre=chant', [sonnet]],
+    ['genre=jazz', []],
+    ['mood=CALM', [sonnet]],
+    ['tag=Medieval', [hymn]],
+    ['bpmMin=90&bpmMax=100', [sonnet]],
+    ['bpmMin=97', []],
+    ['key=A%23m', [sonnet]],
+    ['key=Bb%20minor', [sonnet]],
+    ['key=B', []],
+    ['genre=chant&key=C', []],
+  ])('narrows tracks by %s', async (filter, found) => {
+    const answer = await served.read(`/v1/search?q=ut&${filter}`, searchAnswerSchema)
+    expect(answer.tracks.map(({ id }) => id)).toEqual(found)
+    expect([answer.users, answer.playlists, answer.tags]).toEqual([[], [], []])
+  })
+
+  test('refuses what is no key and no tempo', async () => {
+    expect(await served.problem('/v1/search?q=ut&key=H')).toMatchObject({ status: 400 })
+    expect(await served.problem('/v1/search?q=ut&bpmMin=fast')).toMatchObject({ status: 400 })
+  })
+
+  test('finds the same once it has looked at what is liked best', async () => {
+    const { postgres } = served.catalogue.database
+    const asked = ['ut', 'ut queant lax', 'homogenic', 'qeant laxsis', 'hidden', 'gone', 'bjo']
+    const before = await Promise.all(asked.map(find))
+    await keepBestLiked(postgres)
+    expect(await Promise.all(asked.map(find))).toEqual(before)
+    await postgres.query(`UPDATE search_liked SET search = to_tsvector('simple', 'elsewhere')`)
+    await postgres.query(`INSERT INTO search_liked SELECT kind, 'gone', 0, search FROM search_liked LIMIT 1`)
+    expect((await find('elsewhere')).tracks).toEqual([])
+    await keepBestLiked(postgres)
+    const { rows } = await postgres.query(
+      'SELECT FROM search_liked l LEFT JOIN track t ON t.id = l.id AND t.search = l.search WHERE kind = $1 AND t.id IS NULL',
+      ['track'],
+    )
+    expect(rows).toEqual([])
+    await postgres.query('DELETE FROM search_liked')
   })
 
   test('never shows what is unlisted', async () => {
@@ -66,6 +135,17 @@ describe('/v1/search', () => {
   })
 })
 
+test('/v1/search/suggest names some of each kind, while somebody types', async () => {
+  const { items } = await served.read('/v1/search/suggest?q=homo', suggestionsSchema)
+  expect(items).toEqual([
+    { kind: 'track', id: joga, text: 'Jóga · Björk' },
+    { kind: 'playlist', id: album, text: 'Homogenic' },
+  ])
+  expect(await served.read('/v1/search/suggest?q=solmi&limit=1', suggestionsSchema)).toEqual({
+    items: [{ kind: 'track', id: hymn, text: expect.stringMatching(/^Ut queant laxis/) }],
+  })
+})
+
 describe('the words of a search', () => {
   test('are a query that the database understands, whatever is typed', async () => {
     const { postgres } = served.catalogue.database
@@ -73,10 +153,15 @@ describe('the words of a search', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(typed, { minLength: 50, maxLength: 50 }), async (texts) => {
         const storable = texts.map((text) => text.toWellFormed().replaceAll('\0', ' '))
-        const { rows } = await postgres.query('SELECT typed_query(text) FROM unnest($1::text[]) AS text', [
-          storable,
-        ])
-        expect(rows).toHaveLength(50)
+        const typed = await Promise.all(storable.map((text) => readTyped(postgres, text)))
+        const queries = typed.flatMap(({ query }) =>
+          query === undefined ? [] : [query.words, query.indexed],
+        )
+        const { rows } = await postgres.query(
+          `SELECT to_tsquery('simple', text) FROM unnest($1::text[]) AS text`,
+          [queries],
+        )
+        expect(rows).toHaveLength(queries.length)
       }),
       { numRuns: 60 },
     )

@@ -31,6 +31,7 @@ function setting(nodes: Record<string, boolean | Error | 'never'>) {
   return {
     asked,
     find: async () => (await live.find('bafyManifest', holders))?.endpoint,
+    notAway: () => live.notAway('bafyManifest', holders).map(({ endpoint }) => endpoint),
     pass: (ms: number) => {
       nowMs += ms
     },
@@ -73,6 +74,17 @@ describe('a live holder', () => {
   test('is asked once however many listeners come at the same time', async () => {
     const { find, asked } = setting({ 'node-1': true, 'node-2': true, 'node-3': true })
     await Promise.all([find(), find(), find(), find()])
+    expect(asked).toHaveLength(3)
+  })
+
+  test('has others beside it, those left out that are known to be away', async () => {
+    const { find, notAway, pass, asked } = setting({ 'node-1': false, 'node-2': 'never', 'node-3': true })
+    const all = holders.map(({ endpoint }) => endpoint)
+    expect(notAway()).toEqual(all)
+    await find()
+    expect(notAway()).toEqual(all.slice(1))
+    pass(6_000)
+    expect(notAway()).toEqual(all)
     expect(asked).toHaveLength(3)
   })
 

@@ -6,6 +6,8 @@ import pLimit from 'p-limit'
 export type LiveHolders = {
   /** One that has the manifest, or undefined when none answers in time. Load is spread over those that do. */
   find(manifest: string, holders: readonly Holder[]): Promise<Holder | undefined>
+  /** Those that are not known to be away at this moment: where to go on when another one fails. Asks nobody. */
+  notAway(manifest: string, holders: readonly Holder[]): Holder[]
 }
 
 /** A listener waits for this; a node that takes longer would not be pleasant to listen to. */
@@ -21,7 +23,7 @@ const maximumProbes = 32
 /** Remembered results; the oldest is forgotten. */
 const maximumResults = 4_096
 
-type Result = { readonly live: Promise<boolean>; untilMs: number }
+type Result = { readonly live: Promise<boolean>; untilMs: number; isAway: boolean }
 
 /**
  * @param fetch guarded: endpoints are whatever operators have registered
@@ -41,12 +43,12 @@ export function createLiveHolders({
   const limit = pLimit(maximumProbes)
 
   function isLive(manifest: string, endpoint: string): Promise<boolean> {
-    const url = `${gatewayOf(endpoint)}/ipfs/${manifest}?format=raw`
+    const url = urlOf(manifest, endpoint)
     const known = results.get(url)
     if (known !== undefined && known.untilMs > now()) return known.live
     const live = limit(() => probe(fetch, url))
     // Whoever asks meanwhile waits for the same probe.
-    const result: Result = { live, untilMs: Number.POSITIVE_INFINITY }
+    const result: Result = { live, untilMs: Number.POSITIVE_INFINITY, isAway: false }
     results.delete(url)
     results.set(url, result)
     for (const oldest of results.keys()) {
@@ -55,6 +57,7 @@ export function createLiveHolders({
     }
     return live.then((answers) => {
       result.untilMs = now() + (answers ? liveMs : awayMs)
+      result.isAway = !answers
       return answers
     })
   }
@@ -67,7 +70,16 @@ export function createLiveHolders({
         .map(({ holder }) => holder)
       return firstOf(inRandomOrder, (holder) => isLive(manifest, holder.endpoint))
     },
+    notAway: (manifest, holders) =>
+      holders.filter(({ endpoint }) => {
+        const known = results.get(urlOf(manifest, endpoint))
+        return known === undefined || !known.isAway || known.untilMs <= now()
+      }),
   }
+}
+
+function urlOf(manifest: string, endpoint: string): string {
+  return `${gatewayOf(endpoint)}/ipfs/${manifest}?format=raw`
 }
 
 /** Where a node's routes begin. */

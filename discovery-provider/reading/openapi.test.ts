@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { createGuardedFetch } from '@hexachord/platform/http'
 import type { Postgres } from '@hexachord/platform/postgres'
 import { createLogger, createMetrics } from '@hexachord/platform/process'
@@ -23,15 +24,31 @@ function api(): Express {
     publicUrl: 'https://discovery.example',
     logger: createLogger({ service: 'test', level: 'silent' }),
     metrics: createMetrics('test'),
+    appPasswordKey: Buffer.alloc(32),
+    writingKey: Buffer.alloc(32, 8),
     now: Date.now,
   })
 }
 
-type Layer = { route?: { path: string }; handle?: { stack?: Layer[] } }
+type Layer = {
+  route?: { path: string; methods: Record<string, boolean> }
+  handle?: { stack?: Layer[] }
+}
 
-/** Paths of every route of an app, those of routers inside it too. */
-function pathsOf(layers: readonly Layer[]): string[] {
-  return layers.flatMap(({ route, handle }) => (route ? [route.path] : pathsOf(handle?.stack ?? [])))
+/** Method and path of every route of an app, those of routers inside it too. */
+function routesOf(layers: readonly Layer[]): string[] {
+  return layers.flatMap(({ route, handle }) =>
+    route
+      ? Object.keys(route.methods).map((method) => `${method} ${route.path}`)
+      : routesOf(handle?.stack ?? []),
+  )
+}
+
+/** Every operation that the document tells of. */
+function operationsOf({ paths }: OpenApiDocument) {
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),
+  )
 }
 
 async function documentOf(app: Express): Promise<OpenApiDocument> {
@@ -53,11 +70,21 @@ describe('the OpenAPI document', () => {
   test('names every route that is served, and no other', async () => {
     const app = api()
     const document = await documentOf(app)
-    const served = pathsOf((app.router as unknown as { stack: Layer[] }).stack)
-    expect(Object.keys(document.paths).sort()).toEqual(
-      served.map((path) => path.replaceAll(/:(\w+)/g, '{$1}')).sort(),
-    )
+    const served = routesOf((app.router as unknown as { stack: Layer[] }).stack)
+    expect(
+      operationsOf(document)
+        .map(({ method, path }) => `${method} ${path}`)
+        .sort(),
+    ).toEqual(served.map((path) => path.replaceAll(/:(\w+)/g, '{$1}')).sort())
     expect(served.length).toBeGreaterThan(12)
+  })
+
+  test('names no route that docs/api.md does not tell of', async () => {
+    const text = await readFile(`${import.meta.dirname}/../../docs/api.md`, 'utf8')
+    const untold = operationsOf(await documentOf(api()))
+      .map(({ path }) => path.replaceAll(/\{(\w+)\}/g, ':$1'))
+      .filter((path) => !text.includes(`\`${path}\``))
+    expect(untold).toEqual([])
   })
 
   test('refers only to schemas that it has, and uses all that it has', async () => {
@@ -73,26 +100,29 @@ describe('the OpenAPI document', () => {
   })
 
   test('declares every parameter of a path, and problems for what goes wrong', async () => {
-    const { paths } = await documentOf(api())
-    for (const [path, { get }] of Object.entries(paths)) {
-      const inPath = get.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name)
+    for (const { path, parameters, responses } of operationsOf(await documentOf(api()))) {
+      const inPath = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name)
       expect([path, inPath]).toEqual([path, [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)])
       if (path.startsWith('/v1/'))
-        expect(get.responses[400]?.content).toHaveProperty(['application/problem+json'])
+        expect(responses[400]?.content).toHaveProperty(['application/problem+json'])
     }
   })
 
   test('tells forms of names, bounds and defaults', async () => {
     const { paths, components } = await documentOf(api())
-    expect(paths['/v1/tracks/{id}']?.get.parameters).toEqual([
+    expect(paths['/v1/tracks/{id}']?.get?.parameters).toEqual([
       {
         name: 'id',
         in: 'path',
         required: true,
-        schema: { type: 'string', pattern: '^0x[0-9a-f]{40}-(0|[1-9][0-9]{0,28})$' },
+        schema: {
+          type: 'string',
+          pattern: '^0x[0-9a-f]{40}-(0|[1-9][0-9]{0,28})$',
+          examples: [`0x${'a1'.repeat(20)}-11`],
+        },
       },
     ])
-    const limit = paths['/v1/tracks']?.get.parameters.find(({ name }) => name === 'limit')
+    const limit = paths['/v1/tracks']?.get?.parameters.find(({ name }) => name === 'limit')
     expect(limit).toMatchObject({
       required: false,
       schema: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
@@ -106,6 +136,18 @@ describe('the OpenAPI document', () => {
     })
   })
 
+  test('shows how to ask with curl, signed where that is needed', async () => {
+    const sampleOf = (operation?: { 'x-codeSamples'?: { source: string }[] }) =>
+      operation?.['x-codeSamples']?.[0]?.source
+    const { paths } = await documentOf(api())
+    expect(sampleOf(paths['/v1/search']?.get)).toBe("curl 'https://discovery.example/v1/search?q=ut+queant'")
+    expect(sampleOf(paths['/v1/tracks/{id}/stream']?.get)).toMatch(/^curl -i '/)
+    expect(sampleOf(paths['/v1/app-passwords']?.post)).toBe(
+      `curl -X POST -H "Authorization: Hexachord $APP_PASSWORD_MESSAGE" 'https://discovery.example/v1/app-passwords'`,
+    )
+    expect(paths['/v1/app-passwords']?.post?.security).toEqual([{ 'app-password': [] }])
+  })
+
   test('writes a schema without a name where it is used', () => {
     const answer = async (): Promise<Answer> => ({ body: {}, freshness: 'checked' })
     const schema = z.object({ ok: z.boolean() })
@@ -113,7 +155,7 @@ describe('the OpenAPI document', () => {
       route({ path: '/x', summary: 'x', answers: { 200: { description: 'x', schema } }, answer }),
     ]
     const document = openApiDocument(routes, { version: '1', publicUrl: 'https://x.example' })
-    expect(document.paths['/x']?.get.responses[200]?.content?.['application/json']?.schema).toMatchObject({
+    expect(document.paths['/x']?.get?.responses[200]?.content?.['application/json']?.schema).toMatchObject({
       properties: { ok: { type: 'boolean' } },
     })
   })

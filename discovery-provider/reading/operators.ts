@@ -1,9 +1,10 @@
+import { Problem } from '@hexachord/platform/http'
 import { type Address, addressSchema } from '@hexachord/protocol/names'
 import { listOf, type OperatorAnswer, operatorAnswerSchema } from '@hexachord/protocol/rest'
 import * as z from 'zod'
 import type { OperatorRow } from '../projections/operators.ts'
 import { decodeCursor, pageOf } from './cursor.ts'
-import type { Database } from './entity.ts'
+import { addressLike, type Database, exampleOperator } from './entity.ts'
 import { route } from './route.ts'
 
 const operatorsQuery = z.strictObject({
@@ -14,6 +15,8 @@ const operatorsQuery = z.strictObject({
   limit: z.coerce.number<string>().int().min(1).max(500).default(500),
   cursor: z.string().max(300).optional(),
 })
+
+export const operatorParams = z.strictObject({ id: addressLike(exampleOperator) })
 
 const operatorsKey = z.tuple([addressSchema])
 
@@ -49,6 +52,26 @@ export function operatorRoutes(database: Database) {
           [after, active ?? null, limit + 1],
         )
         return { body: pageOf(rows, limit, operatorOf, (row) => [row.id]), freshness: 'checked' }
+      },
+    }),
+    route({
+      path: '/v1/operators/:id',
+      summary:
+        'One operator as it stands after the last indexed block: where it is, and whose signature is its',
+      params: operatorParams,
+      answers: {
+        200: { description: 'The operator', name: 'Operator', schema: operatorAnswerSchema },
+        404: { description: 'Nobody is registered under this address' },
+      },
+      async answer({ params: { id } }) {
+        const { rows } = await database.query<OperatorRow>('SELECT * FROM operator WHERE id = $1', [id])
+        const [row] = rows
+        if (row !== undefined) return { body: operatorOf(row), freshness: 'checked' }
+        throw new Problem({
+          status: 404,
+          slug: 'no-such-operator',
+          detail: `${id} is not registered as operator`,
+        })
       },
     }),
   ]

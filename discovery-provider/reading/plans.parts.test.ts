@@ -1,8 +1,21 @@
 import { type Address, subjectOf } from '@hexachord/protocol/names'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
-import { matchingQuery, searchedPlaylists, searchedTracks, searchedUsers, similarQuery } from './search.ts'
+import { planOf } from '../fixtures/plan.ts'
+import { countsQuery, playsQuery } from '../pioneer/entities.ts'
+import { newestPlaylistsQuery, playlistsOfAuthorQuery } from '../pioneer/lists.ts'
+import { keepBestLiked } from '../ranking/keep-liked.ts'
+import { rankQueries } from '../ranking/rank-tracks.ts'
+import { repliesQuery, threadsQuery } from './comments.ts'
+import { feedQuery } from './feed.ts'
+import { edgesQuery } from './follows.ts'
+import { remixesQuery } from './related-tracks.ts'
+import { relatedUsersQuery } from './related-users.ts'
+import { filterOf, tagsStatement } from './search.ts'
+import { matchingQuery, searchedPlaylists, searchedTracks, searchedUsers } from './search-matching.ts'
 import { listTracksQuery } from './tracks.ts'
+import { rankedTracksQuery } from './trending.ts'
+import { alikeStatement, wordsStatement } from './typed-text.ts'
 
 // Some seconds of writing before the first test.
 jest.setTimeout(120_000)
@@ -30,43 +43,70 @@ beforeAll(async () => {
   )
   await database.postgres.query(
     `INSERT INTO playlist (id, author, title, album, unlisted, tracks, created_at_ms, updated_at_ms, block, log_index, digest)
-     SELECT ${address('i')} || '-1', ${address('i')}, ${words}[1 + i % 10] || ' list ' || i, false, false, '{}', i, i, ${place}
+     SELECT ${address('i')} || '-1', ${address('i')}, ${words}[1 + i % 10] || ' list ' || i, false, i % 5 = 0, '{}', i, i, ${place}
      FROM generate_series(1, 5000) AS i`,
   )
+  const edges = 'id, author, target, since_ms, block, log_index, digest'
+  await database.postgres.query(
+    `INSERT INTO follow (${edges}) SELECT ${address('i % 400')} || '/' || ${address('i')}, ${address('i % 400')}, ${address('i')}, i, ${place}
+     FROM generate_series(1, 8000) AS i`,
+  )
+  await database.postgres.query(
+    `INSERT INTO repost (${edges}) SELECT ${address('i % 500')} || '/' || t.id, ${address('i % 500')}, t.id, i, ${place}
+     FROM (SELECT row_number() OVER () AS i, id FROM track) AS t`,
+  )
+  await database.postgres.query(
+    `INSERT INTO comment (id, author, track, root, text, deleted, created_at_ms, updated_at_ms, block, log_index, digest)
+     SELECT ${address('i')} || '-9', ${address('i')}, ${address('123')} || '-' || (1 + i % 50),
+       CASE WHEN i % 2 = 0 THEN ${address('i % 40 + 1')} || '-9' END, 'Ut', false, i, i, ${place}
+     FROM generate_series(1, 8000) AS i`,
+  )
+  await database.postgres.query(
+    `INSERT INTO tally (subject, what, total) SELECT id, 'saves', 1 FROM track
+     UNION ALL SELECT id, 'replies', 1 FROM comment`,
+  )
+  await database.postgres.query(
+    `INSERT INTO mute (${edges}) SELECT ${address('i')} || '/' || ${address('i')}, ${address('i')}, ${address('i')}, i, ${place}
+     FROM generate_series(1, 5000) AS i`,
+  )
+  await database.postgres.query(
+    `INSERT INTO pin (id, comment, block, log_index, digest) SELECT id, '', ${place} FROM track`,
+  )
+  await database.postgres.query(
+    `INSERT INTO ranking (track, strategy, list, genre_words, score)
+     SELECT id, strategy, list, genre_words, ln(created_at_ms + 2) FROM track,
+       unnest(ARRAY['heard-1', 'chain-1']) AS strategy, unnest(ARRAY['week', 'all']) AS list`,
+  )
+  await database.postgres.query(
+    `INSERT INTO save (${edges}) SELECT ${address('i % 300')} || '/' || t.id, ${address('i % 300')}, t.id, i, ${place}
+     FROM (SELECT row_number() OVER () AS i, id FROM track) AS t`,
+  )
+  await database.postgres.query('INSERT INTO ranked SELECT id, 1 FROM track')
+  await database.postgres.query(
+    `INSERT INTO search_word SELECT 'w' || md5(i::text) FROM generate_series(1, 8000) AS i`,
+  )
+  await database.postgres.query(
+    `INSERT INTO search_tag SELECT md5(i::text) FROM generate_series(1, 8000) AS i`,
+  )
+  await database.postgres.query(`INSERT INTO play (track, day, count) SELECT id, '2026-11-28', 1 FROM track`)
+  await keepBestLiked(database.postgres)
   await database.postgres.query('VACUUM ANALYZE')
 })
 afterAll(() => database.drop())
 
-/** Names of the indexes in the plan of a statement; a scan of a whole table stands as `all of <table>`. */
-async function plan({ text, values }: { text: string; values: unknown[] }): Promise<string[]> {
-  return database.postgres.transaction(async (client) => {
-    await client.query(`SELECT set_config('pg_trgm.word_similarity_threshold', '0.45', true)`)
-    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-      `EXPLAIN (FORMAT JSON) ${text}`,
-      values,
-    )
-    const [row] = rows
-    if (row === undefined) throw new Error('EXPLAIN answered nothing')
-    return accessOf(row['QUERY PLAN'][0].Plan)
-  })
-}
+const plan = (query: { text: string; values: unknown[] }) => planOf(database.postgres, query)
 
-type PlanNode = {
-  'Node Type': string
-  'Index Name'?: string
-  'Relation Name'?: string
-  Plans?: PlanNode[]
-}
-
-function accessOf(node: PlanNode): string[] {
-  const whole = node['Node Type'] === 'Seq Scan' ? [`all of ${node['Relation Name']}`] : []
-  const index = node['Index Name'] === undefined ? [] : [node['Index Name']]
-  return [...whole, ...index, ...(node.Plans ?? []).flatMap(accessOf)]
-}
-
-/** The few operators are read as they lie. */
-const withoutOperators = (names: string[]) =>
-  names.filter((name) => name !== 'all of operator' && name !== 'operator_pkey' && name !== 'profile_pkey')
+/** The few operators are read as they lie, and the one row of the checkpoint; what belongs to a row that was found is looked up by its key. */
+const besides = [
+  'all of operator',
+  'all of checkpoint',
+  'operator_pkey',
+  'profile_pkey',
+  'tally_pkey',
+  'pin_pkey',
+  'mute_pkey',
+]
+const withoutOperators = (names: string[]) => names.filter((name) => !besides.includes(name))
 
 describe('the plan of the list of tracks', () => {
   const after = [1_000_000, subjectOf(author, 3000n)] as const
@@ -77,41 +117,142 @@ describe('the plan of the list of tracks', () => {
     ['of an author, a later page', { author, after }, 'track_newest_of_author'],
     ['of a rare genre', { genre: 'chant' }, 'track_newest_of_genre'],
   ])('%s: walks its index', async (_, filter, index) => {
-    expect(withoutOperators(await plan(listTracksQuery({ ...filter, rows: 21 })))).toEqual([index])
+    expect(withoutOperators(await plan(listTracksQuery({ ...filter, rows: 21, nowMs: Date.now() })))).toEqual(
+      [index],
+    )
   })
 })
 
-describe('the plan of search', () => {
+describe('the plan of a ranking', () => {
+  const asked = { strategy: 'heard-1', list: 'week', rows: 21, nowMs: Date.now() } as const
+  const after = [1, subjectOf(author, 3000n)] as const
   test.each([
-    ['tracks', searchedTracks, 'track_search'],
-    ['users', searchedUsers, 'profile_search'],
-    ['playlists', searchedPlaylists, 'playlist_search'],
-  ] as const)('%s by words: looks into its index', async (_, searched, index) => {
-    expect(await plan({ text: matchingQuery(searched), values: ['electrique 12', 20] })).toEqual([index])
+    ['first page', {}, ['ranking_best', 'track_pkey']],
+    ['a later page', { after }, ['ranking_best', 'track_pkey']],
+    ['of a rare genre', { genre: 'chant' }, ['ranking_best_of_genre', 'track_pkey']],
+    ['of a rare tag', { tag: 'unheard' }, ['ranking_pkey', 'track_tags']],
+  ])('%s: walks its index', async (_, filter, indexes) => {
+    expect(withoutOperators(await plan(rankedTracksQuery({ ...asked, ...filter }))).sort()).toEqual(indexes)
   })
 
+  test('what it is made of: looked up track by track', async () => {
+    for (const query of rankQueries([subjectOf(author, 3000n), subjectOf(author, 3500n)], Date.now())) {
+      expect((await plan(query)).filter((name) => name.startsWith('all of'))).toEqual([])
+    }
+  })
+})
+
+describe('the plans of what people do', () => {
+  const end = [Number.MAX_SAFE_INTEGER, ''] as const
+  const walked = async (query: { text: string; values: unknown[] }) =>
+    [...new Set(withoutOperators(await plan(query)))].sort()
+
+  test('followers, those who are followed, and reposts: walk an index each', async () => {
+    expect(await walked(edgesQuery('follow', 'target', author, end, 21))).toEqual(['follow_of_target'])
+    expect(await walked(edgesQuery('follow', 'author', author, end, 21))).toEqual(['follow_of_author'])
+    expect(await walked(edgesQuery('repost', 'author', author, end, 21))).toEqual(['repost_of_author'])
+  })
+
+  test('a feed: walks the indexes of those who are followed, a later page too', async () => {
+    for (const before of [end, [1_000_000, subjectOf(author, 3000n)] as const]) {
+      expect(await walked(feedQuery(author, before, 21, Date.now()))).toEqual([
+        'follow_of_author',
+        'playlist_of_author',
+        'repost_of_author',
+        'track_newest_of_author',
+      ])
+    }
+  })
+
+  test('related artists: walk the indexes of a few who care for one', async () => {
+    expect(await walked(relatedUsersQuery(author, 20))).toEqual([
+      'follow_of_author',
+      'follow_of_target',
+      'save_of_author',
+      'save_of_target',
+      'track_newest_of_author',
+    ])
+  })
+
+  test('threads and answers: walk their indexes', async () => {
+    const threads = await walked(threadsQuery(subjectOf(author, 3n), end, 21))
+    expect(threads).toEqual(['comment_threads_of_track'])
+    const replies = await walked(repliesQuery(subjectOf(author, 9n), [0, ''], 21))
+    expect(replies).toEqual(['comment_of_thread'])
+  })
+
+  test('remixes: look into their index', async () => {
+    expect(await walked(remixesQuery(subjectOf(author, 3n), end, 21, Date.now()))).toEqual(['track_remixes'])
+  })
+})
+
+describe('the plans of what apps of the pioneer ask', () => {
   test.each([
-    ['tracks', searchedTracks, 'track_similar'],
-    ['users', searchedUsers, 'profile_similar'],
-    ['playlists', searchedPlaylists, 'playlist_similar'],
-  ] as const)('%s by likeness: looks into its index', async (_, searched, index) => {
-    expect(await plan({ text: similarQuery(searched), values: ['elektriqe', 20] })).toEqual([index])
+    ['newest playlists', newestPlaylistsQuery(100), ['playlist_newest']],
+    ['playlists of an author', playlistsOfAuthorQuery(author, false, 100), ['playlist_of_author']],
+    ['counts of authors', countsQuery([author]), ['playlist_of_author', 'repost_of_author']],
+    ['plays of tracks', playsQuery([subjectOf(author, 123n)]), ['play_pkey']],
+  ])('%s: walk their indexes', async (_, query, indexes) => {
+    expect([...new Set(await plan(query))].sort()).toEqual(indexes)
+  })
+})
+
+/** What a search takes. */
+const searchedFor = (q: string, words: string) => [q, 20, words, words]
+
+describe('the plan of search', () => {
+  test.each([
+    ['tracks', searchedTracks, ['track_titled', 'ranking_pkey']],
+    ['users', searchedUsers, ['profile_named', 'profile_of_handle', 'tally_pkey']],
+    ['playlists', searchedPlaylists, ['playlist_titled', 'tally_pkey']],
+  ] as const)('%s by words: looks into indexes', async (_, searched, others) => {
+    const { table } = searched
+    const looked = [`${table}_search`, `${table}_pkey`, `search_liked_${table}`, ...others].sort()
+    const values = searchedFor('electrique 12', "'electrique' & '12':*")
+    expect((await plan({ ...matchingQuery(searched), values })).sort()).toEqual(looked)
+  })
+
+  test('tracks by words and filters: looks into an index', async () => {
+    const filter = filterOf({ genre: 'Chant', mood: 'calm', tag: 'a', bpmMin: 90, bpmMax: 120, key: 'F#m' })
+    const values = [...searchedFor('electrique 12', "'electrique' & '12':*"), ...filter.values]
+    const access = await plan({ ...matchingQuery(searchedTracks, filter), values })
+    expect(access.filter((name) => name.startsWith('all of'))).toEqual([])
+  })
+
+  test('words, words alike and tags: look into their index', async () => {
+    expect(await plan({ ...wordsStatement, values: ['elek'] })).toEqual(['search_word_pkey'])
+    expect(new Set(await plan({ ...alikeStatement, values: [['elektriqe'], ["'elektriqe':*"]] }))).toEqual(
+      new Set(['search_word_alike', 'search_liked_track', 'search_liked_profile', 'search_liked_playlist']),
+    )
+    expect(await plan({ ...tagsStatement, values: ['elek', 20] })).toEqual(['search_tag_pkey'])
   })
 })
 
 describe('search', () => {
-  const find = async (text: string, q: string) => {
-    const { rows } = await database.postgres.query<{ id: string }>(text, [q, 20])
+  const find = async (q: string, words: string, indexed = words) => {
+    const { text } = matchingQuery(searchedTracks)
+    const { rows } = await database.postgres.query<{ id: string }>(text, [q, 20, words, indexed])
     return rows.map(({ id }) => id)
   }
 
   test('puts the whole title first, then the newest', async () => {
-    const found = await find(matchingQuery(searchedTracks), 'golden song 11')
+    const found = await find('golden song 11', "'golden' & 'song' & '11':*")
     expect(found[0]).toBe(`0x${'11'.padStart(40, '0')}-11`)
     expect(found.length).toBeGreaterThan(2)
   })
 
-  test('ranks a bounded number of candidates for a word that all share', async () => {
-    expect(await find(matchingQuery(searchedTracks), 'song')).toHaveLength(20)
+  test('finds the whole title and the best liked of a word that all share', async () => {
+    const found = await find('midnight song 10', "'song':*")
+    expect(found).toHaveLength(20)
+    expect(found[0]).toBe(`0x${'10'.padStart(40, '0')}-10`)
+    const { rows } = await database.postgres.query<{ id: string }>(
+      `SELECT track AS id FROM ranking WHERE strategy = 'heard-1' AND list = 'all'
+       ORDER BY score DESC LIMIT 300`,
+    )
+    expect(rows.map(({ id }) => id)).toEqual(expect.arrayContaining(found.slice(1)))
+  })
+
+  test('finds what only few have, though an index knows some of the words only', async () => {
+    expect(await find('song 77', "'song' & '77':*", "'song'")).toHaveLength(20)
   })
 })

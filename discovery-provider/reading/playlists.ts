@@ -1,17 +1,23 @@
+import { prepared } from '@hexachord/platform/postgres'
 import type { Address, Subject } from '@hexachord/protocol/names'
-import { type Playlist, playlistSchema } from '@hexachord/protocol/rest'
+import { type Playlist, type PlaylistSummary, playlistSchema } from '@hexachord/protocol/rest'
 import type { PlaylistRow } from '../projections/playlists.ts'
-import { absence, type Database, lastOf, subjectParams } from './entity.ts'
+import { absence, type Database, lastOf, playlistParams } from './entity.ts'
 import { route } from './route.ts'
+import { type Tallies, talliesOf } from './tallies.ts'
 import { readTracks } from './tracks.ts'
 
 /** Begins a query of playlists, called `p`, with all that {@link playlistOf} needs. */
 export const selectPlaylists = `
-  SELECT p.id, p.author, p.title, p.description, p.album, p.unlisted, p.tracks,
+  SELECT p.id, p.author, p.title, p.description, p.album, p.unlisted, p.tracks, p.cover, p.sealed,
+    ${talliesOf('p.id')} AS tallies,
     p.created_at_ms, p.updated_at_ms, p.block, p.log_index, p.digest`
 
+/** As {@link selectPlaylists} gives them. */
+export type ReadPlaylistRow = PlaylistRow & { readonly tallies: Tallies }
+
 /** A playlist without its tracks' own answers. */
-export function playlistOf(row: PlaylistRow): Omit<Playlist, 'tracks'> {
+export function playlistOf(row: ReadPlaylistRow): PlaylistSummary {
   return {
     id: row.id as Subject,
     author: row.author as Address,
@@ -20,17 +26,35 @@ export function playlistOf(row: PlaylistRow): Omit<Playlist, 'tracks'> {
     album: row.album,
     unlisted: row.unlisted,
     trackIds: [...row.tracks] as Subject[],
+    cover: row.cover,
+    sealed: row.sealed,
+    saveCount: row.tallies.saves ?? 0,
+    repostCount: row.tallies.reposts ?? 0,
     createdAtMs: row.created_at_ms,
     updatedAtMs: row.updated_at_ms,
     last: lastOf(row),
   }
 }
 
+/** Playlists by id, in the order asked for, without their tracks' own answers; ids of none are left out. */
+export async function readPlaylists(database: Database, ids: readonly string[]): Promise<PlaylistSummary[]> {
+  if (ids.length === 0) return []
+  const { rows } = await database.query<ReadPlaylistRow>(playlistsStatement, [ids])
+  return rows.map(playlistOf)
+}
+
+const playlistsStatement = prepared(
+  'playlists',
+  `${selectPlaylists} FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+   JOIN playlist p ON p.id = asked.id ORDER BY asked.place`,
+)
+
 /** @throws Problem 404 or 410 */
 export async function readPlaylist(database: Database, id: Subject): Promise<Playlist> {
-  const { rows } = await database.query<PlaylistRow>(`${selectPlaylists} FROM playlist p WHERE p.id = $1`, [
-    id,
-  ])
+  const { rows } = await database.query<ReadPlaylistRow>(
+    `${selectPlaylists} FROM playlist p WHERE p.id = $1`,
+    [id],
+  )
   const [row] = rows
   if (row === undefined) throw await absence(database, id, 'playlist')
   return { ...playlistOf(row), tracks: await readTracks(database, row.tracks) }
@@ -41,7 +65,7 @@ export function playlistRoutes(database: Database) {
     route({
       path: '/v1/playlists/:id',
       summary: 'One playlist or album with its tracks; those that were deleted are left out',
-      params: subjectParams,
+      params: playlistParams,
       answers: {
         200: { description: 'The playlist', name: 'Playlist', schema: playlistSchema },
         404: { description: 'There is no such playlist' },

@@ -8,7 +8,7 @@ import { route } from './route.ts'
 
 const resolveQuery = z
   .strictObject({
-    handle: handleSchema.optional(),
+    handle: handleSchema.optional().meta({ examples: ['guido'] }),
     url: z
       .string()
       .max(500)
@@ -46,7 +46,7 @@ function decoded(part: string): string {
 }
 
 /** @throws Problem 404 when nothing in the catalogue has the name */
-async function resolve(
+export async function resolve(
   database: Database,
   { handle, url }: { handle?: string | undefined; url?: string | undefined },
 ): Promise<Resolution> {
@@ -59,10 +59,9 @@ async function resolve(
     return { kind: 'user', id: parseAddress(owner) }
   }
   const state = (await stateOf(database, `subject/${name.subject}`)) as SubjectState | undefined
-  if (state === undefined || state.kind === 'notice') {
-    throw unknownName(`there is no track or playlist under ${name.subject}`)
-  }
-  return { kind: state.kind, id: state.kind === 'user' ? state.author : name.subject }
+  if (state?.kind === 'user') return { kind: 'user', id: state.author }
+  if (state?.kind === 'track' || state?.kind === 'playlist') return { kind: state.kind, id: name.subject }
+  throw unknownName(`there is no track or playlist under ${name.subject}`)
 }
 
 async function stateOf(database: Database, key: string): Promise<unknown> {

@@ -1,113 +1,155 @@
-import type { Postgres } from '@hexachord/platform/postgres'
+import { type Postgres, type PostgresClient, prepared } from '@hexachord/platform/postgres'
 import type { Address } from '@hexachord/protocol/names'
-import { type SearchAnswer, searchAnswerSchema } from '@hexachord/protocol/rest'
+import {
+  type SearchAnswer,
+  type Suggestion,
+  searchAnswerSchema,
+  suggestionsSchema,
+} from '@hexachord/protocol/rest'
 import * as z from 'zod'
-import type { PlaylistRow } from '../projections/playlists.ts'
-import { type Database, searchText } from './entity.ts'
-import { playlistOf, selectPlaylists } from './playlists.ts'
+import { searchText } from './entity.ts'
+import { readPlaylists } from './playlists.ts'
 import { route } from './route.ts'
+import { type Filter, findIds, searchedPlaylists, searchedTracks, searchedUsers } from './search-matching.ts'
 import { readTracks } from './tracks.ts'
+import { readTyped } from './typed-text.ts'
 import { readUsers } from './users.ts'
 
+const tempo = z.coerce.number<string>().min(10).max(999)
+
+/** What tracks can be narrowed to; users and playlists have none of it, and are not looked for then. */
+const trackFilters = {
+  genre: searchText(60).optional(),
+  mood: searchText(60).optional(),
+  tag: searchText(30).optional(),
+  /** Beats per minute, as a tag such as `bpm:124` tells them. */
+  bpmMin: tempo.optional(),
+  bpmMax: tempo.optional(),
+  /** As a tag such as `key:F#m` tells it; flats and sharps are the same. */
+  key: z
+    .string()
+    .regex(/^[A-Ga-g][#b♯♭]? ?(m|min|minor|maj|major)?$/, 'must be a key such as C, F#m or B♭ minor')
+    .optional(),
+}
+
 const searchQuery = z.strictObject({
-  q: searchText(200),
+  q: searchText(200).meta({ examples: ['ut queant'] }),
   limit: z.coerce.number<string>().int().min(1).max(50).default(20),
+  ...trackFilters,
 })
+type SearchQuery = z.output<typeof searchQuery>
 
-/** What is searched: a table whose `search` and `words` columns are indexed where `listed` holds. */
-export type Searched = { readonly table: string; readonly listed: string; readonly exact: string }
-
-export const searchedTracks: Searched = {
-  table: 'track',
-  listed: 'NOT e.unlisted',
-  exact: 'search_words(e.title) = search_words($1)',
-}
-export const searchedUsers: Searched = {
-  table: 'profile',
-  listed: 'TRUE',
-  exact: 'e.handle = lower($1) OR search_words(e.name) = search_words($1)',
-}
-export const searchedPlaylists: Searched = {
-  table: 'playlist',
-  listed: 'NOT e.unlisted',
-  exact: 'search_words(e.title) = search_words($1)',
-}
-
-/** Matches that are ranked at most: a word that half of the catalogue shares must not cost more than others. */
-const rankedCandidates = 2_000
-
-/** Fewer hits than this, and the words are taken for mistyped. Similarity costs twenty times an exact look-up. */
-const enoughHits = 5
-
-/** Shorter texts share their trigrams with everything. */
-const shortestSimilar = 3
-
-/** From 0 to 1: how much of the typed trigrams a word must share; two wrong letters in a long word pass. */
-const similarityThreshold = '0.45'
+const suggestQuery = searchQuery.pick({ q: true }).extend({
+  limit: z.coerce.number<string>().int().min(1).max(20).default(8),
+})
 
 const searchTimeoutMs = 5_000
 
-/** Ids of the best matches: all words, the last one as a beginning; the whole name first, then by rank, then new ones. */
-export function matchingQuery({ table, listed, exact }: Searched): string {
-  return `
-    WITH candidate AS (
-      SELECT e.* FROM ${table} e WHERE e.search @@ typed_query($1) AND ${listed} LIMIT ${rankedCandidates}
-    )
-    SELECT e.id FROM candidate e
-    ORDER BY (${exact}) IS TRUE DESC, ts_rank(e.search, typed_query($1)) DESC, e.created_at_ms DESC, e.id DESC
-    LIMIT $2`
+/** Runs a search in one snapshot, with a time-out. */
+export function searching<Found>(
+  postgres: Postgres,
+  work: (client: PostgresClient) => Promise<Found>,
+): Promise<Found> {
+  return postgres.transaction(work, {
+    ...{ readOnly: true, isolation: 'repeatable read', statementTimeoutMs: searchTimeoutMs },
+  })
 }
 
-/** Ids of entities with words like the typed ones. */
-export function similarQuery({ table, listed }: Searched): string {
-  return `
-    WITH candidate AS (
-      SELECT e.id, e.created_at_ms, word_similarity(search_words($1), e.words) AS similarity
-      FROM ${table} e WHERE search_words($1) <% e.words AND ${listed} LIMIT ${rankedCandidates}
-    )
-    SELECT id FROM candidate ORDER BY similarity DESC, created_at_ms DESC, id DESC LIMIT $2`
+/** How each filter of tracks narrows them, by the number of its value. */
+const filterConditions: Readonly<Record<keyof typeof trackFilters, (value: string) => string>> = {
+  genre: (value) => `e.genre_words = (SELECT search_words(${value}))`,
+  mood: (value) => `e.mood_words = (SELECT search_words(${value}))`,
+  tag: (value) => `e.tag_words @> ARRAY[(SELECT search_words(${value}))]`,
+  bpmMin: (value) => `e.bpm >= ${value}::real`,
+  bpmMax: (value) => `e.bpm <= ${value}::real`,
+  key: (value) => `e.key = (SELECT musical_key(${value}))`,
 }
 
-async function findIds(database: Database, searched: Searched, q: string, limit: number): Promise<string[]> {
-  const matching = await database.query<{ id: string }>(matchingQuery(searched), [q, limit])
-  const ids = matching.rows.map(({ id }) => id)
-  if (ids.length >= Math.min(enoughHits, limit) || q.trim().length < shortestSimilar) return ids
-  const similar = await database.query<{ id: string }>(similarQuery(searched), [q, limit])
-  return [...new Set([...ids, ...similar.rows.map(({ id }) => id)])].slice(0, limit)
+export function filterOf(asked: Partial<SearchQuery>): Filter {
+  const given = (Object.keys(trackFilters) as (keyof typeof trackFilters)[]).flatMap((name) =>
+    asked[name] === undefined ? [] : [{ condition: filterConditions[name], value: asked[name] }],
+  )
+  return {
+    conditions: given.map(({ condition }, index) => condition(`$${index + 5}`)),
+    values: given.map(({ value }) => value),
+  }
 }
 
 /** The best matches of each kind; nothing that is unlisted. */
 export async function search(
   postgres: Postgres,
-  { q, limit }: z.output<typeof searchQuery>,
+  { q, limit, ...filters }: SearchQuery,
   nowMs: number,
 ): Promise<SearchAnswer> {
-  return postgres.transaction(
-    async (client) => {
-      await client.query(
-        `SELECT set_config('pg_trgm.word_similarity_threshold', $1, true), set_config('statement_timeout', $2, true)`,
-        [similarityThreshold, String(searchTimeoutMs)],
-      )
-      const tracks = await readTracks(client, await findIds(client, searchedTracks, q, limit))
-      const userIds = await findIds(client, searchedUsers, q, limit)
-      const users = await readUsers(client, userIds as Address[], nowMs)
-      const playlistIds = await findIds(client, searchedPlaylists, q, limit)
-      const { rows } = await client.query<PlaylistRow>(
-        `${selectPlaylists} FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
-         JOIN playlist p ON p.id = asked.id ORDER BY asked.place`,
-        [playlistIds],
-      )
-      return { tracks, users, playlists: rows.map(playlistOf) }
-    },
-    { readOnly: true, isolation: 'repeatable read' },
+  const filter = filterOf(filters)
+  return searching(postgres, async (client) => {
+    const typed = await readTyped(client, q)
+    const tracks = await readTracks(client, await findIds(client, searchedTracks, typed, limit, filter))
+    if (filter.values.length > 0) return { tracks, users: [], playlists: [], tags: [] }
+    const userIds = await findIds(client, searchedUsers, typed, limit)
+    const users = await readUsers(client, userIds as Address[], nowMs)
+    const playlistIds = await findIds(client, searchedPlaylists, typed, limit)
+    const playlists = await readPlaylists(client, playlistIds)
+    return { tracks, users, playlists, tags: await findTags(client, q, limit) }
+  })
+}
+
+/** Tags that begin with what was typed, the shortest first among the first few hundred. */
+async function findTags(client: PostgresClient, q: string, limit: number): Promise<string[]> {
+  const { rows } = await client.query<{ words: string }>(tagsStatement, [q, limit])
+  return rows.map(({ words }) => words)
+}
+
+export const tagsStatement = prepared(
+  'tags',
+  `WITH typed AS (SELECT search_words($1) AS words), near AS (
+    SELECT tag.words FROM typed, search_tag tag
+    WHERE tag.words >= typed.words COLLATE "C" AND tag.words < (typed.words || chr(1114111)) COLLATE "C"
+    ORDER BY tag.words LIMIT 500
   )
+  SELECT words FROM near ORDER BY length(words), words LIMIT $2`,
+)
+
+/** While somebody types: names alone, of each kind in turn. */
+async function suggest(
+  postgres: Postgres,
+  { q, limit }: z.output<typeof suggestQuery>,
+): Promise<Suggestion[]> {
+  return searching(postgres, async (client) => {
+    const typed = await readTyped(client, q)
+    const found = async (kind: Suggestion['kind'], searched: typeof searchedTracks, text: string) => {
+      const ids = await findIds(client, searched, typed, limit)
+      const { rows } = await client.query<Suggestion>(
+        `SELECT $2 AS kind, e.id, ${text} AS text FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+         JOIN ${searched.table} e ON e.id = asked.id ORDER BY asked.place`,
+        [ids, kind],
+      )
+      return rows
+    }
+    const lists = [
+      await found('track', searchedTracks, `e.title || ' · ' || e.artist`),
+      await found('user', searchedUsers, 'coalesce(e.name, e.handle, e.id)'),
+      await found('playlist', searchedPlaylists, 'e.title'),
+      (await findTags(client, q, limit)).map((tag): Suggestion => ({ kind: 'tag', id: tag, text: tag })),
+    ]
+    return inTurn(lists, limit)
+  })
+}
+
+/** The first of each list, then the second of each, and so on. */
+export function inTurn<Item>(lists: readonly (readonly Item[])[], limit: number): Item[] {
+  const longest = Math.max(0, ...lists.map((list) => list.length))
+  return Array.from({ length: longest }, (_, place) => lists.flatMap((list) => list.slice(place, place + 1)))
+    .flat()
+    .slice(0, limit)
 }
 
 export function searchRoutes(postgres: Postgres, now: () => number) {
   return [
     route({
       path: '/v1/search',
-      summary: 'Tracks, users and playlists by words; the last word may be unfinished',
+      summary:
+        'Tracks, users, playlists and tags by words; the last word may be unfinished, and any mistyped. With a filter, tracks only',
       query: searchQuery,
       answers: {
         200: {
@@ -118,6 +160,17 @@ export function searchRoutes(postgres: Postgres, now: () => number) {
       },
       async answer({ query }) {
         return { body: await search(postgres, query, now()), freshness: 'checked' }
+      },
+    }),
+    route({
+      path: '/v1/search/suggest',
+      summary: 'What somebody who is typing may mean: names of tracks, users, playlists and tags',
+      query: suggestQuery,
+      answers: {
+        200: { description: 'The best first', name: 'Suggestions', schema: suggestionsSchema },
+      },
+      async answer({ query }) {
+        return { body: { items: await suggest(postgres, query) }, freshness: 'brief' }
       },
     }),
   ]

@@ -1,14 +1,20 @@
 import { type HealthCheck, healthRoutes } from '@hexachord/platform/http'
 import type { Postgres } from '@hexachord/platform/postgres'
-import { rulesVersion } from '@hexachord/protocol/actions'
-import type { DiscoveryStatus } from '@hexachord/protocol/rest'
+import { rulesVersion, rulesVersionAt } from '@hexachord/protocol/actions'
+import type { DiscoveryStatus, PeerStatus } from '@hexachord/protocol/rest'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import type { Router } from 'express'
 import { type Checkpoint, type IndexedNetwork, readCheckpoint } from '../indexing/index.ts'
+import { readRebuild } from '../rebuilding/index.ts'
 import type { ChainHead } from './chain-head.ts'
 
 /** What the process is at the moment, beside what the database says. */
-export type ProcessStatus = { readonly version: string; readonly role: 'writer' | 'standby' }
+export type ProcessStatus = {
+  readonly version: string
+  readonly role: 'writer' | 'standby'
+  readonly peers?: PeerStatus[]
+  readonly payments?: DiscoveryStatus['payments']
+}
 
 type StatusSources = {
   postgres: Postgres
@@ -53,9 +59,10 @@ async function discoveryStatus({
     indexed: checkpoint.indexed,
     finalized: checkpoint.finalized,
     lagBlocks: newest - checkpoint.indexed,
-    rulesVersion: checkpoint.rulesVersion,
+    rulesVersion: rulesVersionAt(checkpoint.versions, checkpoint.indexed),
     stateHash: checkpoint.stateHash,
     stateHashBlock: checkpoint.stateHashBlock,
+    rebuild: await readRebuild(postgres),
   }
 }
 
@@ -67,6 +74,7 @@ function emptyCheckpoint(network: IndexedNetwork): Checkpoint {
     stateHash: genesisStateHash,
     stateHashBlock: before,
     rulesVersion,
+    versions: [],
   }
 }
 

@@ -1,14 +1,31 @@
+import { prepared } from '@hexachord/platform/postgres'
 import type { Address, Hash, Subject } from '@hexachord/protocol/names'
 import { subjectSchema } from '@hexachord/protocol/names'
-import { type Holder, type List, listOf, type Track, trackSchema } from '@hexachord/protocol/rest'
+import {
+  type Holder,
+  type List,
+  listOf,
+  type PricedTrack,
+  pricedTrackSchema,
+  type Track,
+  trackSchema,
+} from '@hexachord/protocol/rest'
 import * as z from 'zod'
+import { selectTerms, type TermsColumn, termsInForce } from '../payments/read-terms.ts'
 import type { TrackRow } from '../projections/tracks.ts'
-import { decodeCursor, pageOf } from './cursor.ts'
+import { askTogether } from './ask-together.ts'
+import { decodeCursor, pageOf, pageQuery } from './cursor.ts'
 import { absence, addressText, type Database, lastOf, searchText, subjectParams } from './entity.ts'
 import { route } from './route.ts'
+import { type Tallies, talliesOf } from './tallies.ts'
 
 /** As {@link selectTracks} gives them. */
-export type ReadTrackRow = TrackRow & { readonly author_handle: string | null; readonly holders: Holder[] }
+export type ReadTrackRow = TrackRow & {
+  readonly listed_at_ms: number
+  readonly author_handle: string | null
+  readonly holders: Holder[]
+  readonly tallies: Tallies
+}
 
 /** Operators that were named by receipts, where they are now; those that no longer take part are left out. */
 const holdersOfTrack = `(
@@ -25,7 +42,9 @@ const holdersOfTrack = `(
 export const selectTracks = `
   SELECT t.id, t.author, t.title, t.artist, t.album, t.genre, t.mood, t.tags, t.description, t.isrc, t.licence,
     t.unlisted, t.duration_ms, t.manifest, t.storage_root, t.leaf_count, t.byte_length,
+    t.release_at_ms, t.remix_of, t.remix_credits, t.stem_of, t.stem_part, t.credits, t.listed_at_ms,
     t.created_at_ms, t.updated_at_ms, t.block, t.log_index, t.digest,
+    ${talliesOf('t.id')} AS tallies,
     (SELECT p.handle FROM profile p WHERE p.id = t.author) AS author_handle,
     ${holdersOfTrack} AS holders`
 
@@ -50,6 +69,16 @@ export function trackOf(row: ReadTrackRow): Track {
     leafCount: row.leaf_count,
     byteLength: row.byte_length,
     holders: row.holders,
+    releaseAtMs: row.release_at_ms,
+    remixOf: row.remix_of.map((track, at) => ({
+      track: track as Subject,
+      credit: row.remix_credits[at] ?? '',
+    })),
+    stemOf: row.stem_of === null ? null : { track: row.stem_of as Subject, part: row.stem_part ?? '' },
+    credits: [...row.credits],
+    saveCount: row.tallies.saves ?? 0,
+    repostCount: row.tallies.reposts ?? 0,
+    commentCount: row.tallies.comments ?? 0,
     createdAtMs: row.created_at_ms,
     updatedAtMs: row.updated_at_ms,
     last: lastOf(row),
@@ -59,43 +88,59 @@ export function trackOf(row: ReadTrackRow): Track {
 /** Tracks by id, in the order asked for; ids of none are left out. */
 export async function readTracks(database: Database, ids: readonly string[]): Promise<Track[]> {
   if (ids.length === 0) return []
-  const { rows } = await database.query<ReadTrackRow>(
-    `${selectTracks} FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
-     JOIN track t ON t.id = asked.id ORDER BY asked.place`,
-    [ids],
-  )
+  const { rows } = await database.query<ReadTrackRow>(tracksStatement, [ids])
   return rows.map(trackOf)
 }
 
+const tracksStatement = prepared(
+  'tracks',
+  `${selectTracks} FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+   JOIN track t ON t.id = asked.id ORDER BY asked.place`,
+)
+
+/** One track by id. */
+const trackStatement = prepared('track', `${selectTracks} FROM track t WHERE t.id = $1`)
+
+/** Tracks with what they cost: what is asked for most. */
+export const pricedTracksStatement = prepared(
+  'priced_tracks',
+  `${selectTracks}, ${selectTerms('t.id')} AS terms FROM unnest($1::text[]) AS asked (id)
+   JOIN track t ON t.id = asked.id`,
+)
+
 /** @throws Problem 404 or 410 */
 export async function readTrack(database: Database, id: Subject): Promise<Track> {
-  const [track] = await readTracks(database, [id])
-  if (track === undefined) throw await absence(database, id, 'track')
-  return track
+  const { rows } = await database.query<ReadTrackRow>(trackStatement, [id])
+  const [row] = rows
+  if (row === undefined) throw await absence(database, id, 'track')
+  return trackOf(row)
 }
 
-const listQuery = z.strictObject({
+type PricedRow = ReadTrackRow & { readonly terms: TermsColumn }
+
+const listQuery = pageQuery.extend({
   author: addressText.optional(),
   genre: searchText(60).optional(),
-  limit: z.coerce.number<string>().int().min(1).max(100).default(20),
-  cursor: z.string().max(300).optional(),
 })
 
 export const listKey = z.tuple([z.int(), subjectSchema])
 
-/** Listed tracks, newest first. */
+/** Listed tracks, newest first; scheduled ones from their time on.
+ * @param nowMs the reader's clock */
 export async function listTracks(
   database: Database,
   { author, genre, limit, cursor }: z.output<typeof listQuery>,
+  nowMs: number,
 ): Promise<List<Track>> {
   const { text, values } = listTracksQuery({
     author,
     genre,
     after: cursor === undefined ? undefined : decodeCursor(listKey, cursor),
     rows: limit + 1,
+    nowMs,
   })
   const { rows } = await database.query<ReadTrackRow>(text, values)
-  return pageOf(rows, limit, trackOf, (row) => [row.created_at_ms, row.id])
+  return pageOf(rows, limit, trackOf, (row) => [row.listed_at_ms, row.id])
 }
 
 /** The statement of {@link listTracks}; its plan is held to its indexes by a test. */
@@ -104,26 +149,38 @@ export function listTracksQuery({
   genre,
   after,
   rows,
+  nowMs,
 }: {
   author?: Address | undefined
   genre?: string | undefined
-  after?: readonly [createdAtMs: number, id: Subject] | undefined
+  after?: readonly [listedAtMs: number, id: Subject] | undefined
   rows: number
+  nowMs: number
 }): { text: string; values: unknown[] } {
-  const values: unknown[] = [rows]
-  const conditions = ['NOT t.unlisted']
+  const values: unknown[] = [rows, nowMs]
+  const conditions = ['NOT t.unlisted', 't.listed_at_ms <= (SELECT released_until($2))']
   if (author !== undefined) conditions.push(`t.author = $${values.push(author)}`)
   if (genre !== undefined) conditions.push(`t.genre_words = search_words($${values.push(genre)})`)
   if (after !== undefined) {
-    const [createdAtMs, id] = after
-    conditions.push(`(t.created_at_ms, t.id) < ($${values.push(createdAtMs)}, $${values.push(id)})`)
+    const [listedAtMs, id] = after
+    conditions.push(`(t.listed_at_ms, t.id) < ($${values.push(listedAtMs)}, $${values.push(id)})`)
   }
   const text = `${selectTracks} FROM track t WHERE ${conditions.join(' AND ')}
-    ORDER BY t.created_at_ms DESC, t.id DESC LIMIT $1`
+    ORDER BY t.listed_at_ms DESC, t.id DESC LIMIT $1`
   return { text, values }
 }
 
-export function trackRoutes(database: Database) {
+/** Tracks that are read by one statement for those who ask for them at one moment. */
+const askedTogether = 64
+
+export function trackRoutes(database: Database, now: () => number) {
+  const trackAsked = askTogether<Subject, PricedRow>({
+    atMost: askedTogether,
+    async read(ids) {
+      const { rows } = await database.query<PricedRow>(pricedTracksStatement, [ids])
+      return new Map(rows.map((row) => [row.id as Subject, row]))
+    },
+  })
   return [
     route({
       path: '/v1/tracks',
@@ -131,20 +188,23 @@ export function trackRoutes(database: Database) {
       query: listQuery,
       answers: { 200: { description: 'One page of tracks', name: 'TrackList', schema: listOf(trackSchema) } },
       async answer({ query }) {
-        return { body: await listTracks(database, query), freshness: 'checked' }
+        return { body: await listTracks(database, query, now()), freshness: 'checked' }
       },
     }),
     route({
       path: '/v1/tracks/:id',
-      summary: 'One track, and which nodes hold it now',
+      summary: 'One track, which nodes hold it now, and what it costs',
       params: subjectParams,
       answers: {
-        200: { description: 'The track', name: 'Track', schema: trackSchema },
+        200: { description: 'The track', name: 'PricedTrack', schema: pricedTrackSchema },
         404: { description: 'There is no such track' },
         410: { description: 'The track was deleted' },
       },
       async answer({ params }) {
-        return { body: await readTrack(database, params.id), freshness: 'checked' }
+        const row = await trackAsked(params.id)
+        if (row === undefined) throw await absence(database, params.id, 'track')
+        const body: PricedTrack = { ...trackOf(row), terms: termsInForce(row.terms, now()) }
+        return { body, freshness: 'checked' }
       },
     }),
   ]

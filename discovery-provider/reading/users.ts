@@ -1,10 +1,12 @@
 import { Problem } from '@hexachord/platform/http'
+import { prepared } from '@hexachord/platform/postgres'
 import { type Identity, identityKey, identityOf } from '@hexachord/protocol/actions'
 import type { Address } from '@hexachord/protocol/names'
 import { type User, userSchema } from '@hexachord/protocol/rest'
 import * as z from 'zod'
 import { addressText, type Database, lastOf } from './entity.ts'
 import { route } from './route.ts'
+import { type Tallies, talliesOf } from './tallies.ts'
 
 type UserRow = {
   id: Address
@@ -13,6 +15,7 @@ type UserRow = {
   bio: string | null
   links: string[] | null
   picture: string | null
+  sealing_key: string | null
   created_at_ms: number | null
   updated_at_ms: number | null
   block: number | null
@@ -20,19 +23,35 @@ type UserRow = {
   digest: string | null
   identity: Identity | null
   track_count: number
+  tallies: Tallies
   /** Whether anything in the catalogue is, or was, the author's. */
   known: boolean
 }
 
-/** Users by address, in the order asked for; addresses that never did anything are left out.
+/** Users by address, in the order asked for; addresses that never published anything are left out, unless they are
+ * asked for: someone may just follow.
  * @param atMs the time for which controllers are told: a recovery comes into force by itself */
-export async function readUsers(database: Database, ids: readonly Address[], atMs: number): Promise<User[]> {
+export async function readUsers(
+  database: Database,
+  ids: readonly Address[],
+  atMs: number,
+  { includeUnknown = false }: { includeUnknown?: boolean } = {},
+): Promise<User[]> {
   if (ids.length === 0) return []
-  const { rows } = await database.query<UserRow>(
-    `SELECT asked.id, p.handle, p.name, p.bio, p.links, p.picture, p.created_at_ms, p.updated_at_ms,
+  const { rows } = await database.query<UserRow>(usersStatement, [ids, atMs])
+  return rows
+    .filter(({ known, tallies }) => known || Object.keys(tallies).length > 0 || includeUnknown)
+    .map((row) => userOf(row, atMs))
+}
+
+const usersStatement = prepared(
+  'users',
+  `SELECT asked.id, p.handle, p.name, p.bio, p.links, p.picture, p.sealing_key, p.created_at_ms, p.updated_at_ms,
        p.block, p.log_index, p.digest,
        (SELECT value FROM state WHERE key = 'identity/' || asked.id) AS identity,
-       (SELECT count(*)::int FROM track t WHERE t.author = asked.id AND NOT t.unlisted) AS track_count,
+       (SELECT count(*)::int FROM track t WHERE t.author = asked.id AND NOT t.unlisted
+          AND t.listed_at_ms <= (SELECT released_until($2))) AS track_count,
+       ${talliesOf('asked.id')} AS tallies,
        p.id IS NOT NULL OR EXISTS (
          -- All subjects of the author: '.' is the character after '-'.
          SELECT FROM state s
@@ -41,10 +60,7 @@ export async function readUsers(database: Database, ids: readonly Address[], atM
      FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
      LEFT JOIN profile p ON p.id = asked.id
      ORDER BY asked.place`,
-    [ids],
-  )
-  return rows.filter(({ known }) => known).map((row) => userOf(row, atMs))
-}
+)
 
 function userOf(row: UserRow, atMs: number): User {
   const view = {
@@ -58,8 +74,11 @@ function userOf(row: UserRow, atMs: number): User {
     bio: row.bio,
     links: row.links ?? [],
     picture: row.picture,
+    sealingKey: row.sealing_key,
     controller: identityOf(view, row.id, atMs).controller,
     trackCount: row.track_count,
+    followerCount: row.tallies.followers ?? 0,
+    followingCount: row.tallies.following ?? 0,
     createdAtMs: row.created_at_ms,
     updatedAtMs: row.updated_at_ms,
     last:

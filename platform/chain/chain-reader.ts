@@ -1,3 +1,4 @@
+import type { Logger, Metrics } from '../process/index.ts'
 import {
   type Block,
   blockOf,
@@ -8,9 +9,17 @@ import {
   numberField,
   toHexNumber,
 } from './chain-values.ts'
-import { createRpc, type Rpc } from './rpc.ts'
+import type { Rpc } from './rpc.ts'
+import { createRpcEndpoints } from './rpc-endpoints.ts'
 
-/** What a node says about its chain. Every call can throw RpcError, RpcUnavailable or MalformedAnswer. */
+/** Which logs are wanted: all of some contracts, and of others only those with some topics. */
+export type LogFilter = {
+  readonly addresses: readonly string[]
+  /** Topics by their place, as of `eth_getLogs`; null where any will do. @default none */
+  readonly narrowed?: readonly { readonly address: string; readonly topics: readonly (string | null)[] }[]
+}
+
+/** What a node, or the best of several, says about its chain. Every call can throw RpcError, RpcUnavailable or MalformedAnswer. */
 export type ChainReader = {
   chainId(): Promise<number>
   /** The newest block. */
@@ -19,15 +28,15 @@ export type ChainReader = {
   block(numberOrHash: number | string): Promise<Block | null>
   /** Heads by number, in the order asked for, in few requests; null where the node has none. */
   blocks(numbers: readonly number[]): Promise<(Block | null)[]>
-  /** Logs of these contracts in a range (both ends included), in the order of the chain. */
-  logs(filter: { addresses: readonly string[]; fromBlock: number; toBlock: number }): Promise<ChainLog[]>
+  /** Logs of these contracts in a range (both ends included), in the order of the chain; MalformedAnswer, never a list
+   * that ends early, from a node that does not have the last block. */
+  logs(filter: LogFilter & { fromBlock: number; toBlock: number }): Promise<ChainLog[]>
   /** Logs of each of these very blocks: an error, never an empty list, when the node does not have one of them. */
-  logsOfBlocks(filter: {
-    addresses: readonly string[]
-    blockHashes: readonly string[]
-  }): Promise<ChainLog[][]>
+  logsOfBlocks(filter: LogFilter & { blockHashes: readonly string[] }): Promise<ChainLog[][]>
   /** The return data of a call of a view function at the newest block. */
   call(transaction: { to: string; data: string }): Promise<string>
+  /** Whether any of the nodes still has this block on its chain; those that have not are left alone for a while. */
+  anyHas(block: { number: number; hash: string }): Promise<boolean>
   /** For what the methods above do not cover. */
   readonly rpc: Rpc
   close(): Promise<void>
@@ -37,16 +46,18 @@ const defaultTimeoutMs = 15_000
 
 /** @param options.signal ends requests that are under way */
 export function createChainReader(options: {
-  rpcUrl: string
+  /** One node, or several of the same chain, the preferred first; see `createRpcEndpoints`. */
+  rpcUrls: readonly string[]
   signal?: AbortSignal
-  /** Per request. @default 15 s */
+  /** Per request and node. @default 15 s */
   timeoutMs?: number
+  /** Told of nodes that are not asked for a while. @default nobody */
+  logger?: Logger
+  /** For the process's one reader. @default none */
+  metrics?: Metrics
 }): ChainReader {
-  const rpc = createRpc({
-    url: options.rpcUrl,
-    timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
-    signal: options.signal,
-  })
+  const { rpcUrls: urls, timeoutMs = defaultTimeoutMs, signal, logger, metrics } = options
+  const rpc = createRpcEndpoints({ urls, timeoutMs, signal, logger, metrics })
 
   return {
     rpc,
@@ -72,25 +83,75 @@ export function createChainReader(options: {
       }))
       return (await rpc.batch(requests)).map(blockOf)
     },
-    async logs({ addresses, fromBlock, toBlock }) {
-      const filter = { address: addresses, fromBlock: toHexNumber(fromBlock), toBlock: toHexNumber(toBlock) }
-      return logsOf(await rpc.call('eth_getLogs', [filter])).sort(chainOrder)
+    async logs({ fromBlock, toBlock, ...filter }) {
+      const range = { fromBlock: toHexNumber(fromBlock), toBlock: toHexNumber(toBlock) }
+      // In one request, so that it is the node of the logs that has the block.
+      const [last, ...answers] = await rpc.batch([
+        { method: 'eth_getBlockByNumber', params: [toHexNumber(toBlock), false] },
+        ...wanted(filter, range),
+      ])
+      if (blockOf(last) === null) {
+        throw new MalformedAnswer(`the node gives logs up to block ${toBlock}, which it does not have`)
+      }
+      return checked(
+        answers.flatMap(logsOf),
+        filter,
+        ({ blockNumber }) => blockNumber >= fromBlock && blockNumber <= toBlock,
+      )
     },
-    async logsOfBlocks({ addresses, blockHashes }) {
-      const requests = blockHashes.map((blockHash) => ({
-        method: 'eth_getLogs',
-        params: [{ address: addresses, blockHash }],
-      }))
-      return (await rpc.batch(requests)).map((answer) => logsOf(answer).sort(chainOrder))
+    async logsOfBlocks({ blockHashes, ...filter }) {
+      const answers = await rpc.batch(blockHashes.flatMap((blockHash) => wanted(filter, { blockHash })))
+      const each = answers.length / Math.max(1, blockHashes.length)
+      return blockHashes.map((hash, index) =>
+        checked(
+          answers.slice(index * each, (index + 1) * each).flatMap(logsOf),
+          filter,
+          ({ blockHash }) => blockHash === hash,
+        ),
+      )
     },
     async call(transaction) {
       return hexField(await rpc.call('eth_call', [transaction, 'latest']), 'call result')
     },
+    anyHas: rpc.anyHas,
     close: () => rpc.close(),
   }
 }
 
-/** Nodes send logs in order; an index that depends on it does not take their word for it. */
+/** `eth_getLogs` takes one set of topics for all contracts that it is asked for, so there is a request for each. */
+function wanted({ addresses, narrowed = [] }: LogFilter, place: Record<string, string>) {
+  const all = addresses.length === 0 ? [] : [{ address: addresses, ...place }]
+  return [...all, ...narrowed.map((filter) => ({ ...filter, ...place }))].map((filter) => ({
+    method: 'eth_getLogs',
+    params: [filter],
+  }))
+}
+
+/** Nodes send the logs that were asked for, once and in order; an index that depends on it does not take their word. */
+function checked(
+  logs: readonly ChainLog[],
+  { addresses, narrowed = [] }: LogFilter,
+  isWithin: (log: ChainLog) => boolean,
+): ChainLog[] {
+  const asked = new Set(addresses.map((address) => address.toLowerCase()))
+  const hasTopics = (log: ChainLog) =>
+    narrowed.some(
+      ({ address, topics }) =>
+        address.toLowerCase() === log.address &&
+        topics.every((topic, at) => topic === null || topic === log.topics[at]),
+    )
+  const stray = logs.find((log) => !(asked.has(log.address) || hasTopics(log)) || !isWithin(log))
+  if (stray !== undefined) {
+    throw new MalformedAnswer(`the node gives a log of block ${stray.blockNumber} that nobody asked for`)
+  }
+  return logs.toSorted(chainOrder).filter((log, index, sorted) => {
+    const before = sorted[index - 1]
+    if (before === undefined || chainOrder(before, log) !== 0) return true
+    if (before.blockHash === log.blockHash && before.data === log.data) return false
+    throw new MalformedAnswer(`the node gives two logs ${log.logIndex} of block ${log.blockNumber}`)
+  })
+}
+
 function chainOrder(left: ChainLog, right: ChainLog): number {
   return left.blockNumber - right.blockNumber || left.logIndex - right.logIndex
 }

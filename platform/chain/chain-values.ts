@@ -8,6 +8,9 @@ export type Block = {
   timestamp: number
 }
 
+/** What is known of a block from its logs alone. */
+export type BlockPlace = Pick<Block, 'number' | 'hash' | 'timestamp'>
+
 /** One event of a contract. */
 export type ChainLog = {
   /** Lower-case. */
@@ -85,14 +88,15 @@ export function logsOf(answer: unknown): ChainLog[] {
 
 function logOf(answer: unknown): ChainLog {
   const log = objectField(answer, 'log')
-  const timestamp = log.blockTimestamp
+  const timestamp =
+    typeof log.blockTimestamp === 'string' ? numberField(log.blockTimestamp, 'log.blockTimestamp') : 0
   return {
     address: hexField(log.address, 'log.address'),
     topics: listField(log.topics, 'log.topics').map((topic) => hexField(topic, 'log.topics')),
     data: hexField(log.data, 'log.data'),
     blockNumber: numberField(log.blockNumber, 'log.blockNumber'),
     blockHash: hexField(log.blockHash, 'log.blockHash'),
-    blockTimestamp: typeof timestamp === 'string' ? numberField(timestamp, 'log.blockTimestamp') : null,
+    blockTimestamp: timestamp > 0 ? timestamp : null,
     transactionHash: hexField(log.transactionHash, 'log.transactionHash'),
     transactionIndex: numberField(log.transactionIndex, 'log.transactionIndex'),
     logIndex: numberField(log.logIndex, 'log.logIndex'),

@@ -24,7 +24,7 @@ describe('on a real node', () => {
 
   beforeEach(async () => {
     proxy = await startFaultProxy(anvil.url)
-    reader = createChainReader({ rpcUrl: proxy.url, timeoutMs: 300 })
+    reader = createChainReader({ rpcUrls: [proxy.url], timeoutMs: 300 })
   })
 
   afterEach(async () => {
@@ -73,6 +73,20 @@ describe('on a real node', () => {
       })
       const byBlock = await reader.logsOfBlocks({ addresses, blockHashes: [head.hash, head.parentHash] })
       expect(byBlock.map((some) => some.length)).toEqual([1, 2])
+    })
+
+    test('gives of some contracts only logs with the topics that matter', async () => {
+      await mineWith(2)
+      const { number, hash } = await reader.head()
+      const withTopic = (topic: string) => ({
+        addresses: [],
+        narrowed: [{ address: ledger, topics: [topic] }],
+      })
+      const range = { fromBlock: number, toBlock: number }
+      expect(await reader.logs({ ...withTopic(wordOf(42)), ...range })).toHaveLength(2)
+      expect(await reader.logs({ ...withTopic(wordOf(43)), ...range })).toHaveLength(0)
+      const [both] = await reader.logsOfBlocks({ ...withTopic(wordOf(42)), addresses, blockHashes: [hash] })
+      expect(both?.map(({ logIndex }) => logIndex)).toEqual([0, 1])
     })
 
     test('never takes a block it does not have for an empty one', async () => {
@@ -170,7 +184,7 @@ describe('on a real node', () => {
     let truthful: ChainReader
 
     beforeAll(() => {
-      truthful = createChainReader({ rpcUrl: anvil.url })
+      truthful = createChainReader({ rpcUrls: [anvil.url] })
     })
 
     afterAll(() => truthful.close())

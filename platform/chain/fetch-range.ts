@@ -1,11 +1,11 @@
-import type { ChainReader } from './chain-reader.ts'
-import type { Block, ChainLog } from './chain-values.ts'
+import type { ChainReader, LogFilter } from './chain-reader.ts'
+import type { Block, BlockPlace, ChainLog } from './chain-values.ts'
 
 /** A block whose hash is known. */
 export type KnownBlock = { number: number; hash: string }
 
-/** Logs of a range, and heads of blocks that prove on which chain they are. */
-export type FetchedRange = { toBlock: number; logs: ChainLog[]; blocks: Block[] }
+/** Logs of a range, and the blocks in which they are. */
+export type FetchedRange = { toBlock: number; logs: ChainLog[]; blocks: BlockPlace[] }
 
 /** Two answers of the node do not fit together: the chain changed in between, or another node answered. */
 export class ChainChanged extends Error {
@@ -19,7 +19,7 @@ export class ParentReplaced extends Error {
 
 export type RangeRequest = {
   reader: ChainReader
-  addresses: readonly string[]
+  filter: LogFilter
   fromBlock: number
   toBlock: number
   /** The block before the range, when one was read before. */
@@ -27,14 +27,20 @@ export type RangeRequest = {
 }
 
 /**
- * A range of final blocks: logs in one request, then the heads of the blocks that have some and of the last one.
+ * A range of final blocks: logs in one request, then the head of the last block, and of those with logs where the node
+ * does not put their time into the logs.
  * @throws ChainChanged, ParentReplaced, and what the reader throws
  */
 export async function fetchFinalRange(range: RangeRequest): Promise<FetchedRange> {
-  const { reader, addresses, fromBlock, toBlock, parent } = range
-  const logs = await reader.logs({ addresses, fromBlock, toBlock })
-  const numbers = [...new Set([...logs.map((log) => log.blockNumber), toBlock])]
-  const blocks = await fetchHeads(reader, numbers, parent)
+  const { reader, filter, fromBlock, toBlock, parent } = range
+  const logs = await reader.logs({ ...filter, fromBlock, toBlock })
+  const told = new Map<number, BlockPlace>()
+  for (const { blockNumber: number, blockHash: hash, blockTimestamp: timestamp } of logs) {
+    if (timestamp !== null && number !== toBlock) told.set(number, { number, hash, timestamp })
+  }
+  const untold = logs.map((log) => log.blockNumber).filter((number) => !told.has(number))
+  const heads = await fetchHeads(reader, [...new Set([...untold, toBlock])], parent)
+  const blocks = [...told.values(), ...heads].sort((left, right) => left.number - right.number)
   return { toBlock, logs: withTimestamps(logs, blocks), blocks }
 }
 
@@ -44,7 +50,7 @@ export async function fetchFinalRange(range: RangeRequest): Promise<FetchedRange
  * @throws ChainChanged, ParentReplaced, and what the reader throws
  */
 export async function fetchOpenRange(range: RangeRequest): Promise<FetchedRange> {
-  const { reader, addresses, fromBlock, toBlock, parent } = range
+  const { reader, filter, fromBlock, toBlock, parent } = range
   const numbers = Array.from({ length: toBlock - fromBlock + 1 }, (_, index) => fromBlock + index)
   const blocks = await fetchHeads(reader, numbers, parent)
   for (const [index, block] of blocks.entries()) {
@@ -55,7 +61,7 @@ export async function fetchOpenRange(range: RangeRequest): Promise<FetchedRange>
       )
     }
   }
-  const logs = await reader.logsOfBlocks({ addresses, blockHashes: blocks.map(({ hash }) => hash) })
+  const logs = await reader.logsOfBlocks({ ...filter, blockHashes: blocks.map(({ hash }) => hash) })
   return { toBlock, logs: withTimestamps(logs.flat(), blocks), blocks }
 }
 
@@ -75,7 +81,7 @@ async function fetchHeads(
   })
 }
 
-function withTimestamps(logs: readonly ChainLog[], blocks: readonly Block[]): ChainLog[] {
+function withTimestamps(logs: readonly ChainLog[], blocks: readonly BlockPlace[]): ChainLog[] {
   const heads = new Map(blocks.map((block) => [block.number, block]))
   return logs.map((log) => {
     const block = heads.get(log.blockNumber)

@@ -36,6 +36,23 @@ describe('followChain', () => {
     )
   })
 
+  test('asks for no heads of final blocks whose time their logs tell', async () => {
+    const chain = createSimulatedChain()
+    grow(chain, 90)
+    const index = createEventIndex(1)
+    const { blocks } = chain.reader
+    const asked = new Set<number>()
+    chain.reader.blocks = (numbers) => {
+      for (const number of numbers) asked.add(number)
+      return blocks(numbers)
+    }
+    await follow(chain, index)
+    const first = 90 - finalityBlocks
+    expect([...asked].sort((left, right) => left - right)).toEqual(
+      Array.from({ length: finalityBlocks + 1 }, (_, above) => first + above),
+    )
+  })
+
   test('starts at the start block, and waits for a chain that has not reached it', async () => {
     const chain = createSimulatedChain()
     grow(chain, 10)

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pRetry from 'p-retry'
 import type { Logger } from '../process/index.ts'
-import type { ChainReader } from './chain-reader.ts'
-import { type Block, type ChainLog, MalformedAnswer } from './chain-values.ts'
+import { createBlockPace } from './block-pace.ts'
+import type { ChainReader, LogFilter } from './chain-reader.ts'
+import { type Block, type BlockPlace, type ChainLog, MalformedAnswer } from './chain-values.ts'
 import {
   ChainChanged,
   type FetchedRange,
@@ -12,7 +13,8 @@ import {
   ParentReplaced,
   type RangeRequest,
 } from './fetch-range.ts'
-import { createKnownBlocks, findCommonBlock } from './known-blocks.ts'
+import { createKnownBlocks, findCommonBlock, ReorgTooDeep } from './known-blocks.ts'
+import { asksForLess } from './node-answers.ts'
 import { createRangeSize, suggestedBlocks } from './range-size.ts'
 import { RpcError, RpcUnavailable } from './rpc.ts'
 
@@ -26,7 +28,7 @@ export type ChainEvent =
       /** In the order of the chain. */
       logs: ChainLog[]
       /** Ascending: every block with logs, every block above finality, and always `toBlock`. */
-      blocks: Block[]
+      blocks: BlockPlace[]
       /** The newest block of the node. */
       head: number
       /** No reorganisation will reach this block or one before it. */
@@ -38,9 +40,8 @@ export type ChainEvent =
       toBlock: number
     }
 
-export type FollowOptions = {
+export type FollowOptions = LogFilter & {
   reader: ChainReader
-  addresses: readonly string[]
   /** The first block that matters. */
   startBlock: number
   finalityBlocks: number
@@ -50,7 +51,7 @@ export type FollowOptions = {
    */
   known: () => Promise<readonly KnownBlock[]>
   logger: Logger
-  /** Between looks at the head once it is reached. @default 1 s */
+  /** Between looks at the head once it is reached. @default a quarter of the time between blocks, from 0.2 to 1 s */
   pollMs?: number
   /** Ends the sequence. */
   signal: AbortSignal
@@ -58,7 +59,7 @@ export type FollowOptions = {
   maxRangeBlocks?: number
 }
 
-/** One request per block is needed above finality. */
+/** At most, as one request per block is needed above finality. */
 const openRangeBlocks = 100
 
 /** A node behind a balancer may lag for a moment; a chain that stays shorter has lost blocks. */
@@ -68,13 +69,13 @@ const firstRetryMs = 100
 const longestRetryMs = 10_000
 
 /**
- * Reads the logs of `addresses` from where `known` ends to the head and on, for as long as the signal lets it. The
+ * Reads the logs that the filter names from where `known` ends to the head and on, for as long as the signal lets it. The
  * consumer stores each event before it asks for the next one. Failures of the node are retried for ever and logged.
  * @throws ReorgTooDeep when blocks that were final are no longer on the chain
  */
 export async function* followChain(options: FollowOptions): AsyncGenerator<ChainEvent, void, undefined> {
-  const { reader, addresses, startBlock, finalityBlocks, logger, signal } = options
-  const pollMs = options.pollMs ?? 1_000
+  const { reader, addresses, narrowed = [], startBlock, finalityBlocks, logger, signal } = options
+  const pace = createBlockPace()
   const known = createKnownBlocks(await options.known())
   const size = createRangeSize({ maxBlocks: options.maxRangeBlocks ?? 10_000 })
   let finalized = finalizedBefore(known.list(), startBlock)
@@ -102,6 +103,9 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
 
   /** The head is not past what was read: nothing new, a lagging node, or a replaced chain. */
   async function eventOfShortHead(head: Block, last: KnownBlock): Promise<ChainEvent | null> {
+    if (head.number < finalized) {
+      throw new ChainChanged(`the node is at block ${head.number}, but ${finalized} was final: it lags`)
+    }
     const stored = known.hashOf(head.number)
     if (stored !== null && stored !== head.hash) return reorganised()
     headSeenShorter = head.number < last.number ? headSeenShorter + 1 : 0
@@ -111,19 +115,29 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
   async function reorganised(): Promise<ChainEvent> {
     const reached = known.last?.number ?? startBlock - 1
     const floor = Math.max(finalized, reached - finalityBlocks)
-    const toBlock = await findCommonBlock({ reader, known, startBlock, floor })
+    const toBlock = await commonBlock(floor)
     headSeenShorter = 0
     logger.warn({ toBlock, depth: reached - toBlock }, 'the chain was reorganised')
     return { type: 'reorg', toBlock }
   }
 
+  async function commonBlock(floor: number): Promise<number> {
+    try {
+      return await findCommonBlock({ reader, known, startBlock, floor })
+    } catch (error) {
+      const final = known.list().find(({ number }) => number <= finalized)
+      if (!(error instanceof ReorgTooDeep) || final === undefined || !(await reader.anyHas(final)))
+        throw error
+      throw new ChainChanged(`nodes disagree about block ${final.number}, which was final`, { cause: error })
+    }
+  }
+
   async function fetchEvent(fromBlock: number, head: number, parent: KnownBlock | null): Promise<RangeEvent> {
     const lastFinal = head - finalityBlocks
     const final = fromBlock <= lastFinal
-    const toBlock = final
-      ? Math.min(fromBlock + size.blocks - 1, lastFinal)
-      : Math.min(fromBlock + openRangeBlocks - 1, head)
-    const request = { reader, addresses, fromBlock, toBlock, parent }
+    const blocks = final ? size.blocks : Math.min(size.blocks, openRangeBlocks)
+    const toBlock = Math.min(fromBlock + blocks - 1, final ? lastFinal : head)
+    const request = { reader, filter: { addresses, narrowed }, fromBlock, toBlock, parent }
     const range = final ? await fetchSized(request) : await fetchOpenRange(request)
     return { type: 'range', fromBlock, head, finalized: Math.max(0, lastFinal), ...range }
   }
@@ -133,10 +147,10 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
     const blocks = request.toBlock - request.fromBlock + 1
     try {
       const range = await fetchFinalRange(request)
-      size.succeeded({ blocks, logs: range.logs.length })
+      size.succeeded({ blocks, logs: logsAsAtEnd(range.logs, request) })
       return range
     } catch (error) {
-      if (!(error instanceof Error) || !isTooMuch(error)) throw error
+      if (!(error instanceof Error) || !asksForLess(error)) throw error
       size.failed({ blocks, suggested: suggestedBlocks(error.message) })
       if (blocks === 1) throw error
       logger.debug({ err: error, blocks, next: size.blocks }, 'asking for a smaller range')
@@ -144,10 +158,11 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
     }
   }
 
-  /** While the consumer writes a range of the past, the next one is on its way. */
+  /** While the consumer writes a range below the head, the next one is on its way. What of it is replaced until it is
+   * given is replaced soon after, as far as anybody can tell: the range after it finds out. */
   function fetchAhead(event: RangeEvent): void {
     const fromBlock = event.toBlock + 1
-    if (fromBlock > event.finalized || known.last === null) return
+    if (fromBlock > event.head || known.last === null) return
     // A failure here is met again, and handled, when the range is asked for in its turn.
     const range = fetchEvent(fromBlock, event.head, known.last).catch(() => null)
     ahead = { fromBlock, range }
@@ -161,6 +176,7 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
     }
     finalized = Math.max(finalized, event.finalized)
     known.add(event.blocks)
+    pace.add(event.blocks)
     known.finalize(finalized)
     fetchAhead(event)
   }
@@ -173,7 +189,7 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
         yield event.type === 'range' ? { ...event, finalized } : event
       }
       const caughtUp = event === null || (event.type === 'range' && event.toBlock === event.head)
-      if (caughtUp) await delay(pollMs, undefined, { signal })
+      if (caughtUp) await delay(options.pollMs ?? pace.pollMs, undefined, { signal })
     }
   } catch (error) {
     if (!signal.aborted) throw error
@@ -213,8 +229,14 @@ function isOfTheNode(error: Error): boolean {
   )
 }
 
-/** Whether a smaller range may succeed. Providers share no code for this, so an error that says "slower" is told apart. */
-function isTooMuch(error: Error): boolean {
-  if (error instanceof RpcUnavailable) return error.tooMuch
-  return error instanceof RpcError && !/rate|too many requests|per second|capacity|daily/i.test(error.message)
+/** How many logs a range would hold if all of it were as its last tenth is: a chain that has just become busy stays so.
+ * Never less than it holds. */
+function logsAsAtEnd(
+  logs: readonly ChainLog[],
+  { fromBlock, toBlock }: Pick<RangeRequest, 'fromBlock' | 'toBlock'>,
+): number {
+  const blocks = toBlock - fromBlock + 1
+  const last = Math.ceil(blocks / 10)
+  const recent = logs.filter(({ blockNumber }) => blockNumber > toBlock - last).length
+  return Math.max(logs.length, Math.ceil((recent * blocks) / last))
 }

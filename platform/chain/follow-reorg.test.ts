@@ -65,6 +65,44 @@ describe('followChain, when the chain is reorganised,', () => {
     expect(index.events.some(({ type }) => type === 'reorg')).toBe(false)
   })
 
+  test('waits for a node that has fallen behind what was final, however long', async () => {
+    const chain = createSimulatedChain()
+    grow(chain, 30)
+    const index = createEventIndex(1)
+    await follow(chain, index)
+    const { head } = chain.reader
+    let lagging = 4
+    chain.reader.head = async () => {
+      lagging -= 1
+      const block = chain.blocks()[10]
+      if (lagging >= 0 && block !== undefined) return block
+      if (lagging === -1) chain.grow(1)
+      return head()
+    }
+    await follow(chain, index)
+    expect(index.events.some(({ type }) => type === 'reorg')).toBe(false)
+  })
+
+  test('goes on with a node that still has the final blocks, while another has others', async () => {
+    const chain = createSimulatedChain()
+    grow(chain, 30)
+    const index = createEventIndex(1)
+    await follow(chain, index)
+    const { blocks, anyHas } = chain.reader
+    let strange = true
+    chain.reader.blocks = async (numbers) =>
+      (await blocks(numbers)).map((block) =>
+        block === null || !strange ? block : { ...block, hash: `0x${'ee'.repeat(32)}` },
+      )
+    chain.reader.anyHas = (block) => {
+      strange = false
+      return anyHas(block)
+    }
+    grow(chain, 1)
+    await follow(chain, index)
+    expect(index.events.some(({ type }) => type === 'reorg')).toBe(false)
+  })
+
   test('while a range is fetched, gives only what is on the chain', async () => {
     for (const method of ['head', 'blocks', 'logs', 'logsOfBlocks']) {
       const chain = createSimulatedChain()

@@ -29,7 +29,7 @@ describe('the size of a range', () => {
   test('settles where a range holds some thousand logs', () => {
     const size = createRangeSize({ maxBlocks: 100_000 })
     ask(size, { limit: Number.POSITIVE_INFINITY, density: 100 }, 5)
-    expect(size.blocks).toBe(50)
+    expect(size.blocks).toBe(20)
   })
 
   test('takes a size that the provider names', () => {
@@ -58,6 +58,14 @@ describe('the size of a range', () => {
     expect(size.blocks).toBeLessThanOrEqual(110)
     ask(size, { limit: 10_000, density: 0 }, 1_000)
     expect(size.blocks).toBeGreaterThan(5_000)
+  })
+
+  test('is as large as it was soon after a limit has gone', () => {
+    const size = createRangeSize({ maxBlocks: 10_000 })
+    ask(size, { limit: 5, density: 0 }, 40)
+    expect(size.blocks).toBe(5)
+    ask(size, { limit: Number.POSITIVE_INFINITY, density: 0 }, 60)
+    expect(size.blocks).toBe(10_000)
   })
 
   test('is never less than one block', () => {

@@ -1,18 +1,19 @@
 /** How many blocks to ask for at once; follows what the node bears and how many logs its blocks hold. */
 export type RangeSize = {
   readonly blocks: number
-  /** A range was answered. */
+  /** A range was answered. `logs` is how many one of that size is to be reckoned with. */
   succeeded(range: { blocks: number; logs: number }): void
   /** The node found a range too large; `suggested` is a size that it said it would serve. */
   failed(range: { blocks: number; suggested?: number | null }): void
 }
 
 /** Enough logs to make one database transaction worth its cost, few enough to keep in memory. */
-const targetLogs = 5_000
+const targetLogs = 2_000
 
-const firstBlocks = 500
+/** Nobody knows yet how many logs they hold, and a thousand blocks of a busy chain would not fit into memory. */
+const firstBlocks = 100
 
-/** How many good answers make it worth trying a size again that once failed. */
+/** How many good answers make it worth trying a size again that once failed; if it is served, the limit is gone. */
 const forgivenAfter = 50
 
 export function createRangeSize(options: { maxBlocks: number }): RangeSize {
@@ -33,15 +34,19 @@ export function createRangeSize(options: { maxBlocks: number }): RangeSize {
     },
     succeeded(range) {
       successes += 1
-      if (successes >= forgivenAfter) {
-        successes = 0
-        tooLarge *= 2
-      }
       served = Math.max(served, range.blocks)
       // A short range, such as the last one before the head, says little about what a long one would hold.
       if (range.blocks < blocks && range.logs < targetLogs) return
       const wanted = range.logs === 0 ? Number.POSITIVE_INFINITY : (range.blocks * targetLogs) / range.logs
-      blocks = Math.max(1, Math.floor(Math.min(wanted, blocks * 10, largest())))
+      let limit = largest()
+      if (successes >= forgivenAfter && tooLarge < options.maxBlocks) {
+        limit = tooLarge
+        tooLarge = Number.POSITIVE_INFINITY
+        successes = 0
+      }
+      // Where something has begun, more may follow soon.
+      const growth = range.logs === 0 ? 10 : 2
+      blocks = Math.max(1, Math.floor(Math.min(wanted, blocks * growth, limit)))
     },
     failed(range) {
       successes = 0

@@ -1,5 +1,5 @@
 import type { Interface } from 'ethers'
-import { hexField, numberField, objectField } from './chain-values.ts'
+import { bigintField, hexField, MalformedAnswer, numberField, objectField } from './chain-values.ts'
 import { isRevert, revertReason } from './revert-reason.ts'
 import { type Rpc, RpcError } from './rpc.ts'
 
@@ -26,11 +26,19 @@ export async function minedTransactions(
   })
 }
 
+/** What a mined transaction has cost, in wei. @throws MalformedAnswer where it is not mined */
+export async function costOfTransaction(rpc: Pick<Rpc, 'call'>, hash: string): Promise<bigint> {
+  const answer = await rpc.call('eth_getTransactionReceipt', [hash])
+  if (answer === null) throw new MalformedAnswer(`transaction ${hash} is not on the chain`)
+  const { gasUsed, effectiveGasPrice } = objectField(answer, 'receipt')
+  return bigintField(gasUsed, 'receipt.gasUsed') * bigintField(effectiveGasPrice, 'receipt.effectiveGasPrice')
+}
+
 export type CallRequest = { from: string; to: string; data: string }
 
 /** Why the contract would refuse this call at a block, or null when it would not. */
 export async function refusal(
-  rpc: Rpc,
+  rpc: Pick<Rpc, 'call'>,
   call: CallRequest,
   block: string,
   interfaces: readonly Interface[],

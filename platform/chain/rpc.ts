@@ -42,6 +42,8 @@ const batchSize = 50
 
 /** Far above the caps of providers; only a node of one's own could send more. */
 const answerLimitBytes = 256 * 1024 * 1024
+/** Of logs of several blocks, which can be asked for in smaller ranges: some five thousand. It bounds our memory. */
+const rangeLimitBytes = 8 * 1024 * 1024
 
 const socketsPerNode = 8
 
@@ -64,12 +66,13 @@ export function createRpc(options: {
   /** Whether the node turned out to know no batches. */
   let singly = false
 
-  async function post(body: unknown): Promise<unknown> {
+  async function post(body: RpcRequest | readonly RpcRequest[]): Promise<unknown> {
     try {
       const response = await fetch(target, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', ...authorization },
         body: JSON.stringify(body),
+        ...([body].flat().some(isRangeOfLogs) ? { maxBytes: rangeLimitBytes } : {}),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       })
       const text = await response.text()
@@ -125,6 +128,12 @@ export function createRpc(options: {
     },
     close: () => fetch.close(),
   }
+}
+
+function isRangeOfLogs({ method, params }: RpcRequest): boolean {
+  const [filter] = params
+  if (method !== 'eth_getLogs' || typeof filter !== 'object' || filter === null) return false
+  return 'fromBlock' in filter && 'toBlock' in filter && filter.fromBlock !== filter.toBlock
 }
 
 /** One error for a whole batch can mean that batches are not served, or a passing trouble that singles would share. */

@@ -3,7 +3,8 @@ import type { Logger } from '../process/index.ts'
 import { isDatabaseFull, type Sqlite } from '../sqlite/index.ts'
 import { MalformedAnswer, numberField } from './chain-values.ts'
 import { createOutbox, type OutboxItem, statusOf, type TransactionStatus } from './outbox.ts'
-import { createRpc, RpcError, RpcUnavailable } from './rpc.ts'
+import { RpcError, RpcUnavailable } from './rpc.ts'
+import { createRpcEndpoints } from './rpc-endpoints.ts'
 import { createSendingRound } from './sending-round.ts'
 
 /** Sends transactions from one account, each until it is final. */
@@ -30,7 +31,8 @@ export type Sender = {
 export type SenderOptions = {
   /** Opened with `outboxMigrations`. */
   database: Sqlite
-  rpcUrl: string
+  /** As of a reader. */
+  rpcUrls: readonly string[]
   /** `0x` and 64 hex digits. No other program may send from this account. */
   privateKey: string
   chainId: number
@@ -68,7 +70,12 @@ export function createSender(options: SenderOptions): Sender {
   const outbox = createOutbox(options.database)
   const closing = new AbortController()
   const ended = AbortSignal.any([closing.signal, options.signal])
-  const rpc = createRpc({ url: options.rpcUrl, timeoutMs: requestTimeoutMs, signal: ended })
+  const rpc = createRpcEndpoints({
+    urls: options.rpcUrls,
+    timeoutMs: requestTimeoutMs,
+    signal: ended,
+    logger,
+  })
   const listeners = new Set<(status: TransactionStatus) => void>()
   const complaints = new Map<string, string>()
   let wake = Promise.withResolvers<void>()

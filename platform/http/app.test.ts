@@ -81,11 +81,12 @@ describe('an app', () => {
     })
 
     test.each([
-      ['a body that is no JSON', '{"body":', 400],
-      ['a body past 64 kB', JSON.stringify({ body: 'x'.repeat(70_000) }), 413],
-    ])('for %s', async (_, body, status) => {
+      ['a body that is no JSON', '{"body":', 400, /JSON/],
+      ['a body past 64 kB', JSON.stringify({ body: 'x'.repeat(70_000) }), 413, /more than the 65536 bytes/],
+    ])('for %s', async (_, body, status, says) => {
       const { origin } = await serve((app) => app.post('/notes', (_, response) => void response.end()))
-      expect(await problemOfResponse(await post(`${origin}/notes`, body))).toMatchObject({ status })
+      const problem = await problemOfResponse(await post(`${origin}/notes`, body))
+      expect(problem).toMatchObject({ status, detail: expect.stringMatching(says) })
     })
 
     test('for a fault of ours, without a word of its cause, which goes to the log under the same id', async () => {

@@ -17,6 +17,8 @@ const exposedHeaders = [
   'Content-Range',
   'ETag',
   'Location',
+  'PAYMENT-REQUIRED',
+  'PAYMENT-RESPONSE',
   'Retry-After',
   'Tus-Extension',
   'Tus-Max-Size',
@@ -46,14 +48,16 @@ const observers = new WeakMap<Express, Observer>()
  * Access logs and metrics name the path or route without its query, since players put secrets there.
  * @param options.routine beginnings of paths, each with a slash at its end, of which the log at `info` tells failures
  * only: so many are asked for that metrics have to do. Health probes are always such.
+ * @param options.ownBodies beginnings of paths whose routes read JSON bodies themselves, with bounds of their own
  */
 export function createApp(options: {
   logger: Logger
   metrics: Metrics
   service: string
   routine?: readonly string[]
+  ownBodies?: readonly string[]
 }): Express {
-  const { logger, metrics, routine = [] } = options
+  const { logger, metrics, routine = [], ownBodies = [] } = options
   const observer = createObserver({ logger, metrics, routine: [...probes, ...routine] })
   const app = express()
   observers.set(app, observer)
@@ -68,7 +72,11 @@ export function createApp(options: {
     next()
   })
   app.use(answerPreflights)
-  app.use(express.json({ limit: jsonBodyLimitBytes }))
+  const readBody = express.json({ limit: jsonBodyLimitBytes })
+  app.use((request, response, next) => {
+    if (ownBodies.some((beginning) => request.path.startsWith(beginning))) next()
+    else readBody(request, response, next)
+  })
   return app
 }
 
@@ -96,6 +104,16 @@ function securityHeaders(): [string, string][] {
     crossOriginResourcePolicy: { policy: 'cross-origin' },
     // TLS ends at the operator's proxy, which knows whether every service of the domain has it.
     strictTransportSecurity: false,
+    // For pages, for browsers and plugins that are no more, or said better by the policy above; every segment would
+    // carry them.
+    crossOriginOpenerPolicy: false,
+    originAgentCluster: false,
+    referrerPolicy: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xFrameOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
   })
   const request = new IncomingMessage(new Socket())
   const response = new ServerResponse(request)

@@ -58,5 +58,8 @@ function problemOfExpress(error: unknown): Problem | null {
   const { status } = error
   const meantForCaller = error instanceof URIError || ('expose' in error && error.expose === true)
   if (!meantForCaller || typeof status !== 'number' || status < 400 || status > 499) return null
-  return new Problem({ status, detail: error.message, cause: error })
+  const limit = status === 413 && 'limit' in error ? error.limit : undefined
+  const detail =
+    limit === undefined ? error.message : `the body has more than the ${limit} bytes that are taken here`
+  return new Problem({ status, detail, cause: error })
 }

@@ -7,12 +7,14 @@ export type Observer = {
   /**
    * Called with the head of each request; what becomes of it is told when its answer is over.
    * @param routeOf asked then: the route as it was declared, so that the metric has one series per route
+   * @param startedAt when it came, as of `performance.now()`. @default now
    * @returns the request's id
    */
   observe<Request extends IncomingMessage>(
     request: Request,
     response: ServerResponse,
     routeOf: (request: Request) => string,
+    startedAt?: number,
   ): string
 }
 
@@ -46,12 +48,11 @@ export function createObserver(options: {
   }
 
   return {
-    observe(request, response, routeOf) {
-      const startedAt = performance.now()
+    observe(request, response, routeOf, startedAt = performance.now()) {
       const id = requestId(request)
       // The app takes parts off the URL on its way through its routers.
       const { method = '', url = '' } = request
-      response.once('close', () => {
+      response.on('close', () => {
         const durationMs = performance.now() - startedAt
         // Nginx's number for a client that went away before its answer was complete.
         const status = response.writableFinished ? response.statusCode : 499

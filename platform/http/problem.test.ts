@@ -45,6 +45,8 @@ describe('parse', () => {
 
   test('gives the checked value', () => {
     expect(parse(schema, { title: 'a', parts: [] })).toEqual({ title: 'a', parts: [] })
+    // Zod itself throws at this.
+    expect(() => parse(schema, { title: { length: { toString: '' } }, parts: [] })).toThrow(Problem)
   })
 
   test('names each field that is wrong', () => {

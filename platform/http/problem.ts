@@ -83,7 +83,19 @@ export function problemOfZodError(error: z.core.$ZodError): Problem {
  * @throws Problem 400 with each field that is wrong
  */
 export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value)
+  const result = safely(schema, value)
   if (result.success) return result.data
   throw problemOfZodError(result.error)
+}
+
+/** Zod measures what has a `length` before it looks whether that is text or a list, and throws where the length is an
+ * object that cannot become a number. @throws Problem 400 for that */
+function safely<Schema extends z.ZodType>(schema: Schema, value: unknown) {
+  try {
+    return schema.safeParse(value)
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
+    const detail = 'an object stands where the length of a text or of a list is expected'
+    throw new Problem({ status: 400, slug: 'invalid-request', title: 'Invalid request', detail, cause })
+  }
 }

@@ -1,9 +1,27 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { createLogger, createMetrics } from '../process/index.ts'
 import { eventually } from '../testing/eventually.ts'
-import { createApp, finishApp, type Listening, listen, type QuickRoute, quickFirst } from './index.ts'
+import {
+  createApp,
+  finishApp,
+  type Listening,
+  listen,
+  type QuickAnswer,
+  type QuickRoute,
+  quickFirst,
+} from './index.ts'
 
 type Line = Record<string, unknown>
+
+/** Sends requests over one connection, one upon the other's heels. @returns all that comes back */
+async function converse(port: number, requests: readonly string[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.setTimeout(10_000, () => socket.destroy(new Error('no answer')))
+  socket.write(requests.join(''))
+  return text(socket)
+}
 
 describe('answers that are ready', () => {
   let server: Listening
@@ -20,10 +38,21 @@ describe('answers that are ready', () => {
       response.end('from the app')
     })
     app.get('/other', (_, response) => void response.end('from the app'))
+    const ready: QuickAnswer = {
+      headers: ['X-Note', '1', 'Content-Length', '5'],
+      body: Buffer.from('ready'),
+    }
+    const known: Record<string, QuickAnswer> = {
+      '/notes/1?secret=1': ready,
+      '/notes/long': { headers: ['X-Note', 'long'], body: Buffer.from('of any length') },
+    }
     const quick: QuickRoute = {
       route: '/notes/:id',
-      answerTo: ({ url }) =>
-        url === '/notes/1?secret=1' ? { headers: ['X-Note', '1'], body: Buffer.from('ready') } : undefined,
+      answerTo({ url = '' }) {
+        if (url === '/notes/soon') return Promise.resolve(ready)
+        if (url === '/notes/never') return Promise.reject(new Error('it came to nothing'))
+        return known[url]
+      },
     }
     server = await listen(quickFirst(quick, finishApp(app)), { host: '127.0.0.1', port: 0 })
     const get = async (path: string, headers: Record<string, string> = {}) => {
@@ -39,6 +68,47 @@ describe('answers that are ready', () => {
     expect([ready.text, ready.headers.get('x-note')]).toEqual(['ready', '1'])
     expect(ready.headers.get('x-request-id')).toBe('request-7')
     expect((await get('/notes/2')).text).toBe('from the app')
+  })
+
+  test('have the same head each time but for its id and its time, which is right', async () => {
+    await serve()
+    const ask = (id: string, version = '1.1', more = '') =>
+      `GET /notes/1?secret=1 HTTP/${version}\r\nHost: notes\r\nX-Request-Id: ${id}\r\n${more}\r\n`
+    const answer = (id: string, connection: string) =>
+      `HTTP/1.1 200 OK\r\nX-Request-Id: ${id}\r\nX-Note: 1\r\nContent-Length: 5\r\nDate: now\r\n${connection}\r\n\r\nready`
+    const stay = 'Connection: keep-alive\r\nKeep-Alive: timeout=65'
+    // An id may look like part of a head.
+    const ids = ['X-Request', 'HTTP_1_1', 'another-1']
+    for (const _second of [1, 2]) {
+      const told = await converse(server.port, [
+        ...ids.map((id) => ask(id)),
+        ask('by-the-old', '1.0', 'Connection: keep-alive\r\n'),
+        ask('the-last', '1.1', 'Connection: close\r\n'),
+      ])
+      const dates = [...told.matchAll(/Date: (.*)\r/g)].map(([, date = '']) => Date.parse(date))
+      expect(dates).toHaveLength(5)
+      for (const date of dates) expect(Math.abs(Date.now() - date)).toBeLessThan(3_000)
+      expect(told.replaceAll(/(?<=Date: ).*(?=\r)/g, 'now')).toBe(
+        [...ids, 'by-the-old'].map((id) => answer(id, stay)).join('') +
+          answer('the-last', 'Connection: close'),
+      )
+      const second = Math.floor(Date.now() / 1000)
+      await eventually(() => expect(Math.floor(Date.now() / 1000)).toBeGreaterThan(second))
+    }
+  })
+
+  test('are whole however long they are, when nobody has said so', async () => {
+    const { get } = await serve()
+    for (const _time of [1, 2, 3]) expect((await get('/notes/long')).text).toBe('of any length')
+  })
+
+  test('may take a moment, and are the app’s where they come to nothing', async () => {
+    const { get, metrics } = await serve()
+    expect((await get('/notes/soon')).text).toBe('ready')
+    expect((await get('/notes/never')).text).toBe('from the app')
+    expect(await metrics.registry.metrics()).toContain(
+      'http_request_seconds_count{service="test",route="/notes/:id",method="GET",status="200"} 2',
+    )
   })
 
   test('are counted and logged as if the app had given them', async () => {

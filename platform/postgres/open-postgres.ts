@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { Logger } from '../process/index.ts'
+import type { Prepared } from './prepared.ts'
 
 /** One connection, inside a transaction or on loan. */
 export type PostgresClient = pg.PoolClient
@@ -10,13 +11,22 @@ export type Row = pg.QueryResultRow
 /** A bounded pool of connections. */
 export type Postgres = {
   /** One statement on any connection. */
-  query<Result extends Row = Row>(text: string, values?: readonly unknown[]): Promise<pg.QueryResult<Result>>
+  query<Result extends Row = Row>(
+    statement: string | Prepared,
+    values?: readonly unknown[],
+  ): Promise<pg.QueryResult<Result>>
   /** Lends one connection. One that fails with its connection is thrown away rather than put back. */
   withClient<Result>(work: (client: PostgresClient) => Promise<Result>): Promise<Result>
-  /** Commits when `work` resolves, rolls back when it rejects. */
+  /** Commits when `work` resolves, rolls back when it rejects. Statements that `work` does not wait for one by one are sent
+   * at once, and done in their order; it waits for all in the end. */
   transaction<Result>(
     work: (client: PostgresClient) => Promise<Result>,
-    options?: { isolation?: 'read committed' | 'repeatable read' | 'serializable'; readOnly?: boolean },
+    options?: {
+      isolation?: 'read committed' | 'repeatable read' | 'serializable'
+      readOnly?: boolean
+      /** Of each statement. @default the pool's */
+      statementTimeoutMs?: number
+    },
   ): Promise<Result>
   /** Rejects unless the server answers; for `/ready`. */
   ping(): Promise<void>
@@ -57,6 +67,8 @@ export function openPostgres(options: {
     idle_in_transaction_session_timeout: 60_000,
     application_name: options.applicationName ?? 'hexachord',
     keepAlive: true,
+    // Statements of a transaction that do not wait for each other are sent at once, and the server does one after another.
+    pipeline: true,
     types: { getTypeParser },
   })
   // An idle connection that the server closes is replaced by the pool; unheard, the event would end the process.
@@ -81,11 +93,16 @@ export function openPostgres(options: {
   }
 
   return {
-    query: (text, values = []) => pool.query(text, [...values]),
+    query: (statement, values = []) => pool.query(statement, [...values]),
     withClient,
-    transaction: (work, { isolation = 'read committed', readOnly = false } = {}) =>
+    transaction: (work, { isolation = 'read committed', readOnly = false, statementTimeoutMs } = {}) =>
       withClient(async (client) => {
-        await client.query(`BEGIN ISOLATION LEVEL ${isolation}${readOnly ? ' READ ONLY' : ''}`)
+        const begin = `BEGIN ISOLATION LEVEL ${isolation}${readOnly ? ' READ ONLY' : ''}`
+        await client.query(
+          statementTimeoutMs === undefined
+            ? begin
+            : `${begin}; SET LOCAL statement_timeout = ${statementTimeoutMs}`,
+        )
         try {
           const result = await work(client)
           await client.query('COMMIT')

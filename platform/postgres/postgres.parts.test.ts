@@ -12,6 +12,7 @@ import {
   migrate,
   openPostgres,
   type Postgres,
+  together,
   withAdvisoryLock,
 } from './index.ts'
 import { ownSchema } from './testing/own-schema.ts'
@@ -108,6 +109,24 @@ describe('postgres', () => {
       expect(await bodies(postgres)).toEqual([])
     })
 
+    test('whose statements are sent at once does them in order, and says which of them failed', async () => {
+      const postgres = await openNotes()
+      const write = (...texts: string[]) =>
+        postgres.transaction((client) =>
+          together(
+            texts.flatMap((text) => [
+              together([copyRows(client, 'note', ['body'], [[text]])]),
+              client.query(`UPDATE note SET body = body || '!' WHERE length(body) < $1`, [text.length]),
+            ]),
+          ),
+        )
+      await write('ut', 'three')
+      expect(await bodies(postgres)).toEqual(['ut!', 'three'])
+      await postgres.query('CREATE UNIQUE INDEX note_body ON note (body)')
+      await expect(write('four', 'three', 'five')).rejects.toThrow('duplicate key')
+      expect(await bodies(postgres)).toEqual(['ut!', 'three'])
+    })
+
     test('throws its connection away when that is lost half-way', async () => {
       const postgres = open({ max: 1 })
       const killer = open()
@@ -126,6 +145,15 @@ describe('postgres', () => {
         readOnly: true,
       })
       await expect(work).rejects.toThrow('read-only')
+    })
+
+    test('ends statements after its own time, and leaves the connection its own', async () => {
+      const postgres = open({ max: 1 })
+      const work = postgres.transaction((client) => client.query('SELECT pg_sleep(10)'), {
+        statementTimeoutMs: 50,
+      })
+      await expect(work).rejects.toThrow('statement timeout')
+      await postgres.query('SELECT pg_sleep(0.1)')
     })
   })
 

@@ -88,7 +88,8 @@ export const serverVariables = {
   METRICS_PORT: portNumber.optional(),
   PUBLIC_URL: origin,
   DATA_DIR: z.string(),
-  RPC_URL: httpUrl,
+  /** Nodes of one chain, the preferred first; a failing one is left out for a while. */
+  RPC_URL: commaList(httpUrl).refine((urls) => urls.length > 0, 'must name a node of the chain'),
   NETWORK_FILE: z.string(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
   ALLOW_PRIVATE_ADDRESSES: flag.default(false),

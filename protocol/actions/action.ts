@@ -1,17 +1,17 @@
-import { AbiCoder, Interface, keccak256 } from 'ethers'
+import { Interface } from 'ethers'
 import * as z from 'zod'
 import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
+import { checked } from '../checked/index.ts'
 import {
   type Address,
   addressSchema,
   type Hash,
   type Subject,
-  subjectFromBytes32,
   subjectSchema,
   subjectToBytes32,
 } from '../names/index.ts'
-import type { ChainLog } from '../operators/index.ts'
 import { type Domain, SignatureError, type Signer, signerOf, signMessage } from '../signing/index.ts'
+import { actionHash } from './acted-log.ts'
 import type { KindName } from './kinds.ts'
 import { kinds } from './kinds.ts'
 
@@ -44,48 +44,11 @@ export const signedActionSchema = z.strictObject({
 })
 export type SignedAction = z.infer<typeof signedActionSchema>
 
-/** Held against the compiled ABI by a test of the contracts. */
-export const actedFragment =
-  'event Acted(address indexed signer, address indexed author, uint256 nonce, uint16 kind, bytes32 indexed subject, bytes content)'
-
 /** By which anyone puts a signed action onto the chain. Held against the compiled ABI by a test of the contracts. */
 export const actFragment =
   'function act(address author, uint256 nonce, uint16 kind, bytes32 subject, bytes content, uint256 deadline, bytes signature)'
 
-const events = new Interface([actedFragment])
 const functions = new Interface([actFragment])
-
-/** An action's name: known before it is sent, whoever relays it and whatever its deadline. */
-export function actionHash(action: Omit<Action, 'hash'>): Hash {
-  return keccak256(
-    AbiCoder.defaultAbiCoder().encode(
-      ['address', 'address', 'uint256', 'uint16', 'bytes32', 'bytes32'],
-      [
-        action.signer,
-        action.author,
-        action.nonce,
-        action.kind,
-        subjectToBytes32(action.subject),
-        keccak256(action.content),
-      ],
-    ),
-  ) as Hash
-}
-
-/** @returns undefined for a log of the Catalog that is no action */
-export function decodeActed(log: ChainLog): Action | undefined {
-  const args = events.parseLog({ topics: [...log.topics], data: log.data })?.args
-  if (args === undefined) return undefined
-  const action = {
-    signer: String(args.signer).toLowerCase() as Address,
-    author: String(args.author).toLowerCase() as Address,
-    nonce: BigInt(args.nonce),
-    kind: Number(args.kind),
-    subject: subjectFromBytes32(String(args.subject)),
-    content: fromHex(String(args.content)),
-  }
-  return { hash: actionHash(action), ...action }
-}
 
 /** Signs an action of a known kind; the content is checked first, so that nothing is signed which every
  * indexer would reject as malformed.
@@ -108,7 +71,7 @@ export async function signAction(
   },
 ): Promise<SignedAction & { hash: Hash }> {
   const definition = kinds[kind]
-  const parsed = definition.schema.safeParse(action.content)
+  const parsed = checked(definition.schema, action.content)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     throw new ActionError(`the ${kind} action is malformed: ${issue?.path.join('.')} ${issue?.message}`)
@@ -184,10 +147,4 @@ export function actData(signed: SignedAction): string {
 /** An action that no indexer would accept, found before it was sent. */
 export class ActionError extends Error {
   override readonly name = 'ActionError'
-}
-
-function fromHex(hex: string): Uint8Array {
-  const bytes = new Uint8Array((hex.length - 2) / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 + i * 2, 4 + i * 2), 16)
-  return bytes
 }

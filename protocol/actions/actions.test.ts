@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Wallet } from 'ethers'
 import fc from 'fast-check'
+import type { Json } from '../canonical/index.ts'
 import { type Address, type Hash, type Subject, subjectOf, userSubject } from '../names/index.ts'
 import {
   author,
@@ -31,7 +32,7 @@ describe('any action', () => {
     const { apply } = memoryIndex()
     fc.assert(
       fc.property(
-        fc.integer({ min: 0, max: 7 }),
+        fc.integer({ min: 0, max: 17 }),
         fc.oneof(
           fc.uint8Array({ maxLength: 200 }),
           fc.json().map((text) => new TextEncoder().encode(text)),
@@ -46,6 +47,18 @@ describe('any action', () => {
       { numRuns: 500 },
     )
   })
+
+  test.each(Object.entries(kinds))(
+    'is malformed with a length that nothing can measure: %s',
+    (_, { number, schema }) => {
+      const { apply } = memoryIndex()
+      const fields = Object.keys((schema as unknown as { shape?: object }).shape ?? {})
+      for (const field of fields) {
+        const content = { [field]: { length: { toString: '' } } }
+        expect(apply(number, userSubject(author), content).verdict.verdict).toBe('malformed')
+      }
+    },
+  )
 
   test('is malformed unless its content is canonical JSON', () => {
     const { apply } = memoryIndex()
@@ -108,6 +121,44 @@ describe('a playlist', () => {
     expect(state.get(subjectKey(list))).toMatchObject({
       body: { title: 'Evening', tracks: [at(4), at(1), at(3)] },
     })
+  })
+
+  test('is put into any order by moves, and neither gains nor loses a track by them', () => {
+    const moves = fc.array(
+      fc.record({ track: fc.integer({ min: 1, max: 6 }), to: fc.integer({ min: 0, max: 8 }) }),
+      {
+        maxLength: 10,
+      },
+    )
+    fc.assert(
+      fc.property(moves, (steps) => {
+        const { apply, state } = memoryIndex()
+        const names = [1, 2, 3, 4, 5].map(at)
+        const add = names.map((track) => ({ track }))
+        const { action } = apply(kinds.playlist.number, list, { prev: null, title: 'Evening', add })
+        const move = steps.map(({ track, to }) => ({ track: at(track), to }))
+        apply(kinds.playlist.number, list, { prev: action.hash, move })
+        const { body } = state.get(subjectKey(list)) as { body: { tracks: Subject[] } }
+        expect([...body.tracks].sort()).toEqual(names)
+        const last = move.findLast(({ track }) => names.includes(track))
+        if (last) expect(body.tracks.indexOf(last.track)).toBe(Math.min(last.to, 4))
+      }),
+    )
+  })
+
+  test('that is private says nothing in the open, and stays private', () => {
+    const { apply, state } = memoryIndex()
+    const sealed = { from: `0x${'01'.repeat(32)}`, keys: ['A'.repeat(64)], box: 'AAAA' }
+    const verdictOf = (content: Json) => apply(kinds.playlist.number, list, content).verdict.verdict
+    expect(verdictOf({ prev: null, sealed, title: 'Diary' })).toBe('malformed')
+    expect(verdictOf({ prev: null, sealed: { ...sealed, box: 'plain words' } })).toBe('malformed')
+    const { action } = apply(kinds.playlist.number, list, { prev: null, sealed })
+    expect(verdictOf({ prev: action.hash, title: 'Diary' })).toBe('malformed')
+    expect(verdictOf({ prev: action.hash, sealed: { ...sealed, box: 'BBBB' } })).toBe('applied')
+    expect(state.get(subjectKey(list))).toMatchObject({ body: { sealed: { box: 'BBBB' } } })
+    const open = apply(kinds.playlist.number, at(21), { prev: null, title: 'Open' })
+    const hidden = apply(kinds.playlist.number, at(21), { prev: open.action.hash, sealed })
+    expect(hidden.verdict.verdict).toBe('wrongSubject')
   })
 
   test('needs a title when it is new, and cannot take the number of a track', async () => {

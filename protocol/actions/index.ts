@@ -1,22 +1,35 @@
+export { actedFragment, actionHash, decodeActed } from './acted-log.ts'
 export {
   type Action,
   ActionError,
   actData,
-  actedFragment,
   actFragment,
-  actionHash,
   actionLifeSeconds,
-  decodeActed,
   maximumContentBytes,
   openAction,
   type SignedAction,
   signAction,
   signedActionSchema,
 } from './action.ts'
-export { applyAction, keysRead } from './apply-action.ts'
-export { type KindName, kinds, rulesVersion } from './kinds.ts'
+export type { AppContent } from './app.ts'
+export { applyAction, keysRead, keysReadBefore } from './apply-action.ts'
+export type { CommentBody, CommentContent } from './comment.ts'
+export {
+  type DelegateContent,
+  type Delegation,
+  delegationInForce,
+  delegationKey,
+  longestDelegationMs,
+} from './delegate.ts'
+export { followKey } from './follow.ts'
+export { type KindName, kinds } from './kinds.ts'
+export { isMuted, muteKey } from './mute.ts'
 export { type NoticeContent, noticeGrounds } from './notice.ts'
+export { type Pin, pinKey } from './pin.ts'
 export type { PlaylistContent } from './playlist.ts'
+export { type Reaction, reactionKey } from './react.ts'
+export { clockToleranceMs, type Edge, type Register } from './register.ts'
+export { repostKey } from './repost.ts'
 export {
   type Change,
   handleKey,
@@ -31,5 +44,15 @@ export {
   type View,
   verdictCodes,
 } from './rule.ts'
+export { saveKey } from './save.ts'
+export { maximumRecipients, type Sealed, sealedSchema, sealingKeySchema } from './sealed.ts'
 export type { TrackContent } from './track.ts'
 export { handleSchema, type UserContent } from './user.ts'
+export {
+  checkRulesTable,
+  type RulesTable,
+  RulesTableError,
+  rulesVersion,
+  rulesVersionAt,
+} from './versions.ts'
+export { delegableKinds, type ReactionName, reactions, type Scope } from './vocabulary.ts'

@@ -2,7 +2,7 @@ import type { Json } from '../canonical/index.ts'
 import type { Address, Hash, Subject } from '../names/index.ts'
 import type { OperatorSet } from '../operators/index.ts'
 import type { PlacementRules } from '../placement/index.ts'
-import type { Domain } from '../signing/index.ts'
+import type { Domain, Recover } from '../signing/index.ts'
 import type { Action } from './action.ts'
 
 /** Why an action was not applied, as recorded for ever. Numbers are hashed: never reuse one. */
@@ -19,6 +19,9 @@ export const verdictCodes = {
   invalidReceipt: 9,
   notFound: 10,
   listTooLong: 11,
+  outdated: 12,
+  ahead: 13,
+  muted: 14,
 } as const
 export type VerdictName = keyof typeof verdictCodes
 
@@ -41,8 +44,12 @@ export type Place = {
 export type View = {
   get(key: string): Json | undefined
   operatorsAt(block: number): OperatorSet
+  /** Version of the rules in force at a block: see `versions.ts`. */
+  rulesVersionAt(block: number): number
   readonly domain: Domain
   readonly placement: PlacementRules
+  /** Finds signers faster where it is known whose the signature should be. @default as any other */
+  readonly recoverExpecting?: (expected: Address) => Recover
 }
 
 export type RuleInput<Content> = {
@@ -56,7 +63,7 @@ export type RuleInput<Content> = {
 
 /** State of a subject in the index, under {@link subjectKey}. */
 export type SubjectState = {
-  readonly kind: 'user' | 'track' | 'playlist' | 'notice'
+  readonly kind: 'user' | 'track' | 'playlist' | 'notice' | 'comment' | 'app'
   readonly author: Address
   /** Hash of the last accepted action: the next one names it as `prev`. */
   readonly digest: Hash
@@ -74,6 +81,8 @@ export type Identity = {
   readonly recovery: Address | null
   /** Asked for by the recovery key; in force from this time on unless the controller rotates first. */
   readonly pending: { readonly controller: Address; readonly atMs: number } | null
+  /** When the controller last rotated: what it delegated before is void. Kept since version 2 of the rules. */
+  readonly sinceMs?: number
 }
 
 export function subjectKey(subject: Subject): string {
@@ -96,6 +105,19 @@ export function identityOf(view: Pick<View, 'get'>, author: Address, atMs: numbe
     return { controller: stored.pending.controller, recovery: stored.recovery, pending: null }
   }
   return stored
+}
+
+/** Since when (ms) an author's keys are as they are at a time: since the last rotation that is in force. */
+export function identitySinceMs(view: Pick<View, 'get'>, author: Address, atMs: number): number {
+  const stored = view.get(identityKey(author)) as Identity | undefined | null
+  if (stored?.pending && stored.pending.atMs <= atMs) return stored.pending.atMs
+  return stored?.sinceMs ?? 0
+}
+
+/** What stands under a subject, unless it was deleted. */
+export function livingSubject(view: Pick<View, 'get'>, subject: Subject): SubjectState | undefined {
+  const state = view.get(subjectKey(subject)) as SubjectState | undefined | null
+  return state && !state.deleted ? state : undefined
 }
 
 export function reject(verdict: Exclude<VerdictName, 'applied'>, reason: string): Verdict {

@@ -17,6 +17,9 @@ export function longText(maximum: number) {
     .refine((text) => !hasControl(text, '\n'), 'must not hold control characters but line breaks')
 }
 
+/** A web address that can be shown as a link. */
+export const httpsAddress = z.string().regex(/^https:\/\/[!-~]{1,190}$/, 'must be an https address')
+
 // Databases refuse NUL and terminals obey escapes. By code unit: a class of characters in a regular
 // expression could change with the version of Unicode, and rules must judge alike on every machine.
 function hasControl(text: string, allowed: string): boolean {

@@ -108,4 +108,34 @@ describe('a track', () => {
       apply(kinds.delete.number, subjectOf(author, 9n), { prev: gone.action.hash }).verdict.verdict,
     ).toBe('stalePrev')
   })
+
+  test('credits what it is made of, which must be there when it says so first', async () => {
+    const { apply, state } = memoryIndex()
+    const receipts = [await receiptBy(0), await receiptBy(1)]
+    const source = apply(kinds.track.number, track, trackContent(receipts)).action.hash
+    const remix = subjectOf(author, 8n)
+    const of = (origin: string) => ({ remixOf: [{ track: origin, credit: 'Hymn by Guido' }] })
+    const content = trackContent([await receiptBy(0, remix), await receiptBy(1, remix)]) as Record<
+      string,
+      Json
+    >
+    const verdictOf = (fields: Record<string, Json>) =>
+      apply(kinds.track.number, remix, { ...content, ...fields }).verdict.verdict
+    expect(verdictOf(of(subjectOf(author, 99n)))).toBe('notFound')
+    expect(verdictOf(of(remix))).toBe('wrongSubject')
+    expect(verdictOf({ stemOf: { track: subjectOf(stranger, 1n), part: 'bass' } })).toBe('notFound')
+    expect(verdictOf(of(track))).toBe('applied')
+    apply(kinds.delete.number, track, { prev: source })
+    const { digest } = state.get(subjectKey(remix)) as { digest: string }
+    expect(verdictOf({ ...of(track), prev: digest, receipts: [], title: 'Again' })).toBe('applied')
+    expect(state.get(subjectKey(remix))).toMatchObject({ body: { ...of(track), title: 'Again' } })
+  })
+
+  test('keeps what version 1 of the rules did not know out of it', async () => {
+    const { apply } = memoryIndex(undefined, 1)
+    const receipts = [await receiptBy(0), await receiptBy(1)]
+    const early = trackContent(receipts, { releaseAtMs: 5 })
+    expect(apply(kinds.track.number, track, early).verdict.verdict).toBe('malformed')
+    expect(apply(kinds.track.number, track, trackContent(receipts)).verdict.verdict).toBe('applied')
+  })
 })

@@ -1,13 +1,24 @@
 import * as z from 'zod'
 import { cidSchema } from '../cids/index.ts'
-import { addressSchema, hashSchema, numberOf, userNumber } from '../names/index.ts'
+import {
+  addressSchema,
+  authorOf,
+  hashSchema,
+  numberOf,
+  type Subject,
+  subjectSchema,
+  userNumber,
+} from '../names/index.ts'
 import { acceptedOperators } from '../placement/index.ts'
 import { neededCopies, type Receipt, receiptSigner } from '../receipts/index.ts'
 import type { Kind } from './kinds.ts'
-import { changeSubject, type RuleInput, reject, type Verdict } from './rule.ts'
+import { changeSubject, livingSubject, type RuleInput, reject, subjectKey, type Verdict } from './rule.ts'
 import { lineText, longText } from './text.ts'
 
-export const trackContentSchema = z.strictObject({
+/** The end of the year 9999, which every calendar can name. */
+const lastMs = 253_402_300_799_999
+
+const firstContentSchema = z.strictObject({
   prev: hashSchema.nullable(),
   manifest: cidSchema,
   storageRoot: hashSchema,
@@ -43,6 +54,30 @@ export const trackContentSchema = z.strictObject({
   /** Left out of lists and search; not secret. */
   unlisted: z.boolean().optional(),
 })
+
+export const trackContentSchema = firstContentSchema.extend({
+  /** Kept out of lists, search and feeds until the chain's clock or the reader's passes this time. The action itself
+   * stands on the chain before, for all to see. */
+  releaseAtMs: z.int().positive().max(lastMs).optional(),
+  /** What it is made of, each with the words by which that is credited, which outlive it. */
+  remixOf: z
+    .array(z.strictObject({ track: subjectSchema, credit: lineText(200) }))
+    .min(1)
+    .max(5)
+    .refine(
+      (origins) => new Set(origins.map(({ track }) => track)).size === origins.length,
+      'must name each track once',
+    )
+    .optional(),
+  /** The track of which this is one part, such as its drums. */
+  stemOf: z.strictObject({ track: subjectSchema, part: lineText(60) }).optional(),
+  /** Who did what. */
+  credits: z
+    .array(z.strictObject({ name: lineText(100), role: lineText(60), user: addressSchema.optional() }))
+    .min(1)
+    .max(30)
+    .optional(),
+})
 export type TrackContent = z.infer<typeof trackContentSchema>
 
 /** What an action says of the audio. Without receipts all of it stays as it was. */
@@ -53,12 +88,14 @@ const audioFields = ['manifest', 'storageRoot', 'leafCount', 'byteLength', 'dura
 export const trackKind: Kind<TrackContent> = {
   number: 2,
   schema: trackContentSchema,
-  reads: () => [],
+  reads: (content) => originsOf(content).map(subjectKey),
   rule(input) {
     const { action, before, content } = input
     if (numberOf(action.subject) === userNumber || (before && before.kind !== 'track')) {
       return reject('wrongSubject', 'this number is not free for a track')
     }
+    const doubt = checkOrigins(input)
+    if (doubt) return doubt
     const hasSameAudio =
       before !== undefined && audioFields.every((name) => before.body[name] === content[name])
     if (!hasSameAudio || content.receipts.length > 0) {
@@ -70,6 +107,32 @@ export const trackKind: Kind<TrackContent> = {
       receipts.length > 0 ? receipts.map((receipt) => receipt.operator) : before?.body.operators
     return { verdict: 'applied', changes: [changeSubject(input, 'track', { ...body, operators })] }
   },
+}
+
+/** As version 1 of the rules has it. */
+export const firstTrackKind: Kind<TrackContent> = { ...trackKind, schema: firstContentSchema }
+
+function originsOf({ remixOf = [], stemOf }: Pick<TrackContent, 'remixOf' | 'stemOf'>): Subject[] {
+  return [...remixOf.map(({ track }) => track), ...(stemOf ? [stemOf.track] : [])]
+}
+
+/** What a track says it is made of must be there when it says so for the first time; it may be deleted later. */
+function checkOrigins({ action, before, content, view }: RuleInput<TrackContent>): Verdict | undefined {
+  const known = new Set(originsOf((before?.body ?? {}) as TrackContent))
+  for (const track of originsOf(content)) {
+    if (track === action.subject)
+      return reject('wrongSubject', 'a track is neither its own remix nor its own stem')
+    if (!known.has(track) && livingSubject(view, track)?.kind !== 'track') {
+      return reject('notFound', `there is no track ${track}`)
+    }
+  }
+  const { stemOf } = content
+  if (stemOf === undefined || known.has(stemOf.track)) return undefined
+  if (authorOf(stemOf.track) !== action.author) {
+    return reject('wrongSubject', 'stems are of tracks by the same author: name those of others in remixOf')
+  }
+  const isStem = livingSubject(view, stemOf.track)?.body.stemOf !== undefined
+  return isStem ? reject('wrongSubject', `${stemOf.track} is a stem itself`) : undefined
 }
 
 function checkReceipts({ view, action, content, place }: RuleInput<TrackContent>): Verdict | undefined {
@@ -102,9 +165,9 @@ function checkReceipts({ view, action, content, place }: RuleInput<TrackContent>
       leafCount: content.leafCount,
       byteLength: content.byteLength,
     }
-    const signer = receiptSigner(receipt, view.domain)
     // The key may have been rotated since the epoch began: what counts is the key in force now.
     const hotKey = view.operatorsAt(place.block - 1).get(short.operator)?.hotKey
+    const signer = receiptSigner(receipt, view.domain, hotKey && view.recoverExpecting?.(hotKey))
     if (signer === undefined || (signer !== hotKey && signer !== operator.hotKey)) {
       return reject('invalidReceipt', `the receipt of ${short.operator} was not signed by its hot key`)
     }

@@ -1,23 +1,27 @@
 import * as z from 'zod'
+import type { Json } from '../canonical/index.ts'
 import { cidSchema } from '../cids/index.ts'
 import { hashSchema, userSubject } from '../names/index.ts'
 import type { Kind } from './kinds.ts'
 import { changeSubject, handleKey, reject } from './rule.ts'
-import { lineText, longText } from './text.ts'
+import { sealingKeySchema } from './sealed.ts'
+import { httpsAddress, lineText, longText } from './text.ts'
 
 /** A handle is ASCII, so that no two look alike and no locale decides what is lower case. */
 export const handleSchema = z.string().regex(/^[a-z0-9_]{1,30}$/, 'must be 1 to 30 of a-z, 0-9 and _')
 
-export const userContentSchema = z.strictObject({
+const firstContentSchema = z.strictObject({
   prev: hashSchema.nullable(),
   handle: handleSchema.optional(),
   name: lineText(100).optional(),
   bio: longText(1000).optional(),
-  links: z
-    .array(z.string().regex(/^https:\/\/[!-~]{1,190}$/, 'must be an https address'))
-    .max(10)
-    .optional(),
+  links: z.array(httpsAddress).max(10).optional(),
   picture: cidSchema.optional(),
+})
+
+export const userContentSchema = firstContentSchema.extend({
+  /** By which others seal content to this user. */
+  sealingKey: sealingKeySchema.optional(),
 })
 export type UserContent = z.infer<typeof userContentSchema>
 
@@ -25,8 +29,8 @@ export type UserContent = z.infer<typeof userContentSchema>
 export const userKind: Kind<UserContent> = {
   number: 1,
   schema: userContentSchema,
-  reads: ({ handle }, before) =>
-    [handle, before?.body.handle].flatMap((one) => (typeof one === 'string' ? [handleKey(one)] : [])),
+  reads: handleKeysIn,
+  readsBefore: ({ body }) => handleKeysIn(body),
   rule(input) {
     const { action, view, before, content } = input
     if (action.subject !== userSubject(action.author)) {
@@ -46,3 +50,10 @@ export const userKind: Kind<UserContent> = {
     return { verdict: 'applied', changes }
   },
 }
+
+function handleKeysIn({ handle }: { readonly handle?: Json | undefined }): string[] {
+  return typeof handle === 'string' ? [handleKey(handle)] : []
+}
+
+/** As version 1 of the rules has it. */
+export const firstUserKind: Kind<UserContent> = { ...userKind, schema: firstContentSchema }

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { CatalogueRules } from '../catalogue/index.ts'
+import { checked } from '../checked/index.ts'
 import {
   cidSchema,
   decodeDagJson,
@@ -65,7 +66,7 @@ export function decodeArchive(bytes: Uint8Array): Archive {
 }
 
 function parseArchive(value: unknown): Archive {
-  const result = archiveSchema.safeParse(value)
+  const result = checked(archiveSchema, value)
   if (!result.success) {
     const issue = result.error.issues[0]
     throw new ArchiveError(`not an archive: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim())

@@ -9,6 +9,7 @@ import {
   toQuantity,
 } from 'ethers'
 import * as z from 'zod'
+import { checked } from '../checked/index.ts'
 import { ArchiveError } from './archive-error.ts'
 
 const hex = z.string().regex(/^0x([0-9a-fA-F]{2})*$/)
@@ -48,7 +49,7 @@ export type ReceiptLog = {
  * @throws ArchiveError when it is no receipt
  */
 export function encodeReceipt(answer: unknown): Uint8Array {
-  const result = receiptSchema.safeParse(answer)
+  const result = checked(receiptSchema, answer)
   if (!result.success) throw new ArchiveError(`not a receipt: ${result.error.issues[0]?.message}`)
   const { type = '0x0', status, root, cumulativeGasUsed, logsBloom, logs, ...deposit } = result.data
   const kind = Number(type)

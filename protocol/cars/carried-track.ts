@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { checked } from '../checked/index.ts'
 import {
   dagJsonLinkSchema,
   decodeDagJson,
@@ -72,7 +73,7 @@ export function decodeCarried(bytes: Uint8Array): Carried {
 }
 
 function parseCarried(value: unknown): z.infer<typeof carriedSchema> {
-  const result = carriedSchema.safeParse(value)
+  const result = checked(carriedSchema, value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   throw new CarError(`not a carried track: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim())

@@ -1,13 +1,17 @@
 import {
   type Action,
   applyAction,
+  checkRulesTable,
   decodeActed,
   keysRead,
+  keysReadBefore,
   type Place,
-  rulesVersion,
+  type RulesTable,
+  rulesVersionAt,
   type Verdict,
 } from '../actions/index.ts'
 import type { Json } from '../canonical/index.ts'
+import { type Engine, javaScriptEngine } from '../engine/index.ts'
 import type { Address, Hash } from '../names/index.ts'
 import {
   type ChainLog,
@@ -17,12 +21,16 @@ import {
   operatorsAt,
 } from '../operators/index.ts'
 import type { PlacementRules } from '../placement/index.ts'
-import { type Domain, domainOf } from '../signing/index.ts'
+import { type Domain, domainOf, type Recover } from '../signing/index.ts'
+// Not through the door: browsers, which judge nothing, need none of it.
+import { recoverExpecting as recoverByKnownKeys } from '../signing/known-keys.ts'
 import { type Effect, logDigest, nextStateHash } from '../state-hash/index.ts'
 
 /** What an indexer of one network must know beforehand; all of it stands in the network's file. */
 export type CatalogueRules = {
   readonly domain: Domain
+  /** Which version of the rules is in force from which block on. */
+  readonly versions: RulesTable
   readonly placement: PlacementRules
   readonly minimumStakeWei: bigint
   /** Lower case. */
@@ -57,17 +65,21 @@ export type RangeResult = {
   readonly stateHash: Hash
 }
 
+/** @throws RulesTableError when the network follows rules that are not known here */
 export function rulesOf(network: {
   chainId: number
   finalityBlocks: number
   epochBlocks: number
   bytesPerToken: string
   minimumStakeWei: string
+  rulesVersions?: RulesTable | undefined
   contracts: { catalog: string; operatorRegistry: string; stakeVault: string }
 }): CatalogueRules {
-  const { contracts } = network
+  const { contracts, rulesVersions: versions = [] } = network
+  checkRulesTable(versions)
   return {
     domain: domainOf(network),
+    versions,
     placement: {
       finalityBlocks: network.finalityBlocks,
       epochBlocks: network.epochBlocks,
@@ -86,7 +98,11 @@ export function rulesOf(network: {
  * @param logs of the network's contracts, ordered by block and log index
  * @param timestampOf unix seconds of a block that has logs
  * @param operatorEvents all before the range, in order
- * @param read current values of keys; absent ones may be left out */
+ * @param read current values of keys; absent ones may be left out
+ * @param pause awaited after each log that is read and each block that is judged, so that a process which does other
+ * things besides can do them. What it throws ends the work
+ * @param engine hashes
+ * @param recoverExpecting finds who signed a receipt; it should be the one that is expected */
 export async function applyRange({
   rules,
   logs,
@@ -94,6 +110,9 @@ export async function applyRange({
   operatorEvents,
   stateHash,
   read,
+  pause = noPause,
+  engine = javaScriptEngine,
+  recoverExpecting = recoverByKnownKeys,
 }: {
   rules: CatalogueRules
   logs: readonly ChainLog[]
@@ -101,18 +120,25 @@ export async function applyRange({
   operatorEvents: readonly OperatorEvent[]
   stateHash: Hash
   read: (keys: string[]) => Promise<ReadonlyMap<string, Json>>
+  pause?: () => Promise<void> | undefined
+  engine?: Engine
+  recoverExpecting?: (expected: Address) => Recover
 }): Promise<RangeResult> {
-  const decoded = logs.map((log) => decode(log, rules))
-  const values = await load(
-    decoded.flatMap(({ action }) => (action ? [action] : [])),
-    read,
-  )
+  const decoded: DecodedLog[] = []
+  for (const log of logs) {
+    decoded.push(decode(log, rules, engine))
+    const due = pause()
+    if (due !== undefined) await due
+  }
+  const values = await load(decoded, read, pause)
   const events = [...operatorEvents]
   const view = {
     get: (key: string) => values.get(key),
     operatorsAt: cachedOperators(events, rules.minimumStakeWei),
+    rulesVersionAt: (block: number) => rulesVersionAt(rules.versions, block),
     domain: rules.domain,
     placement: rules.placement,
+    recoverExpecting,
   }
   const blocks: IndexedBlock[] = []
   const actions: IndexedAction[] = []
@@ -137,8 +163,10 @@ export async function applyRange({
       }
       return { logIndex: log.logIndex, digest: action.hash, verdict: verdict.verdict, changes: made }
     })
-    hash = nextStateHash(hash, { rulesVersion, number, hash: blockHash as Hash }, effects)
+    const rulesVersion = rulesVersionAt(rules.versions, number)
+    hash = nextStateHash(hash, { rulesVersion, number, hash: blockHash as Hash }, effects, engine)
     blocks.push({ number, hash: blockHash as Hash, stateHash: hash, changes })
+    await pause()
   }
   return { blocks, actions, operatorEvents: events.slice(operatorEvents.length), state, stateHash: hash }
 }
@@ -146,26 +174,33 @@ export async function applyRange({
 /** Values of all keys that the actions read or change. Twice, since a subject's state names further keys;
  * what a state within the range may name has been named by the action that makes it. */
 async function load(
-  actions: readonly Action[],
+  logs: readonly DecodedLog[],
   read: (keys: string[]) => Promise<ReadonlyMap<string, Json>>,
+  pause: () => Promise<void> | undefined,
 ): Promise<Map<string, Json>> {
-  const values = new Map<string, Json>()
   const asked = new Set<string>()
-  for (let round = 0; round < 2; round++) {
-    const keys = new Set(actions.flatMap((action) => keysRead(action, (key) => values.get(key))))
-    const missing = [...keys.difference(asked)]
-    if (missing.length === 0) break
-    for (const [key, value] of await read(missing)) values.set(key, value)
-    for (const key of missing) asked.add(key)
+  for (const { action } of logs) {
+    if (action) for (const key of keysRead(action)) asked.add(key)
+    const due = pause()
+    if (due !== undefined) await due
   }
+  const values = new Map(asked.size > 0 ? await read([...asked]) : [])
+  const missing = new Set<string>()
+  for (const { action } of logs) {
+    if (!action) continue
+    for (const key of keysReadBefore(action, (key) => values.get(key))) if (!asked.has(key)) missing.add(key)
+  }
+  if (missing.size > 0) for (const [key, value] of await read([...missing])) values.set(key, value)
   return values
 }
 
+function noPause(): undefined {}
+
 type DecodedLog = { log: ChainLog; action?: Action | undefined; event?: OperatorEvent | undefined }
 
-function decode(log: ChainLog, rules: CatalogueRules): DecodedLog {
+function decode(log: ChainLog, rules: CatalogueRules, engine: Engine): DecodedLog {
   const address = log.address.toLowerCase() as Address
-  if (address === rules.catalog) return { log, action: decodeActed(log) }
+  if (address === rules.catalog) return { log, action: decodeActed(log, engine) }
   if (rules.operatorContracts.includes(address)) return { log, event: decodeOperatorLog(log) }
   return { log }
 }

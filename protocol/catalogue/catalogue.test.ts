@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Interface } from 'ethers'
 import fc from 'fast-check'
-import { actedFragment, decodeActed, kinds } from '../actions/index.ts'
+import { actedFragment, decodeActed, kinds, type RulesTable, rulesVersion } from '../actions/index.ts'
 import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
 import { type Address, type Hash, subjectOf, subjectToBytes32, userSubject } from '../names/index.ts'
 import { type ChainLog, operatorEventFragments } from '../operators/index.ts'
@@ -12,7 +12,7 @@ const catalogAbi = new Interface([actedFragment])
 const operatorAbi = new Interface(operatorEventFragments)
 const catalog = '0x00000000000000000000000000000000000000AA'
 const registry = '0x00000000000000000000000000000000000000BB'
-const rules = rulesOf({
+const network = {
   chainId: 31337,
   finalityBlocks: 2,
   epochBlocks: 16,
@@ -23,7 +23,7 @@ const rules = rulesOf({
     operatorRegistry: registry,
     stakeVault: '0x00000000000000000000000000000000000000cc',
   },
-})
+}
 const authors = [1, 2, 3].map((n): Address => `0x${`${n}`.repeat(40)}`)
 
 function acted(
@@ -50,7 +50,8 @@ function hashOf(block: number): Hash {
 }
 
 /** An index that keeps everything in maps, and can take blocks back. */
-function memoryIndex() {
+function memoryIndex(rulesVersions: RulesTable = []) {
+  const rules = rulesOf({ ...network, rulesVersions })
   const state = new Map<string, Json>()
   let stateHash = genesisStateHash
   return {
@@ -179,5 +180,38 @@ describe('an index', () => {
     expect(result.operatorEvents).toHaveLength(1)
     expect(result.actions).toHaveLength(0)
     expect(index.hash()).not.toBe(genesisStateHash)
+  })
+
+  test('follows new rules from their block on, also when that block is replaced by another', async () => {
+    const [one, two] = authors as [Address, Address]
+    const versions = [{ fromBlock: 6, version: 2 }]
+    const follow = (block: number) =>
+      acted(one, kinds.follow.number, 0n, { user: two, on: true, atMs: block }, block)
+    const verdictsOf = async (index: ReturnType<typeof memoryIndex>, logs: ChainLog[]) =>
+      (await index.apply(logs)).actions.map(({ verdict }) => verdict.verdict)
+    const index = memoryIndex(versions)
+    const early = index.hash()
+    expect(await verdictsOf(index, [follow(5)])).toEqual(['unknownKind'])
+    const five = index.hash()
+    const { blocks, actions } = await index.apply([follow(6), follow(7)])
+    expect(actions.map(({ verdict }) => verdict.verdict)).toEqual(['applied', 'applied'])
+    for (const block of blocks.toReversed()) index.takeBack(block, five)
+    expect(index.state.size).toBe(0)
+    expect(await verdictsOf(index, [follow(7)])).toEqual(['applied'])
+
+    // Under either version alone the same logs come to other hashes; before its block the new one is not felt.
+    const first = memoryIndex([{ fromBlock: 0, version: 1 }])
+    const newest = memoryIndex()
+    for (const other of [first, newest]) await other.apply([follow(5)])
+    expect(first.hash()).toBe(five)
+    expect(newest.hash()).not.toBe(five)
+    expect(early).toBe(genesisStateHash)
+  })
+
+  test('refuses a network whose rules it does not know, or whose table falls', () => {
+    const table = (...rulesVersions: RulesTable) => rulesOf({ ...network, rulesVersions })
+    expect(() => table({ fromBlock: 9, version: rulesVersion + 1 })).toThrow(/install a newer one/)
+    expect(() => table({ fromBlock: 9, version: 1 }, { fromBlock: 9, version: 2 })).toThrow(/must rise/)
+    expect(() => table({ fromBlock: 9, version: 2 }, { fromBlock: 10, version: 1 })).toThrow(/must rise/)
   })
 })

@@ -46,6 +46,7 @@ function* checkSegments(entries: readonly Entry[], base: string, target: number)
   /** Tags since the last segment, by name. */
   const pending = new Map<string, TagEntry>()
   let hasMap = false
+  let key: TagEntry | undefined
   let lastRangeUri: string | undefined
   for (const entry of entries) {
     if (entry.kind === 'tag') {
@@ -53,7 +54,12 @@ function* checkSegments(entries: readonly Entry[], base: string, target: number)
       if (entry.name === 'EXTINF' && before)
         yield finding(before.number, '4.3.2 no-segment-follows', entry.name)
       if (perSegment.has(entry.name)) pending.set(entry.name, entry)
-      if (entry.name === 'EXT-X-MAP') hasMap = true
+      if (entry.name === 'EXT-X-KEY') key = entry
+      if (entry.name === 'EXT-X-MAP') {
+        hasMap = true
+        const needsIv = key?.attributes.get('METHOD') === 'AES-128' && !key.attributes.has('IV')
+        if (needsIv) yield finding(entry.number, '4.3.2.5 map-iv')
+      }
       yield* checkTag(entry, base, target)
       continue
     }

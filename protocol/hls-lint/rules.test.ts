@@ -77,6 +77,7 @@ const broken: readonly (readonly [rule: Rule, line: number, playlist: string])[]
   ['4.3.2.1 extinf-syntax', 10, validMedia.replace('#EXTINF:5,', '#EXTINF:5e0,')],
   ['4.3.2.2 byterange-syntax', 10, insert(validMedia, 10, '#EXT-X-BYTERANGE:0-99')],
   ['4.3.2.2 byterange-offset', 10, insert(validMedia, 10, '#EXT-X-BYTERANGE:100')],
+  ['4.3.2.5 map-iv', 8, insert(validMedia, 7, '#EXT-X-KEY:METHOD=AES-128,URI="k"')],
   ['4.3.2.4 required-attribute', 8, insert(validMedia, 8, '#EXT-X-KEY:URI="k"')],
   ['4.3.2.4 key', 8, insert(validMedia, 8, '#EXT-X-KEY:METHOD=NONE,URI="k"')],
   ['4.3.2.4 key', 8, insert(validMedia, 8, '#EXT-X-KEY:METHOD=AES-128')],

@@ -23,6 +23,7 @@ export const rules = {
   '4.3.2.4 key': 'METHOD is NONE (alone), AES-128 or SAMPLE-AES (with a URI); IV has 128 bits',
   '4.3.2.5 required-attribute': 'EXT-X-MAP needs URI',
   '4.3.2.5 map-byterange': 'BYTERANGE of EXT-X-MAP is <length>@<offset>',
+  '4.3.2.5 map-iv': 'an EXT-X-MAP under a key of AES-128 needs an EXT-X-KEY with IV before it',
   '4.3.2.6 date-time': 'EXT-X-PROGRAM-DATE-TIME is a date and time of ISO 8601',
   '4.3.2.7 required-attribute': 'EXT-X-DATERANGE needs ID and START-DATE',
   '4.3.2.7 date-range': 'a date range has no negative duration, and with END-ON-NEXT a CLASS and no end',

@@ -1,3 +1,4 @@
+export { audioFileOf, audioFileType, type FileBlock, usualRendition } from './audio-file.ts'
 export {
   blocksOf,
   decodeManifest,
@@ -11,6 +12,8 @@ export {
   loadTrack,
   type Manifest,
   ManifestError,
+  maximumFingerprintBytes,
+  maximumKeyHolders,
   type Picture,
   type Rendition,
   renditionName,

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { checked } from '../checked/index.ts'
 import {
   dagJsonLinkSchema,
   decodeDagJson,
@@ -8,6 +9,7 @@ import {
   parseCid,
   rawLinkSchema,
 } from '../cids/index.ts'
+import { addressSchema } from '../names/index.ts'
 import { type LoadedOriginal, type OriginalList, originalListSchema, originalSchema } from './original.ts'
 
 /** Seconds in a segment are counted in ticks of the rendition's timescale, so that no duration is rounded. */
@@ -18,6 +20,12 @@ const natural = z.int().nonnegative()
 const maximumSegments = 12_000
 const maximumDurationMs = 36_000_000
 const maximumRenditions = 12
+
+/** Each is told the secret of the track: more would be more to trust. */
+export const maximumKeyHolders = 8
+
+/** Two minutes of Chromaprint have some 940 items. */
+export const maximumFingerprintBytes = 4096
 
 const pictureSchema = z.strictObject({
   image: rawLinkSchema,
@@ -36,6 +44,10 @@ const manifestSchema = z.strictObject({
   cover: z.array(pictureSchema).max(6).optional(),
   /** 8-bit peaks, one raw block in the JSON form of audiowaveform version 2. */
   waveform: z.strictObject({ data: rawLinkSchema, byteLength: positive.max(maximumBlockBytes) }).optional(),
+  /** Chromaprint of the first two minutes: its 32-bit items, little-endian, one raw block. Likeness is found by it. */
+  fingerprint: z
+    .strictObject({ data: rawLinkSchema, byteLength: positive.max(maximumFingerprintBytes).multipleOf(4) })
+    .optional(),
   /** EBU R128, measured and never baked in: thousandths of LUFS, LU and dBTP. */
   loudness: z
     .strictObject({
@@ -45,6 +57,8 @@ const manifestSchema = z.strictObject({
     })
     .optional(),
   original: originalSchema.optional(),
+  /** Operators that give out keys of a premium track, as they are paid; its renditions are encrypted, all of them. */
+  keyHolders: z.array(addressSchema).min(1).max(maximumKeyHolders).optional(),
 })
 
 const renditionSchema = z.strictObject({
@@ -59,6 +73,18 @@ const renditionSchema = z.strictObject({
   averageBandwidth: positive,
   bandwidth: positive,
   timescale: positive.max(1_000_000),
+  /**
+   * Of a premium track: segments from `clearSegments` on are AES-128-CBC, each by a key of its own (see `premium`). Where
+   * the first is encrypted so is the initialization section, by the same key and vector, as the order of tags in a
+   * playlist demands (RFC 8216 4.3.2.4); where a preview comes first it is clear.
+   */
+  encryption: z
+    .strictObject({
+      method: z.literal('AES-128'),
+      salt: z.string().regex(/^0x[0-9a-f]{32}$/, 'must be 0x and 32 lower-case hex digits'),
+      clearSegments: natural.max(maximumSegments),
+    })
+    .optional(),
   init: z.strictObject({ data: rawLinkSchema, byteLength: positive.max(maximumBlockBytes) }),
   /** Per segment: ticks, bytes, block. */
   segments: z
@@ -120,7 +146,8 @@ export function decodeOriginalList(bytes: Uint8Array): OriginalList {
 
 /** Reads a manifest, its renditions and the list of its original through `get`, which must return verified bytes.
  * @throws ManifestError when a block is not of ours, a rendition's length strays from the track's, an original's
- * blocks are not as long as it, or a block has two lengths, and what `get` throws */
+ * blocks are not as long as it, a block has two lengths, or a premium track is not encrypted throughout, and what `get`
+ * throws */
 export async function loadTrack(
   cid: string,
   get: (cid: string) => Promise<Uint8Array>,
@@ -134,6 +161,7 @@ export async function loadTrack(
   ])
   const track = { cid, byteLength: bytes.length, manifest, renditions, ...(original ? { original } : {}) }
   checkLengths(track)
+  checkEncryption(track)
   return track
 }
 
@@ -179,8 +207,23 @@ function checkLengths(track: LoadedTrack): void {
   }
 }
 
+/** Sound in the clear beside the same sound encrypted would give all of it away, as would the file itself. */
+function checkEncryption({ manifest, renditions, original }: LoadedTrack): void {
+  const premium = manifest.keyHolders !== undefined
+  if (renditions.some(({ encryption }) => (encryption !== undefined) !== premium)) {
+    throw new ManifestError(
+      premium
+        ? 'the track is premium, and not all of its renditions are encrypted'
+        : 'a rendition is encrypted, and the manifest does not say who has the keys',
+    )
+  }
+  if (premium && original !== undefined) {
+    throw new ManifestError('a premium track cannot have the file itself beside it')
+  }
+}
+
 /** Every block of a track once, with its length: manifest, renditions in order, each with init and segments,
- * then waveform and covers, then the list of the original with its blocks. This order is the order of the storage root. */
+ * then waveform, covers and fingerprint, then the list of the original with its blocks. This order is the order of the storage root. */
 export function blocksOf(track: LoadedTrack): { cid: string; byteLength: number }[] {
   const seen = new Set<string>()
   return linksWithLengths(track).flatMap(([link, byteLength]) => {
@@ -201,6 +244,9 @@ function linksWithLengths(track: LoadedTrack): [Link, number][] {
     ]),
     ...(manifest.waveform ? [[manifest.waveform.data, manifest.waveform.byteLength] as [Link, number]] : []),
     ...(manifest.cover ?? []).map((picture): [Link, number] => [picture.image, picture.byteLength]),
+    ...(manifest.fingerprint
+      ? [[manifest.fingerprint.data, manifest.fingerprint.byteLength] as [Link, number]]
+      : []),
     ...(original ? [[{ '/': original.cid }, original.byteLength] as [Link, number]] : []),
     ...(original?.blocks ?? []).map(([byteLength, link]): [Link, number] => [link, byteLength]),
   ]
@@ -236,7 +282,7 @@ function encode<T>(schema: z.ZodType<T>, value: T, what: string): Uint8Array {
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-  const result = schema.safeParse(value)
+  const result = checked(schema, value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   throw new ManifestError(`not a ${what}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim())

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { cidOf, linkTo } from '../cids/index.ts'
 import { exampleTrack } from '../vectors/index.ts'
 import {
+  audioFileOf,
   blocksOf,
   decodeManifest,
   decodeOriginalList,
@@ -18,6 +19,7 @@ import {
   originalFilename,
   type Rendition,
   renditionName,
+  usualRendition,
 } from './index.ts'
 
 const { track, blocks } = await exampleTrack()
@@ -53,6 +55,8 @@ describe('a manifest', () => {
     ],
     ['a cover larger than a block', { cover: [{ ...manifest.cover?.[0], byteLength: 1_048_577 }] }],
     ['a block of links as a waveform', { waveform: { data: dagJson, byteLength: 1 } }],
+    ['a fingerprint of half an item', { fingerprint: { data: raw, byteLength: 6 } }],
+    ['a fingerprint of a whole concert', { fingerprint: { data: raw, byteLength: 8192 } }],
     ['a negative range of loudness', { loudness: { ...manifest.loudness, rangeMilliLu: -1 } }],
   ])('is refused with %s', (_, change) => {
     const changed = { ...manifest, ...change }
@@ -140,6 +144,15 @@ describe('a track', () => {
     ])
   })
 
+  test('holds a fingerprint, where it has one, behind its pictures', async () => {
+    const fingerprint = { data: linkTo(await cidOf(new Uint8Array(3756), 'raw')), byteLength: 3756 }
+    const marked = decodeManifest(encodeManifest({ ...manifest, fingerprint }))
+    expect(marked.fingerprint).toEqual(fingerprint)
+    const listed = blocksOf({ ...track, manifest: marked })
+    expect(listed.slice(0, -1)).toEqual(blocksOf(track))
+    expect(listed.at(-1)).toEqual({ cid: fingerprint.data['/'], byteLength: 3756 })
+  })
+
   test.each<[string, Partial<Rendition>, Partial<Manifest>, RegExp]>([
     ['has a rendition of another length', {}, { durationMs: manifest.durationMs + 3_002 }, /lasts 19319 ms/],
     [
@@ -156,6 +169,19 @@ describe('a track', () => {
     const bytes = encodeManifest({ ...manifest, renditions: [linkTo(renditionCid)], ...manifestChange })
     const loading = loadTrack(await cidOf(bytes, 'dag-json'), async (cid) => store.get(cid) ?? bytes)
     await expect(loading).rejects.toThrow(message)
+  })
+
+  test('is refused when what should be a rendition is a manifest, and no nesting is followed', async () => {
+    const asked: string[] = []
+    const nesting = encodeManifest({ ...manifest, renditions: [linkTo(track.cid)] })
+    const cid = await cidOf(nesting, 'dag-json')
+    const loading = loadTrack(cid, async (name) => {
+      asked.push(name)
+      return blocks.get(name) ?? nesting
+    })
+    await expect(loading).rejects.toThrow(ManifestError)
+    await expect(loading).rejects.toThrow(/rendition/)
+    expect(asked).toEqual([cid, track.cid])
   })
 
   test('is not loaded from bytes, from a rendition, or from anything else', async () => {
@@ -310,3 +336,25 @@ function sortedJson(value: unknown): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${sortedJson(member)}`).join(',')}}`
 }
+
+describe('a rendition as one file', () => {
+  test('is its initialization section and its segments, in order', () => {
+    const { blocks, byteLength } = audioFileOf(aac)
+    expect(blocks.map(({ cid }) => cid)).toEqual([
+      aac.init.data['/'],
+      ...aac.segments.map(([, , link]) => link['/']),
+    ])
+    expect(byteLength).toBe(aac.init.byteLength + aac.segments.reduce((sum, [, bytes]) => sum + bytes, 0))
+  })
+
+  test('is the best AAC where none is asked for, else the first', () => {
+    const of = (...renditions: [string, number][]) =>
+      usualRendition({
+        renditions: renditions.map(([codec, averageBandwidth]) => ({ ...aac, codec, averageBandwidth })),
+      })
+    expect(of(['fLaC', 900_000], ['mp4a.40.2', 96_000], ['mp4a.40.2', 320_000], ['mp4a.40.2', 160_000])).toBe(
+      2,
+    )
+    expect(of(['fLaC', 900_000], ['fLaC', 1_500_000])).toBe(0)
+  })
+})

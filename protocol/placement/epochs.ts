@@ -41,11 +41,11 @@ export function acceptedOperators(
   operatorsAtBlock: (block: number) => OperatorSet,
 ): { operators: readonly Operator[]; copies: number } {
   const current = epochOf(block, rules)
-  const ranked = rankOperators(subject, operatorsAtBlock(current.block), rules.bytesPerToken)
-  const previous =
-    current.epoch === 0
-      ? []
-      : rankOperators(subject, operatorsAtBlock(current.block - rules.epochBlocks), rules.bytesPerToken)
+  const operators = operatorsAtBlock(current.block)
+  const ranked = rankOperators(subject, operators, rules.bytesPerToken)
+  const before = current.epoch === 0 ? operators : operatorsAtBlock(current.block - rules.epochBlocks)
+  // Where nothing has changed since, the previous epoch has the same ranks.
+  const previous = before === operators ? [] : rankOperators(subject, before, rules.bytesPerToken)
   const accepted = [...ranked.slice(0, acceptedRanks)]
   for (const operator of previous.slice(0, acceptedRanks)) {
     if (!accepted.some((other) => other.operator === operator.operator)) accepted.push(operator)

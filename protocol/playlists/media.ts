@@ -1,5 +1,6 @@
-import type { LoadedTrack } from '../manifests/index.ts'
-import { MediaInitializationSection, MediaPlaylist, Segment, stringify } from './library.ts'
+import type { LoadedTrack, Rendition } from '../manifests/index.ts'
+import { segmentIv } from '../premium/index.ts'
+import { Key, MediaInitializationSection, MediaPlaylist, Segment, stringify } from './library.ts'
 import { checkedUri } from './uris.ts'
 
 export type MediaUris = {
@@ -9,6 +10,9 @@ export type MediaUris = {
   readonly segmentUri: (cid: string, filename: string) => string
   /** Where the initialization section is fetched; `filename` is `init.mp4`, and the same holds for it. */
   readonly initUri: (cid: string, filename: string) => string
+  /** Where the key of an encrypted segment is fetched, by the segment's place; for premium tracks. Players that are given
+   * decrypted segments need none: without it the playlist is that of the clear track. */
+  readonly keyUri?: (index: number) => string
 }
 
 /** Writes the VOD media playlist of one rendition.
@@ -30,6 +34,7 @@ export function mediaPlaylist(track: LoadedTrack, renditionIndex: number, uris: 
         uri: checkedUri(uris.segmentUri(link['/'], segmentFilename(index))),
         duration: durations[index],
         map,
+        key: keyOf(rendition, index, uris.keyUri),
       }),
   )
   const text = stringify(
@@ -45,6 +50,22 @@ export function mediaPlaylist(track: LoadedTrack, renditionIndex: number, uris: 
     }),
   )
   return `${text}\n`
+}
+
+// Before the first encrypted segment the library writes EXT-X-KEY, and EXT-X-MAP after it where it is the first of all: so
+// just there the initialization section counts as encrypted (RFC 8216 4.3.2.4), and is.
+function keyOf(
+  { encryption }: Rendition,
+  index: number,
+  keyUri: MediaUris['keyUri'],
+): InstanceType<typeof Key> | undefined {
+  if (encryption === undefined || keyUri === undefined || index < encryption.clearSegments) return undefined
+  return new Key({
+    method: encryption.method,
+    uri: checkedUri(keyUri(index)),
+    // Its types say ArrayBuffer, of which the library would write nothing but zeros.
+    iv: segmentIv(encryption.salt, index) as unknown as ArrayBuffer,
+  })
 }
 
 export function segmentFilename(index: number): string {

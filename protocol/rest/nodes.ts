@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import { cidSchema } from '../cids/index.ts'
+import { maximumKeyHolders } from '../manifests/index.ts'
 import { addressSchema, hashSchema, subjectSchema } from '../names/index.ts'
+import { sealedSecretPattern } from '../premium/index.ts'
 import { receiptSchema } from '../receipts/index.ts'
 
 /** tus `Upload-Metadata` of `POST /uploads`, after base64. `grant` is JSON of `grantSchema` in `offers`. */
@@ -13,9 +15,21 @@ export const uploadMetadataSchema = z.object({
   /** `true`: the file itself becomes part of the track, for whoever wants it as the artist made it. The grant's
    * byte limit must cover it. */
   keepOriginal: z.enum(['true', 'false']).optional(),
+  /** JSON of `premiumUploadSchema`: the track shall open with keys only. Chosen before the upload: what was free stays so. */
+  premium: z.string().max(2000).optional(),
   grant: z.string().max(2000),
 })
 export type UploadMetadata = z.infer<typeof uploadMetadataSchema>
+
+/** What makes an upload a premium track; see `premium`. */
+export const premiumUploadSchema = z.strictObject({
+  /** The track's secret, sealed to the hot key of the node that makes the track. */
+  sealed: z.string().regex(sealedSecretPattern, 'must be a secret that was sealed to this node'),
+  /** So much of its beginning is in the clear, in ms; rounded down to whole segments. */
+  clearMs: z.int().min(0).max(600_000),
+  keyHolders: z.array(addressSchema).min(1).max(maximumKeyHolders),
+})
+export type PremiumUpload = z.infer<typeof premiumUploadSchema>
 
 const replicaSchema = z.object({
   operator: addressSchema,

@@ -98,6 +98,7 @@ async function readAtMost(body: ReadableStream<Uint8Array>, limit: number): Prom
 
 function refusal({ status, headers }: Response): AttemptFailed {
   if (status === 404 || status === 410) return new AttemptFailed('missing', `it answered ${status}`)
+  if (status === 402) return new AttemptFailed('unpaid', 'it wants to be paid')
   const seconds = Number(headers.get('retry-after') ?? Number.NaN)
   return new AttemptFailed('refused', `it answered ${status}`, {
     ...(seconds >= 0 && { retryAfterMs: seconds * 1000 }),

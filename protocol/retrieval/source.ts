@@ -13,11 +13,12 @@ export type Source = {
  * What went wrong with a source:
  * - `lied`: it gave bytes that are not the block; it is not asked again by this retriever
  * - `missing`: it says that it does not have the block; it may have others
- * - `refused`: it answered with an error
+ * - `unpaid`: it wants to be paid for it first (HTTP 402)
+ * - `refused`: it answered with another error
  * - `timed-out`: it was too slow
  * - `unreachable`: no answer, or the connection broke
  */
-export type FaultKind = 'lied' | 'missing' | 'refused' | 'timed-out' | 'unreachable'
+export type FaultKind = 'lied' | 'missing' | 'unpaid' | 'refused' | 'timed-out' | 'unreachable'
 
 export type Fault = {
   readonly source: string

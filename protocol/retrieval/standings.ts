@@ -52,7 +52,7 @@ export function createStandings(now: () => number) {
     const fresh: Standing = {
       latencyMs: undefined,
       blocks: 0,
-      faults: { lied: 0, missing: 0, refused: 0, 'timed-out': 0, unreachable: 0 },
+      faults: { lied: 0, missing: 0, unpaid: 0, refused: 0, 'timed-out': 0, unreachable: 0 },
       failuresInARow: 0,
       restsUntil: Number.NEGATIVE_INFINITY,
       missesInARow: 0,

@@ -5,8 +5,11 @@ export {
   type MessageName,
   type Messages,
   messageTypes,
+  type Recover,
   SignatureError,
   type Signer,
+  type StrictSignature,
   signerOf,
   signMessage,
+  strictSignature,
 } from './typed-data.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { Signature, Wallet } from 'ethers'
+import { Signature, TypedDataEncoder, type TypedDataField, Wallet } from 'ethers'
 import fc from 'fast-check'
 import type { Address } from '../names/index.ts'
 import { examplePrivateKey } from '../vectors/index.ts'
@@ -7,6 +7,7 @@ import {
   type Domain,
   digestOf,
   domainOf,
+  type MessageName,
   type Messages,
   messageTypes,
   SignatureError,
@@ -115,6 +116,47 @@ describe('a signature', () => {
       return 'refused'
     }
   }
+})
+
+const words: { [type: string]: fc.Arbitrary<unknown> } = {
+  address: fc.uint8Array({ minLength: 20, maxLength: 20 }).map(hexOf),
+  bytes32: fc.uint8Array({ minLength: 32, maxLength: 32 }).map(hexOf),
+  bytes: fc.uint8Array({ maxLength: 300 }),
+  string: fc.string({ unit: 'grapheme', maxLength: 100 }),
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return `0x${Buffer.from(bytes).toString('hex')}`
+}
+
+function sampleOf({ type }: TypedDataField): fc.Arbitrary<unknown> {
+  if (type.endsWith('[]')) return fc.array(sampleOf({ name: '', type: type.slice(0, -2) }), { maxLength: 3 })
+  const bits = BigInt(/^uint(\d+)$/.exec(type)?.[1] ?? 0)
+  // Also numbers that do not fit.
+  return (
+    words[type] ?? fc.oneof(fc.bigInt({ min: -1n, max: 1n << bits }), fc.integer({ min: -1, max: 70_000 }))
+  )
+}
+
+function outcome(work: () => string): string {
+  try {
+    return work()
+  } catch {
+    return 'refused'
+  }
+}
+
+describe('the digest of a message', () => {
+  test.each(Object.keys(messageTypes) as MessageName[])('%s is that of an EIP-712 library', (name) => {
+    const fields = [...messageTypes[name]]
+    const message = fc.record(Object.fromEntries(fields.map((field) => [field.name, sampleOf(field)])))
+    fc.assert(
+      fc.property(message, (value) => {
+        const theirs = outcome(() => TypedDataEncoder.hash(domain, { [name]: fields }, value))
+        expect(outcome(() => digestOf(domain, name, value as Messages[typeof name]))).toBe(theirs)
+      }),
+    )
+  })
 })
 
 test('the domain is written with a lower-case address, whatever the network file has', () => {

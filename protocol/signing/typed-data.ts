@@ -1,4 +1,6 @@
-import { recoverAddress, Signature, TypedDataEncoder, type TypedDataField } from 'ethers'
+import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { recoverAddress, TypedDataEncoder, type TypedDataField } from 'ethers'
+import { javaScriptEngine } from '../engine/index.ts'
 import type { Address, Hash } from '../names/index.ts'
 
 /** EIP-712 domain of one network: the Catalog's address tells networks on the same chain apart. */
@@ -24,6 +26,9 @@ export type Messages = {
   Token: { account: Address; audience: string; expiresAt: number }
   /** A request between nodes, by hot key. `expiresAt` in ms. */
   NodeToken: { account: Address; audience: string; method: string; path: string; expiresAt: number }
+  /** An account asks a discovery provider for a password that only one device of a listener's will use. `nonce` is
+   * random: each message makes one password. `expiresAt` in ms. */
+  AppPassword: { account: Address; audience: string; device: string; nonce: Hash; expiresAt: number }
   /** The author lets a creator node ask others to hold a new track. `expiresAt` in ms. */
   Grant: { subject: Hash; audience: string; byteLimit: bigint; expiresAt: number }
   /** A creator node asks an operator to hold a track. `expiresAt` in ms. */
@@ -55,6 +60,34 @@ export type Messages = {
     nonce: Hash
     answer: Hash
   }
+  /** What a listener owes a node since the beginning of their channel, checked by StreamEscrow. Amounts in base units of
+   * the payment token, below 2^96; `lines` as packed by `payments`. */
+  Voucher: { payer: Address; node: Address; base: bigint; cumulative: bigint; lines: Uint8Array }
+  /** What a listener sets aside for a node since the beginning of their channel. `deadline` in unix seconds. */
+  Reserve: { payer: Address; node: Address; total: bigint; deadline: bigint }
+  /** A listener lets a key reserve up to a cap. `expiry` in unix seconds. */
+  Session: { payer: Address; key: Address; cap: bigint; expiry: number }
+  /** An operator says on which conditions it serves what is paid for, by hot key; see `payments`. `expiresAt` in ms. */
+  TillOffer: {
+    operator: Address
+    endpoint: string
+    leastNodeBps: number
+    previewUnits: number
+    expiresAt: number
+  }
+  /** Somebody who can sign vouchers for a node wants to hear a track there. `expiresAt` in ms. */
+  Opening: { payer: Address; node: Address; track: Hash; curator: Address; expiresAt: number }
+  /** Terms of a track, checked by TrackRegistry. `deadline` in unix seconds. */
+  Terms: {
+    track: Hash
+    version: number
+    unitPrice: bigint
+    nodeBps: number
+    curatorBps: number
+    payees: readonly Address[]
+    payeeBps: readonly number[]
+    deadline: bigint
+  }
 }
 
 export type MessageName = keyof Messages
@@ -63,6 +96,7 @@ export const messageTypes: { readonly [Name in MessageName]: readonly TypedDataF
   Action: fields('address author,uint256 nonce,uint16 kind,bytes32 subject,bytes content,uint256 deadline'),
   Token: fields('address account,string audience,uint64 expiresAt'),
   NodeToken: fields('address account,string audience,string method,string path,uint64 expiresAt'),
+  AppPassword: fields('address account,string audience,string device,bytes32 nonce,uint64 expiresAt'),
   Grant: fields('bytes32 subject,string audience,uint64 byteLimit,uint64 expiresAt'),
   Offer: fields(
     'address operator,address to,bytes32 subject,string source,uint64 byteLimit,uint64 expiresAt',
@@ -72,6 +106,16 @@ export const messageTypes: { readonly [Name in MessageName]: readonly TypedDataF
   ),
   Proof: fields(
     'address operator,address asker,bytes32 subject,bytes32 manifest,bytes32 nonce,bytes32 answer',
+  ),
+  Voucher: fields('address payer,address node,uint96 base,uint96 cumulative,bytes lines'),
+  Reserve: fields('address payer,address node,uint96 total,uint256 deadline'),
+  Session: fields('address payer,address key,uint96 cap,uint48 expiry'),
+  TillOffer: fields(
+    'address operator,string endpoint,uint16 leastNodeBps,uint16 previewUnits,uint64 expiresAt',
+  ),
+  Opening: fields('address payer,address node,bytes32 track,address curator,uint64 expiresAt'),
+  Terms: fields(
+    'bytes32 track,uint24 version,uint96 unitPrice,uint16 nodeBps,uint16 curatorBps,address[] payees,uint16[] payeeBps,uint256 deadline',
   ),
 }
 
@@ -105,7 +149,65 @@ export function digestOf<Name extends MessageName>(
   name: Name,
   message: Messages[Name],
 ): Hash {
-  return TypedDataEncoder.hash(domain, { [name]: [...messageTypes[name]] }, message) as Hash
+  return `0x${keccakOfHex(`1901${separatorOf(domain).slice(2)}${structHash(name, message)}`)}`
+}
+
+/** hashStruct of EIP-712, as hex digits. */
+function structHash<Name extends MessageName>(name: Name, message: Messages[Name]): string {
+  const words = messageTypes[name].map(({ type, name: field }) =>
+    wordOf(type, message[field as keyof Messages[Name]]),
+  )
+  // The library is slow, and says what is wrong with a value.
+  if (words.includes(undefined)) return encoderOf(name).hash(message).slice(2)
+  return keccakOfHex(typeHashOf(name) + words.join(''))
+}
+
+/** A value of 32 bytes by encodeData of EIP-712, as hex digits; undefined for lists, and for what has another form than
+ * we write. */
+function wordOf(type: string, value: unknown): string | undefined {
+  if (value instanceof Uint8Array && type === 'bytes') return javaScriptEngine.keccak256(value)
+  if (typeof value === 'string') {
+    if (type === 'address' && /^0x[0-9a-f]{40}$/.test(value)) return value.slice(2).padStart(64, '0')
+    if (type === 'bytes32' && /^0x[0-9a-f]{64}$/.test(value)) return value.slice(2)
+    return type === 'string' && value.isWellFormed()
+      ? javaScriptEngine.keccak256(utf8ToBytes(value))
+      : undefined
+  }
+  const isNumber = typeof value === 'bigint' || Number.isSafeInteger(value)
+  if (!isNumber || !type.startsWith('uint')) return undefined
+  const number = BigInt(value as bigint | number)
+  return number >= 0n && number >> BigInt(type.slice(4)) === 0n
+    ? number.toString(16).padStart(64, '0')
+    : undefined
+}
+
+function keccakOfHex(digits: string): string {
+  return javaScriptEngine.keccak256(javaScriptEngine.bytesOf(digits))
+}
+
+// What depends on the type or on the domain alone is most of the work, and always the same.
+const encoders = new Map<MessageName, TypedDataEncoder>()
+const typeHashes = new Map<MessageName, string>()
+const separators = new WeakMap<Domain, string>()
+
+function encoderOf(name: MessageName): TypedDataEncoder {
+  const encoder = encoders.get(name) ?? TypedDataEncoder.from({ [name]: [...messageTypes[name]] })
+  encoders.set(name, encoder)
+  return encoder
+}
+
+function typeHashOf(name: MessageName): string {
+  const known = typeHashes.get(name)
+  if (known !== undefined) return known
+  const typeHash = javaScriptEngine.keccak256(utf8ToBytes(encoderOf(name).encodeType(name)))
+  typeHashes.set(name, typeHash)
+  return typeHash
+}
+
+function separatorOf(domain: Domain): string {
+  const separator = separators.get(domain) ?? TypedDataEncoder.hashDomain(domain)
+  separators.set(domain, separator)
+  return separator
 }
 
 /** Signs a message; 65 bytes in hex. */
@@ -118,25 +220,48 @@ export async function signMessage<Name extends MessageName>(
   return signer.signTypedData(domain, { [name]: [...messageTypes[name]] }, message)
 }
 
-/** Address that signed a message. Accepts just what OpenZeppelin's ECDSA does: 65 bytes, low s, v 27 or 28.
+/** A signature of the one form that contracts accept: low s, and a recovery bit. */
+export type StrictSignature = { readonly r: Hash; readonly s: Hash; readonly yParity: 0 | 1 }
+
+/** Finds the signer of a digest. Servers pass in a faster engine than the one in JavaScript; it need not look at s or v,
+ * which `strictSignature` has done. Throws when r or s belong to no point. */
+export type Recover = (digest: Hash, signature: StrictSignature) => Address
+
+const halfOfOrder = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
+
+/** Parses a signature, and accepts just what OpenZeppelin's ECDSA does: 65 bytes, low s, v 27 or 28.
  * @throws SignatureError */
+export function strictSignature(signature: string): StrictSignature {
+  if (!/^0x[0-9a-fA-F]{128}(1b|1c|1B|1C)$/.test(signature)) {
+    throw new SignatureError('a signature is 0x and 65 bytes in hex, ending in 1b or 1c')
+  }
+  const hex = signature.toLowerCase()
+  const s: Hash = `0x${hex.slice(66, 130)}`
+  // Engines accept the upper half, and so do some libraries; the contracts do not.
+  if (BigInt(s) > halfOfOrder) throw new SignatureError('s is in the upper half of its range')
+  return { r: `0x${hex.slice(2, 66)}`, s, yParity: hex.endsWith('1b') ? 0 : 1 }
+}
+
+/** Address that signed a message.
+ * @throws SignatureError when no contract of ours would accept the signature, whoever it is of */
 export function signerOf<Name extends MessageName>(
   domain: Domain,
   name: Name,
   message: Messages[Name],
   signature: string,
+  recover: Recover = recoverInJavaScript,
 ): Address {
-  if (!/^0x[0-9a-fA-F]{128}(1b|1c|1B|1C)$/.test(signature)) {
-    throw new SignatureError('a signature is 0x and 65 bytes in hex, ending in 1b or 1c')
-  }
+  const parsed = strictSignature(signature)
+  const digest = digestOf(domain, name, message)
   try {
-    const parsed = Signature.from(signature)
-    // ethers refuses only what is far above half of the curve's order; the contracts refuse all above it.
-    if (!parsed.isValid()) throw new SignatureError('s is in the upper half of its range')
-    return recoverAddress(digestOf(domain, name, message), parsed).toLowerCase() as Address
+    return recover(digest, parsed)
   } catch (cause) {
-    throw new SignatureError('the signature is malformed (s too large, or no point on the curve)', { cause })
+    throw new SignatureError('the signature is no point on the curve', { cause })
   }
+}
+
+function recoverInJavaScript(digest: Hash, signature: StrictSignature): Address {
+  return recoverAddress(digest, { ...signature }).toLowerCase() as Address
 }
 
 function fields(list: string): TypedDataField[] {

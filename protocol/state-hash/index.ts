@@ -1,6 +1,7 @@
-import { getBytes, sha256 } from 'ethers'
+import { hexToBytes } from '@noble/hashes/utils.js'
 import { type Change, type VerdictName, verdictCodes } from '../actions/index.ts'
-import { encodeCanonicalJson } from '../canonical/index.ts'
+import { toCanonicalJson } from '../canonical/index.ts'
+import { type Engine, javaScriptEngine } from '../engine/index.ts'
 import type { Hash } from '../names/index.ts'
 import type { ChainLog } from '../operators/index.ts'
 
@@ -23,24 +24,28 @@ export function nextStateHash(
   previous: Hash,
   block: { rulesVersion: number; number: number; hash: Hash },
   effects: readonly Effect[],
+  engine: Engine = javaScriptEngine,
 ): Hash {
-  const bytes = new Uint8Array(32 + 4 + 8 + 32 + effects.length * 70)
-  const data = new DataView(bytes.buffer)
-  bytes.set(getBytes(previous), 0)
-  data.setUint32(32, block.rulesVersion)
-  data.setBigUint64(36, BigInt(block.number))
-  bytes.set(getBytes(block.hash), 44)
-  effects.forEach((effect, index) => {
-    const at = 76 + index * 70
-    data.setUint32(at, effect.logIndex)
-    bytes.set(getBytes(effect.digest), at + 4)
-    data.setUint16(at + 36, verdictCodes[effect.verdict])
-    bytes.set(getBytes(sha256(encodeCanonicalJson(effect.changes))), at + 38)
-  })
-  return sha256(bytes) as Hash
+  const parts = [
+    previous.slice(2) + digitsOf(block.rulesVersion, 4) + digitsOf(block.number, 8) + block.hash.slice(2),
+    ...effects.map(
+      ({ logIndex, digest, verdict, changes }) =>
+        digitsOf(logIndex, 4) +
+        digest.slice(2) +
+        digitsOf(verdictCodes[verdict], 2) +
+        engine.sha256(toCanonicalJson(changes)),
+    ),
+  ]
+  return `0x${engine.sha256(engine.bytesOf(parts.join('')))}`
 }
 
 /** Stands for a log that is no action (an operator's): sha256(address ‖ topics ‖ data). */
 export function logDigest(log: Pick<ChainLog, 'address' | 'topics' | 'data'>): Hash {
-  return sha256(`0x${[log.address, ...log.topics, log.data].map((hex) => hex.slice(2)).join('')}`) as Hash
+  const digits = [log.address, ...log.topics, log.data].map((hex) => hex.slice(2)).join('')
+  return `0x${javaScriptEngine.sha256(hexToBytes(digits))}`
+}
+
+/** A number of so many bytes, big-endian. */
+function digitsOf(number: number, bytes: number): string {
+  return number.toString(16).padStart(2 * bytes, '0')
 }

@@ -2,7 +2,15 @@ import { describe, expect, test } from '@jest/globals'
 import { Wallet } from 'ethers'
 import type { Address } from '../names/index.ts'
 import type { Domain } from '../signing/index.ts'
-import { createNodeToken, createToken, TokenError, verifyNodeToken, verifyToken } from './index.ts'
+import {
+  createAppPasswordToken,
+  createNodeToken,
+  createToken,
+  TokenError,
+  verifyAppPasswordToken,
+  verifyNodeToken,
+  verifyToken,
+} from './index.ts'
 
 const wallet = new Wallet(`0x${'11'.repeat(32)}`)
 const account = wallet.address.toLowerCase() as Address
@@ -69,5 +77,38 @@ describe('a token between nodes', () => {
     expect(() => verifyNodeToken(long, { ...request, domain, now })).toThrow(/too long/)
     const header = await createNodeToken(wallet, domain, { ...request, expiresAt: now + 30_000 })
     expect(() => verifyToken(header, { domain, audience, now })).toThrow(/malformed/)
+  })
+})
+
+describe('a token that asks for an app password', () => {
+  const nonce = `0x${'0e'.repeat(32)}` as const
+  const inAMinute = now + 60_000
+  const asked = { audience, device: 'Küche № 1 🎧', nonce, expiresAt: inAMinute }
+
+  test('names account, device and nonce', async () => {
+    const header = await createAppPasswordToken(wallet, domain, asked)
+    const { device, expiresAt } = asked
+    expect(header).toMatch(/^Hexachord [\w-]+$/)
+    expect(verifyAppPasswordToken(header, { domain, audience, now })).toEqual({
+      ...{ account, device, nonce, expiresAt },
+    })
+  })
+
+  test('is no other token, and no other token is one', async () => {
+    const header = await createAppPasswordToken(wallet, domain, asked)
+    expect(() => verifyToken(header, { domain, audience, now })).toThrow(/malformed/)
+    const writer = await createToken(wallet, domain, { audience, expiresAt: inAMinute })
+    expect(() => verifyAppPasswordToken(writer, { domain, audience, now })).toThrow(/malformed/)
+  })
+
+  test.each([
+    ['for another provider', { audience: 'https://other.example' }, /is for/],
+    ['that lives too long', { expiresAt: now + 700_000 }, /too long/],
+    ['that has expired', { expiresAt: now - 60_000 }, /expired/],
+    ['without a device', { device: '' }, /malformed: device/],
+    ['with a line end in its device', { device: 'a\nb' }, /malformed: device/],
+  ])('is refused %s', async (_, change, message) => {
+    const header = await createAppPasswordToken(wallet, domain, { ...asked, ...change })
+    expect(() => verifyAppPasswordToken(header, { domain, audience, now })).toThrow(message)
   })
 })

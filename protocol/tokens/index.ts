@@ -1,11 +1,23 @@
 import * as z from 'zod'
-import { type Address, addressSchema } from '../names/index.ts'
-import { type Domain, SignatureError, type Signer, signerOf, signMessage } from '../signing/index.ts'
+import { checked } from '../checked/index.ts'
+import { type Address, addressSchema, type Hash, hashSchema } from '../names/index.ts'
+import {
+  type Domain,
+  type Recover,
+  SignatureError,
+  type Signer,
+  signerOf,
+  signMessage,
+} from '../signing/index.ts'
 
 /** Longest life of a writer's token: one hour. A stolen one is worth no more than that, and at one node only. */
 export const maximumTokenMs = 3_600_000
 /** Longest life of a token between nodes. */
 export const maximumNodeTokenMs = 60_000
+/** What a token for all blocks of a node is for: `GET` of this path, and of everything below it. */
+export const blocksPath = '/ipfs/'
+/** Longest life of a token that asks for an app password: time for a person to look at what a wallet shows. */
+export const maximumAppPasswordTokenMs = 600_000
 /** Clocks of honest machines differ by less than this. */
 const clockSkewMs = 30_000
 const scheme = 'Hexachord '
@@ -25,6 +37,11 @@ const nodeTokenSchema = z.strictObject({
   ...tokenSchema.shape,
   method: z.string().max(10),
   path: z.string().max(2000),
+})
+const appPasswordTokenSchema = z.strictObject({
+  ...tokenSchema.shape,
+  device: z.string().regex(/^[^\p{C}]{1,60}$/u, 'must be 1 to 60 characters, none of them for control'),
+  nonce: hashSchema,
 })
 
 /** `Authorization` header with which an account writes to one node.
@@ -54,7 +71,7 @@ export function verifyToken(
 }
 
 /** `Authorization` header of one request from node to node, by hot key.
- * @param path path and query as sent, such as `/uploads/7/blocks?after=3` */
+ * @param path path and query as sent, such as `/uploads/7/blocks?after=3`; or {@link blocksPath}, for all blocks */
 export async function createNodeToken(
   hotKey: Signer,
   domain: Domain,
@@ -69,15 +86,53 @@ export async function createNodeToken(
 /** The hot key behind a request from node to node. @throws TokenError as {@link verifyToken}, and for another method or path */
 export function verifyNodeToken(
   header: string | undefined,
-  request: { domain: Domain; audience: string; method: string; path: string; now: number },
+  request: {
+    domain: Domain
+    audience: string
+    method: string
+    path: string
+    now: number
+    /** A faster engine, where there is one. */
+    recover?: Recover
+  },
 ): Address {
   const { signature, ...message } = decode(nodeTokenSchema, header)
   check(message, { ...request, maximumMs: maximumNodeTokenMs })
   if (message.method !== request.method || message.path !== request.path) {
     throw new TokenError('the token was signed for another request')
   }
-  checkSigner(message.account, () => signerOf(request.domain, 'NodeToken', message, signature))
+  checkSigner(message.account, () =>
+    signerOf(request.domain, 'NodeToken', message, signature, request.recover),
+  )
   return message.account
+}
+
+/** `Authorization` header that asks a discovery provider for an app password.
+ * @param device what the listener calls the player, 1 to 60 characters
+ * @param nonce 32 random bytes
+ * @param expiresAt ms since 1970, at most {@link maximumAppPasswordTokenMs} ahead */
+export async function createAppPasswordToken(
+  signer: Signer,
+  domain: Domain,
+  request: { audience: string; device: string; nonce: Hash; expiresAt: number },
+): Promise<string> {
+  const account = (await signer.getAddress()).toLowerCase() as Address
+  const message = { account, ...request }
+  const signature = await signMessage(signer, domain, 'AppPassword', message)
+  return encode({ ...message, signature })
+}
+
+/** Who asks for an app password, and for which device. It is for the caller to see that each nonce serves once.
+ * @throws TokenError as {@link verifyToken} */
+export function verifyAppPasswordToken(
+  header: string | undefined,
+  { domain, audience, now }: { domain: Domain; audience: string; now: number },
+): { account: Address; device: string; nonce: Hash; expiresAt: number } {
+  const { signature, ...message } = decode(appPasswordTokenSchema, header)
+  check(message, { audience, now, maximumMs: maximumAppPasswordTokenMs })
+  checkSigner(message.account, () => signerOf(domain, 'AppPassword', message, signature))
+  const { account, device, nonce, expiresAt } = message
+  return { account, device, nonce, expiresAt }
 }
 
 function check(
@@ -106,8 +161,14 @@ function checkSigner(account: Address, recover: () => Address): void {
 }
 
 function encode(value: object): string {
-  const base64 = btoa(JSON.stringify(value))
+  // btoa and headers take no more than Latin-1; JSON can say all of Unicode in ASCII.
+  const json = JSON.stringify(value).replaceAll(/[\u0080-\uffff]/g, escaped)
+  const base64 = btoa(json)
   return scheme + base64.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
 function decode<T>(schema: z.ZodType<T>, header: string | undefined): T {
@@ -121,7 +182,7 @@ function decode<T>(schema: z.ZodType<T>, header: string | undefined): T {
   } catch (cause) {
     throw new TokenError('the token is not base64url of JSON', { cause })
   }
-  const result = schema.safeParse(value)
+  const result = checked(schema, value)
   if (!result.success) {
     const issue = result.error.issues[0]
     throw new TokenError(`the token is malformed: ${issue?.path.join('.')} ${issue?.message}`)

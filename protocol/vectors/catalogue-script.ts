@@ -1,7 +1,8 @@
 import { Interface, Wallet } from 'ethers'
 import { actedFragment, actionHash, type KindName, kinds } from '../actions/index.ts'
-import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
+import { encodeCanonicalJson, type Json, toCanonicalJson } from '../canonical/index.ts'
 import { rulesOf } from '../catalogue/index.ts'
+import { cidOf } from '../cids/index.ts'
 import {
   type Address,
   addressToBytes32,
@@ -95,6 +96,19 @@ export function writeChain() {
       const whole = { prev: lastOf.get(subject) ?? null, ...content }
       return this.raw(author, subject, kinds[kind].number, encodeCanonicalJson(whole), signer)
     },
+    /** An action that sets a register: ordered by its own clock, which is that of its block unless `atMs` is given. */
+    set(
+      author: Address,
+      subject: Subject,
+      kind: KindName,
+      content: { [key: string]: Json },
+      signer = author,
+    ): Hash {
+      const atMs = (blocks.at(-1)?.timestamp ?? 0) * 1000
+      return this.raw(author, subject, kinds[kind].number, encodeCanonicalJson({ atMs, ...content }), signer)
+    },
+    /** Time of the current block, in ms. */
+    now: () => (blocks.at(-1)?.timestamp ?? 0) * 1000,
     /** An action that the next ones under its subject build on. */
     write(
       author: Address,
@@ -149,4 +163,16 @@ export async function receiptsOf(
 
 function hashOf(block: number): Hash {
   return `0x${block.toString(16).padStart(64, 'b')}`
+}
+
+/** Audio that is told from others by its name. */
+export async function audioOf(name: string): Promise<Audio & { durationMs: number }> {
+  const bytes = new TextEncoder().encode(toCanonicalJson({ kind: 'example', name }))
+  return {
+    manifest: await cidOf(bytes, 'dag-json'),
+    storageRoot: `0x${name.length.toString(16).padStart(2, '0').repeat(32)}`,
+    leafCount: 98_304,
+    byteLength: 25_165_824,
+    durationMs: 180_000,
+  }
 }

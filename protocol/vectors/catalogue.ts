@@ -1,11 +1,8 @@
 import { verdictCodes } from '../actions/index.ts'
-import { type Json, toCanonicalJson } from '../canonical/index.ts'
-import { applyRange, rulesOf } from '../catalogue/index.ts'
-import { cidOf } from '../cids/index.ts'
-import { genesisStateHash, logDigest } from '../state-hash/index.ts'
+import type { Json } from '../canonical/index.ts'
 import {
-  type Audio,
   addressOf,
+  audioOf,
   nodeOf,
   profileOf,
   receiptsOf,
@@ -14,6 +11,7 @@ import {
   trackOf,
   writeChain,
 } from './catalogue-script.ts'
+import { judgedHistory } from './judged-history.ts'
 
 const [ana, ben, anasPhone, anasNotary] = [addressOf(0xa1), addressOf(0xb1), addressOf(0xa2), addressOf(0xa3)]
 const nodes = [nodeOf(0xc1), nodeOf(0xc2), nodeOf(0xc3)]
@@ -24,54 +22,16 @@ const renewed = nodeOf(0xc1, 0xd1)
 const song = trackOf(ana, 1)
 const other = trackOf(ana, 2)
 const mixtape = trackOf(ben, 7)
+const lastCodeOfVersion1 = verdictCodes.listTooLong
 const weekSeconds = 7 * 86_400
 
-/** A small history of a network, as logs, with each verdict, what it changes, and the state hash after each block.
- * It holds what the rules can say of an action, but for a playlist of more than 2,000 tracks. */
+/** A small history of a network under version 1 of the rules, as logs, with each verdict, what it changes, and the state
+ * hash after each block. It holds what those rules can say of an action, but for a playlist of more than 2,000 tracks. */
 export async function catalogue(): Promise<Json> {
-  const blocks = await history()
-  const rules = rulesOf(scriptedNetwork)
-  const result = await applyRange({
-    rules,
-    logs: blocks.flatMap(({ logs }) => logs),
-    timestampOf: (number) => blocks.find((block) => block.number === number)?.timestamp ?? 0,
-    operatorEvents: [],
-    stateHash: genesisStateHash,
-    read: async () => new Map(),
-  })
-  const judged = new Map(
-    result.actions.map((entry) => [`${entry.place.block} ${entry.place.logIndex}`, entry]),
-  )
-  const stateHashes = new Map(result.blocks.map(({ number, stateHash }) => [number, stateHash]))
-  const state = [...result.state].filter(([, value]) => value !== null)
-  return {
-    network: scriptedNetwork,
-    verdictCodes,
-    blocks: blocks.map(({ number, timestamp, logs }) => ({
-      number,
-      hash: logs[0]?.blockHash,
-      timestamp,
-      logs: logs.map((log) => {
-        const { logIndex, address, topics, data } = log
-        const entry = judged.get(`${number} ${logIndex}`)
-        const place = { logIndex, address, topics, data }
-        if (entry === undefined) return { ...place, digest: logDigest(log), verdict: 'applied', changes: [] }
-        const { action, verdict } = entry
-        const { hash, signer, author, kind, subject } = action
-        const content = textOf(action.content)
-        return {
-          ...place,
-          action: { signer, author, nonce: String(action.nonce), kind, subject, content },
-          digest: hash,
-          verdict: verdict.verdict,
-          ...(verdict.verdict === 'applied' ? {} : { reason: verdict.reason }),
-          changes: verdict.verdict === 'applied' ? verdict.changes : [],
-        }
-      }),
-      stateHash: stateHashes.get(number),
-    })),
-    state: Object.fromEntries(state.toSorted(([a], [b]) => (a < b ? -1 : 1))),
-  }
+  const always = [{ fromBlock: 0, version: 1 }]
+  const codes = Object.entries(verdictCodes).filter(([, code]) => code <= lastCodeOfVersion1)
+  const judged = await judgedHistory(await history(), { ...scriptedNetwork, rulesVersions: always })
+  return { network: scriptedNetwork, verdictCodes: Object.fromEntries(codes), ...judged }
 }
 
 async function history(): Promise<ScriptedBlock[]> {
@@ -187,21 +147,4 @@ async function history(): Promise<ScriptedBlock[]> {
   chain.act(ben, notice, 'playlist', { title: 'A notice already' })
   chain.write(ben, notice, 'delete', {})
   return chain.blocks
-}
-
-async function audioOf(name: string): Promise<Audio & { durationMs: number }> {
-  const bytes = new TextEncoder().encode(toCanonicalJson({ kind: 'example', name }))
-  return {
-    manifest: await cidOf(bytes, 'dag-json'),
-    storageRoot: `0x${name.length.toString(16).padStart(2, '0').repeat(32)}`,
-    leafCount: 98_304,
-    byteLength: 25_165_824,
-    durationMs: 180_000,
-  }
-}
-
-/** @returns null for what is no text */
-function textOf(bytes: Uint8Array): string | null {
-  const text = new TextDecoder().decode(bytes)
-  return text.includes('\ufffd') ? null : text
 }

@@ -1,7 +1,9 @@
 import type { Json } from '../canonical/index.ts'
 import { catalogue } from './catalogue.ts'
 import { cids, subjects } from './names.ts'
+import { payments } from './payments.ts'
 import { signedMessages } from './signed-messages.ts'
+import { social } from './social.ts'
 import { blockRoots, trackVector, trackWithOriginalVector } from './track.ts'
 
 export { type ExampleTrack, exampleBytes, exampleTrack } from './example-track.ts'
@@ -12,7 +14,9 @@ const vectors: { readonly [file: string]: () => Promise<Json> } = {
   'block-roots.json': blockRoots,
   'catalogue.json': catalogue,
   'cids.json': cids,
+  'payments.json': payments,
   'signed-messages.json': signedMessages,
+  'social.json': social,
   'subjects.json': subjects,
   'track.json': trackVector,
   'track-with-original.json': trackWithOriginalVector,

@@ -1,6 +1,15 @@
 import { recoverAddress } from 'ethers'
 import { digestInCid, fromHex, keccak, sha256, toHex, uint, word } from './by-hand.ts'
 
+import {
+  isRegister,
+  judgeComment,
+  judgeRegister,
+  mayDelegate,
+  refusalOfOrigins,
+  type SocialContent,
+} from './naive-social.ts'
+
 // The rules once more, in the plainest way: one log after the other over a map. Nothing is taken from the code
 // that judges actions; this is what a reader of the documentation would write in an afternoon.
 
@@ -11,23 +20,28 @@ export type NaiveNetwork = {
   finalityBlocks: number
   epochBlocks: number
   minimumStakeWei: string
+  rulesVersions?: { fromBlock: number; version: number }[]
   contracts: { catalog: string }
 }
 type Receipt = { operator: string; blockNumber: number; validUntil: number; signature: string }
 type Audio = { manifest: string; storageRoot: string; leafCount: number; byteLength: number }
 /** All that the content of an action may say which a rule looks at. */
-type Content = Partial<Audio> & {
-  prev: string | null
-  handle?: string
-  controller?: string
-  recovery?: string | null
-  title?: string
-  remove?: string[]
-  add?: { track: string; at?: number }[]
-  track?: string
-  durationMs?: number
-  receipts?: Receipt[]
-}
+type Content = Partial<Audio> &
+  SocialContent & {
+    prev?: string | null
+    handle?: string
+    controller?: string
+    recovery?: string | null
+    title?: string
+    remove?: string[]
+    add?: { track: string; at?: number }[]
+    move?: { track: string; to: number }[]
+    cover?: string | null
+    sealed?: unknown
+    track?: string
+    durationMs?: number
+    receipts?: Receipt[]
+  }
 type Body = Partial<Audio> & {
   handle?: string
   title?: string
@@ -35,13 +49,23 @@ type Body = Partial<Audio> & {
   track?: string
   durationMs?: number
   operators?: string[] | undefined
+  replyTo?: string | undefined
+  root?: string | undefined
+  sealed?: unknown
 }
 type Entity = { kind: string; digest: string; createdAtMs: number; deleted: boolean; body: Body }
 type Identity = {
   controller: string
   recovery: string | null
   pending: { controller: string; atMs: number } | null
+  sinceMs?: number
 }
+/** What version 1 did not know in contents of these kinds. */
+const later = new Map([
+  [1, ['sealingKey']],
+  [2, ['releaseAtMs', 'remixOf', 'stemOf', 'credits']],
+  [3, ['cover', 'move', 'sealed']],
+])
 type Change = { key: string; value: unknown }
 type Judged = { digest: string; verdict: string; changes: Change[] }
 type Action = ReturnType<typeof actionOf>
@@ -56,6 +80,11 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
   function operatorsAt(block: number): Map<string, Operator> {
     const last = Math.max(...[...operatorsAfter.keys()].filter((number) => number <= block))
     return operatorsAfter.get(last) ?? new Map()
+  }
+
+  function versionAt(block: number): number {
+    const { rulesVersions = [{ fromBlock: 0, version: 1 }] } = network
+    return rulesVersions.filter(({ fromBlock }) => fromBlock <= block).at(-1)?.version ?? 1
   }
 
   function addBlock(block: NaiveBlock): { stateHash: string; logs: Judged[] } {
@@ -74,7 +103,12 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
       uint(verdictCodes[verdict] ?? 0, 2),
       sha256(Buffer.from(canonical(changes))),
     ])
-    const head = [fromHex(stateHash), uint(1, 4), uint(block.number, 8), fromHex(block.hash)]
+    const head = [
+      fromHex(stateHash),
+      uint(versionAt(block.number), 4),
+      uint(block.number, 8),
+      fromHex(block.hash),
+    ]
     stateHash = toHex(sha256(...head, ...parts))
     return { stateHash, logs }
   }
@@ -102,7 +136,7 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
     if (stored === undefined) return { controller: author, recovery: null, pending: null }
     const { pending } = stored
     return pending && pending.atMs <= atMs
-      ? { ...stored, controller: pending.controller, pending: null }
+      ? { ...stored, controller: pending.controller, pending: null, sinceMs: pending.atMs }
       : stored
   }
 
@@ -116,16 +150,23 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
   function verdictOn(action: Action, block: NaiveBlock): string | Judged['changes'] {
     const { kind, author, signer, subject, number, bytes } = action
     const atMs = block.timestamp * 1000
-    if (kind < 1 || kind > 6) return 'unknownKind'
+    const version = versionAt(block.number)
+    if (kind < 1 || kind > (version === 1 ? 6 : 15)) return 'unknownKind'
     if (!subject.startsWith(author)) return 'wrongSubject'
     const identity = identityOf(author, atMs)
     const byController = signer === identity.controller
-    if (!byController && !(kind === 4 && signer === identity.recovery)) return 'notAuthorised'
+    const byRecovery = kind === 4 && signer === identity.recovery
+    const { controller, sinceMs = 0 } = identity
+    const byDelegate = version > 1 && mayDelegate(state, action, atMs, { controller, sinceMs })
+    if (!byController && !byRecovery && !byDelegate) return 'notAuthorised'
 
     const content = parse(bytes)
     if (content === undefined) return 'malformed'
     if (content.handle !== undefined && !/^[a-z0-9_]{1,30}$/.test(content.handle)) return 'malformed'
+    if (version === 1 && later.get(kind)?.some((field) => field in content)) return 'malformed'
     const before = state.get(`subject/${subject}`) as Entity | undefined
+    const place = { atMs, block: block.number, logIndex: action.logIndex }
+    if (isRegister(kind)) return judgeRegister(state, action, content, place)
     if (content.prev !== (before?.digest ?? null)) return 'stalePrev'
     if (before?.deleted) return 'deleted'
 
@@ -157,32 +198,58 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
     }
     if (kind === 4) {
       if (number !== 0n) return 'wrongSubject'
-      const { controller = '' } = content
-      const pending = { controller, atMs: atMs + 7 * 86_400_000 }
+      const pending = { controller: content.controller ?? '', atMs: atMs + 7 * 86_400_000 }
       const { recovery = identity.recovery } = content
-      const next = byController
-        ? { controller: content.controller, recovery, pending: null }
-        : { ...identity, pending }
+      const { sinceMs: _, ...old } = identity
+      const next = {
+        ...(byController ? { controller: content.controller, recovery, pending: null } : { ...old, pending }),
+        ...(version > 1 ? { sinceMs: byController ? atMs : sinceMs } : {}),
+      }
       return [change('user', before?.body ?? {}), { key: `identity/${author}`, value: next }]
     }
     if (kind === 5) {
       if (before === undefined) return 'notFound'
-      return before.kind === 'user' ? 'wrongSubject' : [change(before.kind, {}, true)]
+      const { track, replyTo, root } = before.body
+      const kept = before.kind === 'comment' ? { track, replyTo, root } : {}
+      return before.kind === 'user' ? 'wrongSubject' : [change(before.kind, kept, true)]
     }
-    const type = kind === 2 ? 'track' : kind === 3 ? 'playlist' : 'notice'
+    const type = new Map([
+      [2, 'track'],
+      [3, 'playlist'],
+      [6, 'notice'],
+      [10, 'comment'],
+      [14, 'app'],
+    ]).get(kind)
+    if (type === undefined) return 'unknownKind'
     if (number === 0n || (before && before.kind !== type)) return 'wrongSubject'
     if (kind === 6) {
       return before && before.body.track !== fields.track ? 'wrongSubject' : [change('notice', fields)]
     }
+    if (kind === 14) return [change('app', fields)]
+    if (kind === 10) {
+      const body = judgeComment(state, action, fields, before)
+      return typeof body === 'string' ? body : [change('comment', body as Body)]
+    }
     if (kind === 3) {
-      const { remove = [], add = [], ...rest } = fields
+      const { remove = [], add = [], move = [], ...rest } = fields
+      if (fields.sealed !== undefined || before?.body.sealed !== undefined) {
+        if (before !== undefined && before.body.sealed === undefined) return 'wrongSubject'
+        return Object.keys(fields).join() === 'sealed' ? [change('playlist', fields as Body)] : 'malformed'
+      }
       const body = { ...before?.body, ...rest }
       if (body.title === undefined) return 'malformed'
       const tracks = (before?.body.tracks ?? []).filter((track) => !remove.includes(track))
       for (const { track, at = tracks.length } of add)
         if (!tracks.includes(track)) tracks.splice(at, 0, track)
+      for (const { track, to } of move) {
+        if (!tracks.includes(track)) continue
+        tracks.splice(tracks.indexOf(track), 1)
+        tracks.splice(to, 0, track)
+      }
       return tracks.length > 2000 ? 'listTooLong' : [change('playlist', { ...body, tracks })]
     }
+    const doubt = refusalOfOrigins(state, action, fields, before)
+    if (doubt !== undefined) return doubt
     const { receipts = [], ...body } = fields
     const audioOf = ({ manifest, storageRoot, leafCount, byteLength, durationMs }: Body) =>
       [manifest, storageRoot, leafCount, byteLength, durationMs].join(' ')

@@ -67,6 +67,26 @@ const messages: readonly Named[] = [
   },
   { name: 'NodeToken', message: { account: author, audience: 'ü', method: '', path: '/', expiresAt: 0 } },
   {
+    name: 'AppPassword',
+    message: {
+      account: author,
+      audience: 'https://discovery.example',
+      device: 'Küche',
+      nonce: `0x${'0d'.repeat(32)}`,
+      expiresAt: 1_800_000_000_000,
+    },
+  },
+  {
+    name: 'AppPassword',
+    message: {
+      account: operator,
+      audience: '',
+      device: '',
+      nonce: `0x${'ff'.repeat(32)}`,
+      expiresAt: Number.MAX_SAFE_INTEGER,
+    },
+  },
+  {
     name: 'Grant',
     message: {
       subject,
@@ -157,24 +177,29 @@ export async function signedMessages(): Promise<Json> {
     domain,
     privateKey: examplePrivateKey,
     signer: wallet.address.toLowerCase(),
-    messages: await Promise.all(messages.map((named) => vectorOf(wallet, named))),
+    messages: await Promise.all(
+      messages.map(({ name, message }) => messageVector(wallet, domain, name, message)),
+    ),
   }
 }
 
-async function vectorOf<Name extends MessageName>(
+/** One of them: what is signed, for which domain, and by whom. */
+export async function messageVector<Name extends MessageName>(
   wallet: Wallet,
-  { name, message }: { name: Name; message: Messages[Name] },
+  signedFor: Domain,
+  name: Name,
+  message: Messages[Name],
 ): Promise<Json> {
   const fields = messageTypes[name].map((field) => `${field.type} ${field.name}`)
   return {
     type: `${name}(${fields.join(',')})`,
     message: Object.fromEntries(Object.entries(message).map(([field, value]) => [field, toJson(value)])),
-    digest: digestOf(domain, name, message),
-    signature: await signMessage(wallet, domain, name, message),
+    digest: digestOf(signedFor, name, message),
+    signature: await signMessage(wallet, signedFor, name, message),
   }
 }
 
-function toJson(value: string | number | bigint | Uint8Array): Json {
+function toJson(value: string | number | bigint | Uint8Array | readonly (string | number)[]): Json {
   if (typeof value === 'bigint') return String(value)
   return value instanceof Uint8Array ? hexlify(value) : value
 }

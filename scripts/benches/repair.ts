@@ -8,5 +8,9 @@ export const repair: Bench = {
   summary: 'from two copies of a track to three, over copying its bytes by plain HTTP',
   limit: { atMost: 1.5 },
   programs: [nginx],
-  run: (context) => compareCopies(context, { copies: 1, holders: 2 }),
+  run: (context) =>
+    compareCopies(context, {
+      ...{ copies: 1, holders: 2 },
+      leavesOut: 'finding out: some 10 s with one copy left, a grace of 15 min with two',
+    }),
 }

@@ -15,6 +15,7 @@ export const localRules = {
   minimumStakeWei: parseEther('100'),
   unbondingSeconds: 3_600,
   bytesPerToken: 10n ** 9n,
+  payments: { releaseSeconds: 60 },
 }
 
 /**
@@ -38,7 +39,7 @@ export async function establishContracts(options: {
     return network
   }
   const network = await readNetworkFile(networkFile)
-  for (const [name, address] of Object.entries(network.contracts)) {
+  for (const [name, address] of Object.entries({ ...network.contracts, ...network.payments })) {
     if ((await provider.getCode(address)) !== '0x') continue
     throw new ChainMismatchError(
       `The chain has no contract ${name} at ${address}, which ${networkFile} names: the state of the chain was lost. Start anew with --reset.`,

@@ -69,6 +69,10 @@ describe('founding a local network', () => {
       expect(operator.peerId).toMatch(/^12D3KooW/)
       expect((await stat(layout.keyFile(operator.name, 'cold'))).mode & 0o777).toBe(0o600)
     }
+    const { streamEscrow = '', trackRegistry = '' } = network.payments ?? {}
+    for (const address of [streamEscrow, trackRegistry]) {
+      expect(await provider.getCode(address)).not.toBe('0x')
+    }
     // The set that counts now is the one at the first block of this epoch: it holds the last registration.
     const head = await provider.getBlockNumber()
     const epochStart =

@@ -18,6 +18,7 @@ export type OperatorPlan = {
 }
 
 const feesWei = parseEther('10')
+const hotKeyFeesWei = parseEther('1')
 /** Backs far more bytes than any local disk has, so that placement follows capacity. */
 export const stakePerOperatorWei = parseEther('1000')
 
@@ -68,6 +69,8 @@ async function fund(
   signal.throwIfAborted()
   const address = plan.coldKey.address
   await fundFees(address, feesWei, treasury)
+  // It redeems what listeners owe.
+  if (network.payments !== undefined) await fundFees(plan.hotKey, hotKeyFeesWei, treasury)
   const missing = stakePerOperatorWei - (await stakeOf(plan, network, treasury))
   if (missing <= 0n) return
   const token = new Contract(network.contracts.token, hexTokenAbi, treasury)

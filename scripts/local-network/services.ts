@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findProgram } from '../setup/index.ts'
 import { type Host, type HostOf, originOf } from './host.ts'
@@ -27,6 +28,9 @@ export type Backends = { rpcUrl: string; databaseUrl: string; redisUrl: string }
 
 export const creatorName = 'creator-node'
 export const discoveryName = 'discovery-provider'
+/** On a large machine V8 gives young objects 128 MiB and lets old ones lie long, with which an indexer takes half as much
+ * memory again (380 MiB in place of 260) and is no faster. With 512 MiB or less it takes a third more processor. */
+export const indexerNodeOptions = '--max-semi-space-size=16 --max-old-space-size=1024'
 export function contentName(index: number): string {
   return `content-service-${index + 1}`
 }
@@ -43,7 +47,7 @@ export type Planning = {
 
 /** The services of a local network with their whole configuration. */
 export function planServices(planning: Planning): ServicePlan[] {
-  const { ports, backends, hostOf } = planning
+  const { layout, ports, backends, hostOf } = planning
   return [
     {
       name: discoveryName,
@@ -53,6 +57,9 @@ export function planServices(planning: Planning): ServicePlan[] {
       variables: {
         ...serverVariables(discoveryName, ports.discovery, planning),
         DATABASE_URL: backends.databaseUrl,
+        NODE_OPTIONS: indexerNodeOptions,
+        APP_PASSWORD_KEY_FILE: path.join(layout.dataDirectory(discoveryName), 'app-password.key'),
+        WRITING_KEY_FILE: path.join(layout.dataDirectory(discoveryName), 'writing.key'),
       },
     },
     planCreatorNode({ name: creatorName, port: ports.creator, libp2pPort: ports.creatorLibp2p }, planning),

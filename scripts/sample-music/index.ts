@@ -11,11 +11,18 @@ export type { Form } from './score.ts'
 
 /** Also part of the file's name: a change of the music has to change this. */
 const edition = 1
-const seed = 6
 const encodeTimeoutMs = 120_000
 
+/** What is composed, by its seed and its title: the free sample, one that costs something, one that is encrypted too. */
+const pieces = {
+  free: { seed: 6, title: 'Six Notes, Six Seconds', file: 'six-notes-six-seconds' },
+  paid: { seed: 7, title: 'Paid by the Six', file: 'paid-by-the-six' },
+  premium: { seed: 8, title: 'Under Lock and Key', file: 'under-lock-and-key' },
+} as const
+export type Piece = keyof typeof pieces
+
 export const sampleTags = {
-  title: 'Six Notes, Six Seconds',
+  title: pieces.free.title as string,
   artist: 'Hexachord',
   album: 'Samples',
   genre: 'Electronic',
@@ -33,16 +40,19 @@ export class EncodingError extends Error {
  * The sample track: music that these scripts compose and synthesise, as a FLAC with tags and a cover. Made in
  * some seconds on first use and then kept in `directory`. Needs ffmpeg on the PATH.
  *
+ * @param options.piece which of the samples. @default 'free'
  * @param options.form `whole` (two and a half minutes) or `short` (24 seconds). @default 'whole'
  * @returns the path of the file
  */
 export async function makeSampleTrack(options: {
   directory: string
   form?: Form
+  piece?: Piece
   signal: AbortSignal
 }): Promise<string> {
-  const { directory, form = 'whole', signal } = options
-  const file = path.join(directory, `six-notes-six-seconds-${form}-${edition}.flac`)
+  const { directory, form = 'whole', piece = 'free', signal } = options
+  const { seed, title, file: name } = pieces[piece]
+  const file = path.join(directory, `${name}-${form}-${edition}.flac`)
   if (existsSync(file)) return file
   await mkdir(directory, { recursive: true })
   const drafts = await mkdtemp(path.join(directory, 'draft-'))
@@ -52,7 +62,7 @@ export async function makeSampleTrack(options: {
     const cover = path.join(drafts, 'cover.rgb')
     await writeFile(cover, drawCover())
     const flac = path.join(drafts, 'music.flac')
-    await runFfmpeg(encodingArguments({ wav, cover, flac }), signal)
+    await runFfmpeg(encodingArguments({ wav, cover, flac, title }), signal)
     await rename(flac, file)
     return file
   } finally {
@@ -60,7 +70,17 @@ export async function makeSampleTrack(options: {
   }
 }
 
-function encodingArguments({ wav, cover, flac }: { wav: string; cover: string; flac: string }): string[] {
+function encodingArguments({
+  wav,
+  cover,
+  flac,
+  title,
+}: {
+  wav: string
+  cover: string
+  flac: string
+  title: string
+}): string[] {
   return [
     ...['-nostdin', '-hide_banner', '-loglevel', 'error', '-y', '-i', wav],
     ...['-f', 'rawvideo', '-pixel_format', 'rgb24', '-video_size', `${coverSize}x${coverSize}`, '-i', cover],
@@ -68,7 +88,7 @@ function encodingArguments({ wav, cover, flac }: { wav: string; cover: string; f
     ...['-disposition:v', 'attached_pic', '-metadata:s:v', 'comment=Cover (front)'],
     // Without this ffmpeg writes its own version into the file.
     ...['-fflags', '+bitexact', '-flags:a', '+bitexact'],
-    ...Object.entries(sampleTags).flatMap(([name, value]) => ['-metadata', `${name}=${value}`]),
+    ...Object.entries({ ...sampleTags, title }).flatMap(([name, value]) => ['-metadata', `${name}=${value}`]),
     flac,
   ]
 }

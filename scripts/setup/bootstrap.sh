@@ -110,7 +110,9 @@ log=$state/setup.log
 mkdir -p "$state"
 [ -w "$state" ] || fail "$state cannot be written by $(id -un). It was made by another user: run as that user, or remove it."
 [ ! -x "$state/node/bin/node" ] || PATH=$state/node/bin:$PATH
-export PATH
+# Programs of ours start in half the time when Node keeps what it has compiled.
+NODE_COMPILE_CACHE=$state/compile-cache
+export PATH NODE_COMPILE_CACHE
 
 if ! is_new_enough node; then
   take_lock

@@ -105,7 +105,8 @@ describe('setting a checkout up', () => {
       'npm pack 24.21.0',
       'npm ci',
     ])
-    expect((await readdir(path.join(root, '.hexachord'))).sort()).toEqual(['installed', 'node', 'setup.log'])
+    const made = ['compile-cache', 'installed', 'node', 'setup.log']
+    expect((await readdir(path.join(root, '.hexachord'))).sort()).toEqual(made)
   })
 
   test('installs again when the lock file has changed, and only then', async () => {

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { readNetworkFile } from '@hexachord/contracts/networks'
 import { type Connection, connect } from '@hexachord/sdk/connect'
+import type { ContentStatus } from '../../content-service/status.ts'
 import {
   creatorName,
   discoveryName,
@@ -176,9 +177,20 @@ async function remainsOnceForgotten(network: LocalNetwork, repertoire: Repertoir
         accountedBytes: isContent(process) ? repertoire.liveBytes() : repertoire.totalBytes(),
       })),
     )
-    if (remains.every(isAccountedFor) || performance.now() > endMs) return remains
+    if (remains.every(isAccountedFor)) return remains
+    if (performance.now() > endMs) return Promise.all(remains.map((one) => withReason(network, one)))
     await wait(secondMs)
   }
+}
+
+/** Asks a content service that keeps too much what it keeps, for whoever has to find out why. */
+async function withReason(network: LocalNetwork, remains: Remains): Promise<Remains> {
+  const operator = network.operators.find(({ name }) => name === remains.process)
+  if (isAccountedFor(remains) || operator === undefined) return remains
+  const response = await fetch(`${operator.endpoint}/status`, { signal: AbortSignal.timeout(10 * secondMs) })
+  const { held, missing, releasing, extra, leases } = (await response.json()) as ContentStatus
+  const tracks = `${held} tracks held, ${missing} missing, ${releasing} releasing, ${extra} extra`
+  return { ...remains, kept: `${tracks}; ${leases.held} leases held, ${leases.pulling} pulling` }
 }
 
 /** Metrics are served on loopback, at a fixed distance from a service's own port. */

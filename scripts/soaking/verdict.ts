@@ -39,6 +39,8 @@ export type Remains = {
   readonly blockBytes: number
   /** What it may hold: live tracks, and what it has not had the time to let go. */
   readonly accountedBytes: number
+  /** What it says that it keeps, where it keeps too much. */
+  readonly kept?: string
 }
 
 /** Judges a run by its measurements, its faults and what the audit found. */
@@ -106,11 +108,11 @@ export function isAccountedFor({ blockBytes, accountedBytes }: Remains): boolean
 }
 
 function diskCheck(remains: Remains): Check {
-  const { process, blockBytes, accountedBytes } = remains
+  const { process, blockBytes, accountedBytes, kept } = remains
   return {
     what: `${process} stores no more than is accounted for`,
     holds: isAccountedFor(remains),
-    detail: `${megabytes(blockBytes)} of ${megabytes(accountedBytes)}`,
+    detail: `${megabytes(blockBytes)} of ${megabytes(accountedBytes)}${kept === undefined ? '' : `; ${kept}`}`,
   }
 }
 

@@ -89,7 +89,7 @@ const contracts: Suite = {
 
 const parts: Suite = {
   name: 'parts',
-  budgetMinutes: 8,
+  budgetMinutes: 13,
   programs: [...media, redisServer],
   run: withDatabases((context) =>
     runJest({ testMatch: ['<rootDir>/**/*.parts.test.ts'], workers: 2, testTimeoutMs: 60_000 }, context),
@@ -129,7 +129,7 @@ export const suites: Suite[] = [
   parts,
   withNetwork(folderSuite('network', 7, [], 1)),
   withNetwork(folderSuite('browser', 4, [chromium], 1)),
-  folderSuite('faults', 14, namespaceTools, 1),
+  folderSuite('faults', 10, namespaceTools, 2),
   // With an empty cache Kubo is built first, which takes 5 minutes of two cores.
   withNetwork(folderSuite('peers', 9, [], 1)),
   bench,

@@ -72,8 +72,8 @@ async function startNode(
   const database = openSqlite(':memory:', {
     migrations: [...ipfsMigrations, ...catalogueMigrations, ...archiveMigrations],
   })
-  const reader = createChainReader({ rpcUrl: chain.rpcUrl })
-  const archiveReader = createChainReader({ rpcUrl })
+  const reader = createChainReader({ rpcUrls: [chain.rpcUrl] })
+  const archiveReader = createChainReader({ rpcUrls: [rpcUrl] })
   const { network } = chain
   const { signal } = new AbortController()
   const catalogue = followCatalogue({ database, reader, network, signal, logger, pollMs: 20 })
@@ -154,7 +154,7 @@ describe('archives', () => {
     const late = await startNode()
     expect(await archivesUpTo(end, late)).toEqual(entries)
 
-    const reader = createChainReader({ rpcUrl: chain.rpcUrl })
+    const reader = createChainReader({ rpcUrls: [chain.rpcUrl] })
     const addresses = [late.catalogue.rules.catalog, ...late.catalogue.rules.operatorContracts]
     const logs = await reader.logs({ addresses, fromBlock: chain.network.firstBlock, toBlock: end })
     await reader.close()

@@ -6,6 +6,7 @@ import {
   decodeArchive,
   partsOf,
 } from '@hexachord/protocol/archives'
+import { checked } from '@hexachord/protocol/checked'
 import { listOf } from '@hexachord/protocol/rest'
 import { createNodeRetriever, gatewaySource } from '../tracks/index.ts'
 
@@ -64,7 +65,7 @@ async function rootAt(
       maxBytes: listBytes,
     })
     if (!response.ok) return undefined
-    const [entry] = listSchema.safeParse(await response.json()).data?.items ?? []
+    const [entry] = checked(listSchema, await response.json()).data?.items ?? []
     return entry?.epoch === epoch ? entry.root : undefined
   } catch (error) {
     if (error instanceof FetchFailed || error instanceof SyntaxError) return undefined

@@ -1,11 +1,11 @@
 import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
-import type { Verdict } from '@hexachord/protocol/actions'
+import { type RulesTable, rulesVersion, type SubjectState, type Verdict } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
-import type { RangeResult } from '@hexachord/protocol/catalogue'
+import type { IndexedBlock, RangeResult } from '@hexachord/protocol/catalogue'
 import type { Address, Hash, Subject } from '@hexachord/protocol/names'
 import type { ChainLog } from '@hexachord/protocol/operators'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
-import type { RecordedAction } from './catalogue.ts'
+import { liveTrack, type RecordedAction, subjectOfKey } from './catalogue.ts'
 
 /** For a service's one database: run these before `followCatalogue`. */
 export const catalogueMigrations: readonly Migration[] = [
@@ -58,7 +58,38 @@ export const catalogueMigrations: readonly Migration[] = [
       DELETE FROM catalogue_action;
     `,
   },
+  {
+    name: 'catalogue-3-rules',
+    sql: `ALTER TABLE catalogue_progress ADD COLUMN rules TEXT NOT NULL DEFAULT '';`,
+  },
+  {
+    name: 'catalogue-4-replaced',
+    sql: `
+      CREATE TABLE catalogue_replaced (
+        subject TEXT NOT NULL,
+        manifest TEXT NOT NULL,
+        block INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (subject, manifest)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX catalogue_replaced_by_block ON catalogue_replaced (block);
+      CREATE INDEX catalogue_replaced_by_time ON catalogue_replaced (at);
+    `,
+  },
 ]
+
+/** All that follows from the chain by the rules. */
+const derivedTables = [
+  'catalogue_progress',
+  'catalogue_block',
+  'catalogue_state',
+  'catalogue_state_hash',
+  'catalogue_operator_log',
+  'catalogue_action',
+]
+
+/** What tracks had and have no more, for as long as anything may wait to be published. */
+const replacedMemoryMs = 32 * 24 * 3_600_000
 
 /** The database holds the index of another network. */
 export class OtherNetwork extends Error {
@@ -97,6 +128,8 @@ export type CatalogueStore = {
   stateHashAt(block: number): Hash
   /** Adds a range in one transaction. */
   append(range: StoredRange): void
+  /** @see Catalogue.replacedAt */
+  replacedAt(subject: Subject, manifest: string): number | undefined
   /** Takes back every block above one, in one transaction. @returns keys whose values are others now */
   undoTo(block: number): string[]
 }
@@ -113,19 +146,47 @@ type ActionRow = {
   reason: string | null
 }
 
-/** @param network tells networks apart @throws OtherNetwork */
+/** What was made by other rules, or by rules in force from other blocks on, is forgotten: it will be read again.
+ * @param network tells networks apart @throws OtherNetwork */
 export function openCatalogueStore(
   database: Sqlite,
-  network: { name: string; firstBlock: number },
+  network: { name: string; firstBlock: number; versions: RulesTable },
 ): CatalogueStore {
-  const known = database.get<{ network: string }>('SELECT network FROM catalogue_progress')
-  if (known === undefined) {
-    database.run(
-      'INSERT INTO catalogue_progress (one, network, indexed, finalized) VALUES (1, ?, ?, 0)',
-      network.name,
-      network.firstBlock - 1,
-    )
-  } else if (known.network !== network.name) throw new OtherNetwork(known.network, network.name)
+  const known = database.get<{ network: string; rules: string }>(
+    'SELECT network, rules FROM catalogue_progress',
+  )
+  if (known !== undefined && known.network !== network.name) {
+    throw new OtherNetwork(known.network, network.name)
+  }
+  const rules = JSON.stringify([rulesVersion, network.versions.map((one) => [one.fromBlock, one.version])])
+  if (known?.rules !== rules) {
+    database.transaction(() => {
+      for (const table of derivedTables) database.run(`DELETE FROM ${table}`)
+      database.run(
+        'INSERT INTO catalogue_progress (one, network, indexed, finalized, rules) VALUES (1, ?, ?, 0, ?)',
+        network.name,
+        network.firstBlock - 1,
+        rules,
+      )
+    })
+  }
+
+  function addReplaced(blocks: readonly IndexedBlock[]): void {
+    const now = Date.now()
+    const since = now - replacedMemoryMs
+    for (const { number, changes } of blocks) {
+      for (const { subject, manifest, atMs } of replacedIn(changes)) {
+        if (atMs < since) continue
+        database.run(
+          `INSERT INTO catalogue_replaced (subject, manifest, block, at) VALUES (?, ?, ?, ?)
+           ON CONFLICT (subject, manifest) DO UPDATE SET block = excluded.block,
+             at = CASE WHEN block = excluded.block THEN at ELSE excluded.at END`,
+          ...[subject, manifest, number, now],
+        )
+      }
+    }
+    database.run('DELETE FROM catalogue_replaced WHERE at < ?', since)
+  }
 
   function stateHash(): Hash {
     const newest = database.get<{ state_hash: Hash }>(
@@ -251,6 +312,7 @@ export function openCatalogueStore(
         addActions(range.result)
         addStateHashes(range.result)
         addBlocks(range)
+        addReplaced(range.result.blocks)
         database.run(
           'UPDATE catalogue_progress SET indexed = ?, finalized = max(finalized, ?)',
           range.toBlock,
@@ -258,6 +320,11 @@ export function openCatalogueStore(
         )
       })
     },
+    replacedAt: (subject, manifest) =>
+      database.get<{ at: number }>(
+        'SELECT at FROM catalogue_replaced WHERE subject = ? AND manifest = ?',
+        ...[subject, manifest],
+      )?.at,
     undoTo(block) {
       return database.transaction(() => {
         const keys = new Set<string>()
@@ -274,10 +341,25 @@ export function openCatalogueStore(
         database.run('DELETE FROM catalogue_block WHERE number > ?', block)
         database.run('DELETE FROM catalogue_action WHERE block > ?', block)
         database.run('DELETE FROM catalogue_state_hash WHERE block > ?', block)
+        database.run('DELETE FROM catalogue_replaced WHERE block > ?', block)
         database.run('DELETE FROM catalogue_operator_log WHERE block > ?', block)
         database.run('UPDATE catalogue_progress SET indexed = min(indexed, ?)', block)
         return [...keys]
       })
     },
   }
+}
+
+/** Tracks that another manifest or none followed on the one they had. */
+function replacedIn(
+  changes: IndexedBlock['changes'],
+): { subject: Subject; manifest: string; atMs: number }[] {
+  return [...changes].flatMap(([key, { before, after }]) => {
+    const subject = subjectOfKey(key)
+    if (subject === undefined || before === null || after === null) return []
+    const [old, fresh] = [before, after] as unknown as [SubjectState, SubjectState]
+    const manifest = liveTrack(subject, old)?.manifest
+    if (manifest === undefined || liveTrack(subject, fresh)?.manifest === manifest) return []
+    return [{ subject, manifest, atMs: fresh.updatedAtMs }]
+  })
 }

@@ -1,7 +1,7 @@
 import { createChainReader } from '@hexachord/platform/chain'
 import { createLogger } from '@hexachord/platform/process'
 import { openSqlite, type Sqlite } from '@hexachord/platform/sqlite'
-import { signAction } from '@hexachord/protocol/actions'
+import { type RulesTable, signAction } from '@hexachord/protocol/actions'
 import { freshNumber, parseAddress, type Subject, subjectOf, userSubject } from '@hexachord/protocol/names'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
@@ -28,10 +28,11 @@ afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close()
 })
 
-function follow(database: Sqlite = memory()): Catalogue {
-  const reader = createChainReader({ rpcUrl: chain.rpcUrl })
+function follow(database: Sqlite = memory(), rulesVersions?: RulesTable): Catalogue {
+  const reader = createChainReader({ rpcUrls: [chain.rpcUrl] })
   const { signal } = new AbortController()
-  const catalogue = followCatalogue({ database, reader, network: chain.network, signal, logger, pollMs: 20 })
+  const network = { ...chain.network, rulesVersions: rulesVersions?.map((entry) => ({ ...entry })) }
+  const catalogue = followCatalogue({ database, reader, network, signal, logger, pollMs: 20 })
   opened.push(
     () => reader.close(),
     () => catalogue.close(),
@@ -118,6 +119,22 @@ describe('a catalogue', () => {
     expect([...second.operators()]).toEqual([...fresh.operators()])
   })
 
+  test('reads the chain again when other rules are in force from other blocks on', async () => {
+    const database = memory()
+    const first = follow(database)
+    await first.caughtUp(soon())
+    await publishProfile(first, 'Kassia')
+    await first.caughtUp(soon())
+    await first.close()
+    const second = follow(database, [{ fromBlock: 0, version: 1 }])
+    expect(second.indexed()).toBe(chain.network.firstBlock - 1)
+    await second.caughtUp(soon())
+    expect(second.stateHash()).not.toBe(first.stateHash())
+    await second.close()
+    const again = follow(database, [{ fromBlock: 0, version: 1 }])
+    expect([again.indexed(), again.stateHash()]).toEqual([second.indexed(), second.stateHash()])
+  })
+
   test('takes back what a reorganisation took from the chain', async () => {
     const catalogue = follow()
     await catalogue.caughtUp(soon())
@@ -163,7 +180,7 @@ describe('a catalogue', () => {
     const catalogue = follow(database)
     await catalogue.close()
     const network = { ...chain.network, firstBlock: chain.network.firstBlock + 1 }
-    const reader = createChainReader({ rpcUrl: chain.rpcUrl })
+    const reader = createChainReader({ rpcUrls: [chain.rpcUrl] })
     const { signal } = new AbortController()
     expect(() => followCatalogue({ database, reader, network, signal, logger })).toThrow(OtherNetwork)
     await reader.close()

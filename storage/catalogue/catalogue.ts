@@ -1,4 +1,5 @@
 import type { Identity, Place, SubjectState, TrackContent, Verdict } from '@hexachord/protocol/actions'
+import type { Json } from '@hexachord/protocol/canonical'
 import type { CatalogueRules } from '@hexachord/protocol/catalogue'
 import { type Address, type Hash, isSubject, type Subject } from '@hexachord/protocol/names'
 import type { Operator, OperatorSet } from '@hexachord/protocol/operators'
@@ -37,6 +38,8 @@ export type Catalogue = {
   /** Grows with every epoch of placement. */
   epoch(): number
 
+  /** What the index holds under a key, as the rules read it. */
+  entry(key: string): Json | undefined
   /** Who controls an author at a time, in ms. */
   identity(author: Address, atMs: number): Identity
   subject(subject: Subject): SubjectState | undefined
@@ -47,6 +50,9 @@ export type Catalogue = {
   /** Published and not deleted, in the order of their names. Reads page by page: what changes meanwhile may or may
    * not be seen. */
   tracks(): Iterable<LiveTrack>
+  /** When this node learnt, in ms since 1970, that a track no longer has a manifest which it had: that it was replaced,
+   * or the track deleted, also in blocks that came while this node was away. Forgotten after some weeks. */
+  replacedAt(subject: Subject, manifest: string): number | undefined
   /** What became of an action, if it is on the chain. */
   action(hash: Hash): RecordedAction | undefined
 

@@ -50,6 +50,7 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
   const store = openCatalogueStore(database, {
     name: `${network.chainId}/${rules.catalog}/${network.firstBlock}`,
     firstBlock: network.firstBlock,
+    versions: rules.versions,
   })
   const history = createOperatorHistory(store.operatorLogs(), rules.minimumStakeWei)
   const listeners = new Set<(change: CatalogueChange) => void>()
@@ -157,11 +158,13 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     ranking,
     accepted: (subject) => acceptedOperators(subject, progress.indexed + 1, rules.placement, history.at),
     epoch: () => epoch().epoch,
+    entry: store.value,
     identity: (author, atMs) => identityOf({ get: store.value }, author, atMs),
     subject: (subject) => store.value(subjectKey(subject)) as SubjectState | undefined,
     subjectsOf: (author) => readSubjects(store, subjectKey(`${author}-` as Subject)),
     handleOwner: (handle) => store.value(handleKey(handle)) as Address | undefined,
     tracks: () => readTracks(store),
+    replacedAt: store.replacedAt,
     action: store.action,
     onChange(listener) {
       listeners.add(listener)

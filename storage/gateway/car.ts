@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { Problem } from '@hexachord/platform/http'
 import { carSection } from '@hexachord/protocol/cars'
-import { linksOf } from '@hexachord/protocol/cids'
+import { isCid, linksOf, parseCid } from '@hexachord/protocol/cids'
 import { createWriter, headerLength } from '@ipld/car/buffer-writer'
 import { CID } from 'multiformats/cid'
+import { BlockNotFound } from '../ipfs/index.ts'
 
 /** What of a DAG goes into a CAR: the block itself, the file that it is, or all below it. */
 export type DagScope = 'block' | 'entity' | 'all'
@@ -87,6 +88,33 @@ export async function* carPieces(
     yield* carSection(cid, bytes)
     if (scope === 'all') ahead.push(...linksOf(cid, bytes).reverse())
   }
+}
+
+/**
+ * What a CAR will have, as far as that is here: only blocks that link to others are read for it. A block that cannot be
+ * read is in the list, and nothing behind it.
+ */
+export async function carBlocks(
+  path: readonly string[],
+  { scope }: CarRequest,
+  read: (cid: string) => Promise<Uint8Array>,
+): Promise<Set<string>> {
+  const blocks = new Set(path)
+  const ahead = scope === 'all' ? path.slice(-1) : []
+  for (let cid = ahead.pop(); cid !== undefined; cid = ahead.pop()) {
+    if (!isCid(cid) || parseCid(cid).codec === 'raw') continue
+    const bytes = await read(cid).catch(noneIfMissing)
+    for (const link of bytes === undefined ? [] : linksOf(cid, bytes)) {
+      if (blocks.has(link)) continue
+      blocks.add(link)
+      ahead.push(link)
+    }
+  }
+  return blocks
+}
+
+function noneIfMissing(error: unknown): undefined {
+  if (!(error instanceof BlockNotFound)) throw error
 }
 
 /** A CAR that holds no block: an inline block is in its own name, and never in a CAR. */

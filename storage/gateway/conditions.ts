@@ -20,9 +20,9 @@ export function isOnlyIfCached(headers: IncomingHttpHeaders): boolean {
 export type ByteRange = { readonly start: number; readonly end: number }
 
 /**
- * The one range to answer with, both ends included. What cannot be read as a range, more than one of them, and a range
- * of another version (If-Range) all mean the whole: RFC 9110 14.2 lets a server do that.
- * @returns 'unsatisfiable' for a range that lies outside
+ * The one range to answer with, both ends included. What cannot be read, more than one range, and one of another version
+ * (If-Range) all mean the whole: RFC 9110 14.2 lets a server do that.
+ * @returns 'unsatisfiable' for a range that lies outside, or ends before it begins
  */
 export function requestedRange(
   headers: IncomingHttpHeaders,

@@ -14,6 +14,8 @@ export type Selection = {
   readonly chosen: ChosenFormat
   /** Set when the format is CAR. */
   readonly car: CarRequest | undefined
+  /** Whether it costs something, so that no cache may give it to others. */
+  readonly isPaid: boolean
 }
 
 export type Headers = Readonly<Record<string, string | number>>
@@ -25,13 +27,14 @@ export type Headers = Readonly<Record<string, string | number>>
 export const corsHeaders: Headers = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS',
-  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Range, User-Agent, X-Requested-With',
+  'Access-Control-Allow-Headers':
+    'Authorization, Content-Type, PAYMENT-SIGNATURE, Range, User-Agent, X-Requested-With',
   'Access-Control-Expose-Headers':
-    'Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After, X-Ipfs-Path, X-Ipfs-Roots, X-Request-Id, X-Chunked-Output, X-Stream-Output',
+    'Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After, X-Ipfs-Path, X-Ipfs-Roots, X-Request-Id, X-Chunked-Output, X-Stream-Output, PAYMENT-REQUIRED, PAYMENT-RESPONSE',
 }
 
 /** 48 weeks, as gateways have it: a CID never means anything else. */
-const cacheControl = 'public, max-age=29030400, immutable'
+const cacheControl = 'max-age=29030400, immutable'
 
 export function etagOf({ blocks, target, chosen, car }: Selection): string {
   if (car !== undefined) return carEtag(blocks, car)
@@ -44,7 +47,7 @@ export function cachingHeaders(selection: Selection): Headers {
   return {
     ...corsHeaders,
     ETag: etagOf(selection),
-    'Cache-Control': cacheControl,
+    'Cache-Control': `${selection.isPaid ? 'private' : 'public'}, ${cacheControl}`,
     ...(asked.query.has('format') ? {} : { Vary: 'Accept' }),
     ...(chosen.tellLocation ? { 'Content-Location': namedFormat(asked, chosen.format) } : {}),
   }

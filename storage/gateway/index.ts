@@ -1,1 +1,3 @@
+export type { Gate, PaidRequest } from './gate.ts'
 export { createGateway, type Gateway, type GatewayOptions } from './routes.ts'
+export { takeSession } from './session-parameter.ts'

@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { QuickAnswer, QuickRoute } from '@hexachord/platform/http'
 import { LRUCache } from 'lru-cache'
+import type { Gate, PaidRequest } from './gate.ts'
+import { takeSession } from './session-parameter.ts'
 
 /** Answers for hot blocks, each put together once by the routes and then given again as it was. */
 export type QuickAnswers = QuickRoute & {
   /** Called when all headers of a whole answer to a GET are set, before it is sent. */
-  remember(request: IncomingMessage, response: ServerResponse, cid: string): void
+  remember(request: IncomingMessage, response: ServerResponse, block: { cid: string; isPaid: boolean }): void
 }
 
 /** As many blocks as a large cache has; the headers of each take about 2 kB. */
@@ -24,8 +26,9 @@ const decisiveHeaders = [
   'transfer-encoding',
 ]
 
-/** What names an answer: nothing but the URL and what the caller accepts. Undefined for all but plain requests. */
-function keyOf({ method, url = '', headers }: IncomingMessage): string | undefined {
+/** What names an answer: nothing but the URL without its session, and what the caller accepts. Undefined for all but
+ * plain requests. */
+function keyOf({ method, headers }: IncomingMessage, url: string): string | undefined {
   if (method !== 'GET') return undefined
   for (const name of decisiveHeaders) if (headers[name] !== undefined) return undefined
   const { accept } = headers
@@ -46,26 +49,41 @@ export function createQuickAnswers(options: {
   route: string
   hot: (cid: string) => Uint8Array | undefined
   isDenied: (cid: string) => boolean
+  gate: Gate | undefined
 }): QuickAnswers {
-  const { route, hot, isDenied } = options
-  const known = new LRUCache<string, { cid: string; headers: readonly string[] }>({ max: answersKept })
+  const { route, hot, isDenied, gate } = options
+  const known = new LRUCache<string, { cid: string; isPaid: boolean; headers: readonly string[] }>({
+    max: answersKept,
+  })
+
+  async function paid(asked: PaidRequest, headers: readonly string[], body: Uint8Array) {
+    const more = await gate?.admit(asked, body.length)
+    return { headers: [...headers, ...Object.entries(more ?? {}).flat()], body }
+  }
 
   return {
     route,
-    answerTo(request): QuickAnswer | undefined {
-      const key = keyOf(request)
+    answerTo(request): QuickAnswer | Promise<QuickAnswer> | undefined {
+      const { url, session } = takeSession(request.url ?? '')
+      const key = keyOf(request, url)
       const found = key === undefined ? undefined : known.get(key)
       if (found === undefined || isDenied(found.cid)) return undefined
-      const body = hot(found.cid)
-      return body === undefined ? undefined : { headers: found.headers, body }
+      const { cid, headers, isPaid } = found
+      const body = hot(cid)
+      if (body === undefined) return undefined
+      if (gate === undefined) return { headers, body }
+      // What became free or paid since has other headers.
+      if (gate.isPaid(cid) !== isPaid) return undefined
+      if (isPaid) return paid({ request, cid, session, isHead: false }, headers, body)
+      return gate.takeFree(body.length) ? { headers, body } : undefined
     },
-    remember(request, response, cid) {
-      const key = keyOf(request)
+    remember(request, response, block) {
+      const key = keyOf(request, takeSession(request.url ?? '').url)
       if (key === undefined) return
       const headers = namesOf(response)
         .filter((name) => name.toLowerCase() !== 'x-request-id')
         .flatMap((name) => [name, String(response.getHeader(name))])
-      known.set(key, { cid, headers })
+      known.set(key, { ...block, headers })
     },
   }
 }

@@ -4,9 +4,11 @@ import { type Response, Router } from 'express'
 import { BlockNotFound, type IpfsNode, KuboUnavailable } from '../ipfs/index.ts'
 import type { Takedowns } from '../takedowns/index.ts'
 import { type BlockReader, createBlockReader } from './block-reader.ts'
-import { carHeader, carPieces, readCarRequest, requireBytesWithin } from './car.ts'
+import { blocksAway } from './blocks-away.ts'
+import { carBlocks, carHeader, carPieces, readCarRequest, requireBytesWithin } from './car.ts'
 import { isUnchanged, requestedRange } from './conditions.ts'
 import { carParameters, chooseFormat } from './formats.ts'
+import type { Gate, PaidRequest } from './gate.ts'
 import { type GatewayParameters, type GatewayRequest, readGatewayRequest } from './gateway-request.ts'
 import { cachingHeaders, contentHeaders, corsHeaders, etagOf, type Selection } from './headers.ts'
 import { resolvePath } from './path-resolution.ts'
@@ -27,10 +29,11 @@ export type GatewayOptions = {
   readonly fetchMissing?: ((cid: string, signal: AbortSignal) => Promise<Uint8Array>) | undefined
   /** How long `fetchMissing` has for a block, in ms. @default 30 s, after which clients tend to give up */
   readonly fetchTimeoutMs?: number | undefined
+  /** Asks for payment. @default all blocks are free */
+  readonly gate?: Gate | undefined
 }
 
 const defaultFetchTimeoutMs = 30_000
-const retryAfterSeconds = '5'
 const methods = 'GET, HEAD, OPTIONS'
 const path = '/ipfs/:cid{/*path}'
 
@@ -51,18 +54,18 @@ export function createGateway(options: GatewayOptions): Gateway {
     fetchMissing: options.fetchMissing,
     fetchTimeoutMs: options.fetchTimeoutMs ?? defaultFetchTimeoutMs,
   })
-  const { takedowns } = options
+  const { takedowns, gate } = options
   const isDenied = (cid: string) => takedowns?.isDenied(cid) ?? false
-  const quick = createQuickAnswers({ route: path, hot: reader.hot, isDenied })
+  const quick = createQuickAnswers({ route: path, hot: reader.hot, isDenied, gate })
   const refuseDenied = (cid: string) => takedowns?.requireServed(cid)
   const router = Router()
   router.get<string, GatewayParameters>(path, async (request, response) => {
     const asked = readGatewayRequest(request)
     try {
-      await answer(asked, response, guardedReader(reader, asked, refuseDenied), quick)
+      await answer(asked, response, { reader: guardedReader(reader, asked, refuseDenied), quick, gate })
     } catch (error) {
       if (error instanceof BlockNotFound) throw notHere(asked, error)
-      if (error instanceof KuboUnavailable) throw away(error)
+      if (error instanceof KuboUnavailable) throw blocksAway(error)
       throw error
     }
   })
@@ -85,10 +88,11 @@ type RequestReader = {
 
 function guardedReader(
   reader: BlockReader,
-  { block, onlyIfCached }: GatewayRequest,
+  { block, headers, onlyIfCached }: GatewayRequest,
   check: (cid: string) => void,
 ): RequestReader {
-  const elsewhere = !onlyIfCached
+  // Nodes that ask each other on somebody's behalf go round in circles.
+  const elsewhere = !onlyIfCached && headers.authorization === undefined
   const inline = block.kind === 'inline' ? block : undefined
   return {
     check,
@@ -104,24 +108,32 @@ function guardedReader(
   }
 }
 
-async function answer(
-  asked: GatewayRequest,
-  response: Response,
-  reader: RequestReader,
-  quick: QuickAnswers,
-): Promise<void> {
-  const selection = await select(asked, reader)
+/** What an answer is made with. */
+type Means = { reader: RequestReader; quick: QuickAnswers; gate: Gate | undefined }
+
+async function answer(asked: GatewayRequest, response: Response, means: Means): Promise<void> {
+  const { reader, gate } = means
+  const selection = await select(asked, means)
   // Whoever asks only for what is here is told so before anything else; for others the name alone decides.
   if (asked.onlyIfCached) await reader.size(selection.target)
   if (isUnchanged(asked.headers, etagOf(selection))) {
     response.writeHead(304, cachingHeaders(selection)).end()
     return
   }
-  if (selection.car === undefined) await answerBlock(selection, response, reader, quick)
-  else await answerCar(selection, response, reader)
+  if (selection.car !== undefined) {
+    await answerCar(selection, response, means)
+    return
+  }
+  // Nothing is fetched from elsewhere for whoever cannot pay.
+  if (selection.isPaid) gate?.requireMeans(paidRequest(selection, response))
+  await answerBlock(selection, response, means)
 }
 
-async function select(asked: GatewayRequest, reader: RequestReader): Promise<Selection> {
+function paidRequest({ asked, target }: Selection, { req: request }: Response): PaidRequest {
+  return { request, cid: target, session: asked.session, isHead: asked.isHead }
+}
+
+async function select(asked: GatewayRequest, { reader, gate }: Means): Promise<Selection> {
   const { block, segments, query, headers } = asked
   reader.check(block.cid)
   const blocks = await resolvePath(block.cid, segments, (cid) => reader.read(cid))
@@ -132,46 +144,56 @@ async function select(asked: GatewayRequest, reader: RequestReader): Promise<Sel
   const codec = end.kind === 'inline' ? 'raw' : end.codec
   const chosen = chooseFormat(query, headers.accept, codec)
   const car = chosen.format === 'car' ? readCarRequest(query, carParameters(headers.accept)) : undefined
-  return { asked, blocks, target, codec, chosen, car }
+  const isPaid = car === undefined && (gate?.isPaid(target) ?? false)
+  return { asked, blocks, target, codec, chosen, car, isPaid }
 }
 
 async function answerBlock(
   selection: Selection,
   response: Response,
-  reader: RequestReader,
-  quick: QuickAnswers,
+  { reader, quick, gate }: Means,
 ): Promise<void> {
-  const { asked, target } = selection
+  const { asked, target, isPaid } = selection
   const headers = contentHeaders(selection)
   if (asked.isHead) {
-    response.writeHead(200, { ...headers, 'Content-Length': await reader.size(target) }).end()
+    const size = await reader.size(target)
+    if (isPaid) await gate?.admit(paidRequest(selection, response), 0)
+    response.writeHead(200, { ...headers, 'Content-Length': size }).end()
     return
   }
   const bytes = await reader.read(target)
   const range = requestedRange(asked.headers, bytes.length, etagOf(selection))
   if (range === 'unsatisfiable') throw outside(target, bytes.length)
+  const sent = range === 'whole' ? bytes.length : range.end - range.start + 1
+  // Only for what is here is anybody charged.
+  const paid = isPaid ? await gate?.admit(paidRequest(selection, response), sent) : undefined
+  if (!isPaid) await gate?.requireFreeRate(paidRequest(selection, response), sent)
   if (range === 'whole') {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     response.setHeader('Content-Length', bytes.length)
     // The blocks of a path would each have to be asked about again.
-    if (asked.segments.length === 0) quick.remember(response.req, response, target)
+    if (asked.segments.length === 0) quick.remember(response.req, response, { cid: target, isPaid })
+    for (const [name, value] of Object.entries(paid ?? {})) response.setHeader(name, value)
     response.end(bytes)
     return
   }
   const part = bytes.subarray(range.start, range.end + 1)
   const contentRange = `bytes ${range.start}-${range.end}/${bytes.length}`
   response
-    .writeHead(206, { ...headers, 'Content-Range': contentRange, 'Content-Length': part.length })
+    .writeHead(206, { ...headers, ...paid, 'Content-Range': contentRange, 'Content-Length': part.length })
     .end(part)
 }
 
-async function answerCar(selection: Selection, response: Response, reader: RequestReader): Promise<void> {
+async function answerCar(selection: Selection, response: Response, { reader, gate }: Means): Promise<void> {
   const { asked, blocks, target, car } = selection
   if (car === undefined) throw new TypeError('a CAR is answered only where one was chosen')
-  const headers = contentHeaders(selection)
   // What is asked for has to be here; what it links to may turn out not to be, and then the answer breaks off.
   const size = await reader.size(target)
   if (selection.codec === 'raw') requireBytesWithin(car, size)
+  const read = (cid: string) => reader.read(cid, false)
+  const isPaid = await hasPaidBlocks(selection, response, gate, read)
+  if (!isPaid) await gate?.requireFreeRate(paidRequest(selection, response), size)
+  const headers = contentHeaders({ ...selection, isPaid })
   if (asked.isHead) {
     response.writeHead(200, headers).end()
     return
@@ -183,13 +205,25 @@ async function answerCar(selection: Selection, response: Response, reader: Reque
   }
   try {
     // A whole track would push what is hot out of memory.
-    await pipeline(
-      carPieces(blocks, car, (cid) => reader.read(cid, false)),
-      response,
-    )
+    await pipeline(carPieces(blocks, car, read), response)
   } catch (error) {
     if (!isGone(error)) throw new Error(`the CAR of ${target} had to be broken off`, { cause: error })
   }
+}
+
+/** Whether a CAR will have blocks that cost something. Only nodes of the network may have such a one.
+ * @throws Problem 402 for others */
+async function hasPaidBlocks(
+  { blocks, car }: Selection,
+  { req: request }: Response,
+  gate: Gate | undefined,
+  read: (cid: string) => Promise<Uint8Array>,
+): Promise<boolean> {
+  if (car === undefined || gate === undefined || !gate.isInUse()) return false
+  const cids = [...(await carBlocks(blocks, car, read))]
+  if (!cids.some(gate.isPaid)) return false
+  if (!(await gate.isPeer(request))) gate.requireFree(request, cids)
+  return true
 }
 
 /** The caller hung up before the end. */
@@ -203,18 +237,6 @@ function notHere({ onlyIfCached }: GatewayRequest, cause: BlockNotFound): Proble
     slug: 'block-not-here',
     title: 'Block not here',
     detail: `block ${cause.cid} is not on this node; ask another holder of the track`,
-    cause,
-  })
-}
-
-/** What keeps the blocks comes back by itself, such as after its restart; others may have them meanwhile. */
-function away(cause: KuboUnavailable): Problem {
-  return new Problem({
-    status: 503,
-    slug: 'blocks-away',
-    title: 'Blocks away',
-    detail: 'what keeps the blocks of this node does not answer now; try again soon, or ask another holder',
-    headers: { 'Retry-After': retryAfterSeconds },
     cause,
   })
 }

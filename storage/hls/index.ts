@@ -1,1 +1,1 @@
-export { hlsRoutes } from './hls-routes.ts'
+export { hlsRoutes, type KeysOf } from './hls-routes.ts'

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { moveDurably, syncDirectory, writeSynced } from './durable-file.ts'
 import { StorageFull } from './ipfs-node.ts'
@@ -13,6 +13,11 @@ export type BlockFiles = {
   /** The directory a block belongs into. */
   shardOf(cid: string): string
   read(cid: string): Promise<Uint8Array | null>
+  /**
+   * The beginning of the file, as much as one read puts into `buffer`: all of it when it fits and the disk gives it at
+   * once, as a file's commonly is. For those who find out by the hash, and then look again with `read`.
+   */
+  readInto(cid: string, buffer: Uint8Array): Promise<Uint8Array | null>
   stat(cid: string): Promise<{ bytes: number; storedAtMs: number } | null>
   /** Replaces or makes the file. Resolves when it survives a power cut. @throws StorageFull */
   write(cid: string, bytes: Uint8Array): Promise<void>
@@ -64,6 +69,16 @@ export async function openBlockFiles(directory: string): Promise<BlockFiles> {
     shards,
     shardOf,
     read: (cid) => absentAsNull(readFile(pathOf(cid))),
+    async readInto(cid, buffer) {
+      const file = await absentAsNull(open(pathOf(cid)))
+      if (file === null) return null
+      try {
+        const { bytesRead } = await file.read(buffer)
+        return buffer.subarray(0, bytesRead)
+      } finally {
+        await file.close()
+      }
+    },
     async stat(cid) {
       const found = await absentAsNull(stat(pathOf(cid)))
       return found && { bytes: found.size, storedAtMs: Math.floor(found.mtimeMs) }

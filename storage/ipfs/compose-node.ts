@@ -1,4 +1,5 @@
 import { parseCid } from '@hexachord/protocol/cids'
+import { abortable } from './abortable.ts'
 import type { Bitswap } from './bitswap/index.ts'
 import type { BlockStore } from './block-store.ts'
 import { collectBlocks } from './collection.ts'
@@ -39,7 +40,7 @@ export function composeNode(parts: NodeParts): ConnectedIpfs {
   const running = new Set<Promise<unknown>>()
   let closed: Promise<void> | undefined
 
-  /** Runs a call that `close` waits for. */
+  /** Runs a call that `close` waits for; its caller waits no longer than its signal says, whatever a disk does. */
   async function call<Result>(
     options: AbortOptions | undefined,
     work: () => Promise<Result>,
@@ -47,11 +48,9 @@ export function composeNode(parts: NodeParts): ConnectedIpfs {
     checkOpen(options)
     const result = work()
     running.add(result)
-    try {
-      return await result
-    } finally {
-      running.delete(result)
-    }
+    const ended = () => running.delete(result)
+    result.then(ended, ended)
+    return abortable(result, options?.signal)
   }
 
   function checkOpen(options: AbortOptions | undefined): void {
@@ -72,7 +71,7 @@ export function composeNode(parts: NodeParts): ConnectedIpfs {
     }
     if (bitswap === undefined) throw new BlockUnavailable(cid, 'this node exchanges no blocks with others')
     const bytes = await bitswap.request(cid, options.peers ?? [], options.signal)
-    await store.putVerified(cid, bytes, options.signal)
+    await store.putVerified(cid, bytes, { signal: options.signal })
     return bytes
   }
 
@@ -89,7 +88,7 @@ export function composeNode(parts: NodeParts): ConnectedIpfs {
     addresses: () => bitswap?.addresses() ?? [],
     connectedPeers: () => bitswap?.connectedPeers() ?? [],
     put: (bytes, codec, options) => call(options, () => store.put(bytes, codec, options?.signal)),
-    putVerified: (cid, bytes, options) => call(options, () => store.putVerified(cid, bytes, options?.signal)),
+    putVerified: (cid, bytes, options) => call(options, () => store.putVerified(cid, bytes, options)),
     get: (cid, options) => call(options, () => store.get(cid, options?.signal)),
     has: (cid, options) => call(options, () => store.has(cid, options?.signal)),
     size: (cid, options) => call(options, () => store.size(cid, options?.signal)),

@@ -1,12 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { closeSync, constants, openSync, renameSync, rmSync } from 'node:fs'
+import { appendFile, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { createLogger } from '@hexachord/platform/process'
 import { openSqlite } from '@hexachord/platform/sqlite'
+import { maximumBlockBytes } from '@hexachord/protocol/cids'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { putList, putSample, sampleBytes } from './compliance/subject.ts'
 import { ipfsNodeCompliance, type NodeUnderTest } from './compliance.ts'
@@ -49,6 +51,19 @@ async function embeddedUnderTest(): Promise<NodeUnderTest> {
         )
       } finally {
         await file.close()
+      }
+    },
+    async stall(cid) {
+      // Whoever opens a pipe to read waits for somebody who opens it to write, as for a disk that does not answer.
+      const file = await fileOf(directory, cid)
+      renameSync(file, `${file}.kept`)
+      execFileSync('mkfifo', [file])
+      return () => {
+        // At once, since those who wait may have every thread that does this otherwise.
+        renameSync(file, `${file}.pipe`)
+        renameSync(`${file}.kept`, file)
+        closeSync(openSync(`${file}.pipe`, constants.O_RDWR | constants.O_NONBLOCK))
+        rmSync(`${file}.pipe`)
       }
     },
     passTime(ms) {
@@ -146,6 +161,13 @@ describe('the embedded backend', () => {
     expect(await node.verify(cid)).toBe('corrupt')
     const [name = ''] = await readdir(join(directory, 'quarantine'))
     expect(name.startsWith(cid)).toBe(true)
+  })
+
+  test('takes the largest block with something behind it for no block', async () => {
+    const node = await openNode()
+    const cid = await putSample(node, 'longer than it was', maximumBlockBytes)
+    await appendFile(await fileOf(directory, cid), 'more')
+    expect(await node.verify(cid)).toBe('corrupt')
   })
 
   test('can keep its pins in a database that the service has opened, and leaves that open', async () => {

@@ -3,7 +3,8 @@ import type { Codec } from '@hexachord/protocol/cids'
 /**
  * What every IPFS node of ours can do, whatever stands behind it: an embedded block store or a daemon.
  * A block is named by CIDv1 in base32, raw or dag-json, sha2-256 (`protocol/cids`), and is at most 1 MiB. Every
- * call takes a signal and rejects with its reason once it is aborted; `CidError` means that a text names no block.
+ * call takes a signal and rejects with its reason once it is aborted, even while a disk or a daemon does not answer; a
+ * write that has begun then goes on, since others may wait for it. `CidError` means that a text names no block.
  * While a daemon behind it is away or not sound, calls reject with KuboUnavailable, KuboRefused or KuboMisconfigured:
  * nothing acknowledged is lost by that, and the same call may be made again.
  */
@@ -25,7 +26,7 @@ export interface IpfsNode {
    * Stores a block whose name is known, as `put` does, if the bytes have that name. Nothing is stored otherwise.
    * @throws CidMismatch, BlockTooLarge, StorageFull
    */
-  putVerified(cid: string, bytes: Uint8Array, options?: AbortOptions): Promise<void>
+  putVerified(cid: string, bytes: Uint8Array, options?: PutOptions): Promise<void>
 
   /** The block's bytes, hashed on their way from the disk, from this node only. @throws BlockNotFound */
   get(cid: string, options?: AbortOptions): Promise<Uint8Array>
@@ -81,6 +82,11 @@ export interface IpfsNode {
 }
 
 export type AbortOptions = { readonly signal?: AbortSignal | undefined }
+
+export type PutOptions = AbortOptions & {
+  /** The caller has just hashed these very bytes itself, as a retriever does: they are not hashed once more. */
+  readonly isHashed?: boolean | undefined
+}
 
 export type FetchOptions = AbortOptions & {
   /** Peer ids to ask first. @default every connected peer */

@@ -3,6 +3,7 @@ import type { NodeStatus } from '@hexachord/protocol/rest'
 import type { Catalogue } from '../catalogue/index.ts'
 import type { IpfsNode } from '../ipfs/index.ts'
 import type { TakedownCounts, Takedowns } from '../takedowns/index.ts'
+import type { NodeTill, TillStatus } from '../till/index.ts'
 
 /** What `/status` of every node says of where it stands on the chain. */
 export type FollowingStatus = NodeStatus & {
@@ -14,6 +15,8 @@ export type FollowingStatus = NodeStatus & {
   readonly stateHash: string
   /** What this operator refuses to hold and serve. */
   readonly takedowns: TakedownCounts
+  /** Null where the network has no payments. */
+  readonly till: TillStatus | null
 }
 
 export async function nodeStatus(parts: {
@@ -25,6 +28,7 @@ export async function nodeStatus(parts: {
   catalogue: Catalogue
   ipfs: IpfsNode
   takedowns: Pick<Takedowns, 'counts'>
+  till: Pick<NodeTill, 'status'> | undefined
 }): Promise<FollowingStatus> {
   const { operator, hotKey, catalogue, ipfs } = parts
   const registered = catalogue.operators().get(operator)
@@ -41,6 +45,7 @@ export async function nodeStatus(parts: {
     finalized: catalogue.finalized(),
     stateHash: catalogue.stateHash(),
     takedowns: parts.takedowns.counts(),
+    till: parts.till?.status() ?? null,
     ipfs: { peerId: ipfs.peerId, addresses: ipfs.addresses(), ...(await ipfs.usage()) },
   }
 }

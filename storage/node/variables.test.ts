@@ -84,3 +84,29 @@ describe('what an operator refuses', () => {
     expect(mistakesOf({ LIBP2P_PORT: '4001', HONOUR_NOTICES_OF: 'an office' })).toEqual(['HONOUR_NOTICES_OF'])
   })
 })
+
+describe('what an operator asks of those who pay', () => {
+  const tillOf = (more: Environment) =>
+    nodeConfig(loadConfig(z.object(nodeVariables), { ...environment, LIBP2P_PORT: '4001', ...more })).till
+
+  test('is nothing beyond what tracks ask, and all is redeemed every week, unless it says so', () => {
+    const weekMs = 7 * 24 * 3_600_000
+    expect(tillOf({})).toEqual({
+      ...{
+        leastNodeBps: 0,
+        previewUnits: 0,
+        redeemEveryMs: weekMs,
+        weiPerUnit: 0n,
+        leastPurchase: 10_000n,
+        freeBytesPerSecond: 0,
+      },
+    })
+    expect(
+      tillOf({ TILL_LEAST_NODE_BPS: '800', TILL_REDEEM_HOURS: '24', TILL_TOKEN_WEI: '330000000' }),
+    ).toMatchObject({ leastNodeBps: 800, redeemEveryMs: weekMs / 7, weiPerUnit: 330_000_000n })
+    expect(mistakesOf({ LIBP2P_PORT: '4001', TILL_TOKEN_WEI: 'a lot', TILL_PREVIEW_UNITS: '101' })).toEqual([
+      'TILL_PREVIEW_UNITS',
+      'TILL_TOKEN_WEI',
+    ])
+  })
+})

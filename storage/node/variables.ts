@@ -1,12 +1,14 @@
 import { isIPv6 } from 'node:net'
 import {
   accountAddress,
+  byteSize,
   ConfigError,
   commaList,
   keyFile,
   origin,
   portNumber,
   serverVariables,
+  wholeNumber,
 } from '@hexachord/platform/process'
 import { parseAddress } from '@hexachord/protocol/names'
 import * as z from 'zod'
@@ -32,6 +34,26 @@ export const nodeVariables = {
   LIBP2P_ANNOUNCE: commaList(
     z.string().startsWith('/', 'must be multiaddrs such as /ip4/203.0.113.7/tcp/4001'),
   ).optional(),
+  /** Paid tracks that give a node less than this share, in basis points, are not served. */
+  TILL_LEAST_NODE_BPS: wholeNumber(0, 10_000).default(0),
+  /** Units of six seconds that are free of each paid track, from its beginning. */
+  TILL_PREVIEW_UNITS: wholeNumber(0, 100).default(0),
+  /** What listeners owe is redeemed on the chain at least so often. */
+  TILL_REDEEM_HOURS: wholeNumber(1, 24 * 366).default(24 * 7),
+  /** What a base unit of the payment token is worth, in wei: what earns less than its gas is left alone. Zero to let gas
+   * cost nothing. */
+  TILL_TOKEN_WEI: z
+    .string()
+    .regex(/^[0-9]{1,30}$/, 'must be a whole number of wei')
+    .default('0'),
+  /** Tracks that cost less than this altogether, in base units of the payment token, are not sold whole: to settle a
+   * purchase costs gas. */
+  TILL_LEAST_PURCHASE: z
+    .string()
+    .regex(/^[0-9]{1,28}$/, 'must be a whole number of base units')
+    .default('10000'),
+  /** What strangers may fetch for nothing from a node that takes money, all together; zero for no limit. */
+  TILL_FREE_BYTES_PER_SECOND: byteSize.default(0),
   /** Authors whose takedown notices this operator honours; nobody's unless it says so. */
   HONOUR_NOTICES_OF: commaList(accountAddress).optional(),
   /** A directory of compact denylists, `*.deny`, that this operator honours. */
@@ -49,13 +71,21 @@ export function nodeConfig(config: z.output<typeof schema>) {
     metricsPort: config.METRICS_PORT ?? (config.PORT === 0 ? 0 : config.PORT + metricsPortDistance),
     publicUrl: config.PUBLIC_URL,
     dataDirectory: config.DATA_DIR,
-    rpcUrl: config.RPC_URL,
+    rpcUrls: config.RPC_URL,
     networkFile: config.NETWORK_FILE,
     allowPrivateAddresses: config.ALLOW_PRIVATE_ADDRESSES,
     operator: parseAddress(config.OPERATOR_ADDRESS),
     hotKeyFile: config.HOT_KEY_FILE,
     hotKeyPasswordFile: config.HOT_KEY_FILE_PASSWORD_FILE,
     ipfs: backendOf(config),
+    till: {
+      leastNodeBps: config.TILL_LEAST_NODE_BPS,
+      previewUnits: config.TILL_PREVIEW_UNITS,
+      redeemEveryMs: config.TILL_REDEEM_HOURS * 3_600_000,
+      weiPerUnit: BigInt(config.TILL_TOKEN_WEI),
+      leastPurchase: BigInt(config.TILL_LEAST_PURCHASE),
+      freeBytesPerSecond: config.TILL_FREE_BYTES_PER_SECOND,
+    },
     takedowns: {
       honoured: (config.HONOUR_NOTICES_OF ?? []).map(parseAddress),
       directory: config.DENYLIST_DIRECTORY,

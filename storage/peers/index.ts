@@ -1,4 +1,7 @@
+export { createIdentify, type Identify } from './identify.ts'
 export { createNodeClient, type NodeClient, type NodeRequest } from './node-client.ts'
 export { type PeerAddresses, peerAddresses } from './peer-addresses.ts'
+export { createPeerCheck, type PeerCheck } from './peer-check.ts'
+export { createPeerFetch } from './peer-fetch.ts'
 export { PeerIdError, peerIdFromHex, peerIdToHex } from './peer-id.ts'
 export { operatorOf, requireOperator } from './require-operator.ts'

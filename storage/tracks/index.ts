@@ -1,9 +1,12 @@
 export { blockRoot } from './block-root.ts'
 export { bitswapSource, gatewaySource } from './block-sources.ts'
+export { fetchFromHolders } from './fetch-from-holders.ts'
+export { otherHolders } from './holders.ts'
 export {
   IncompleteTrack,
   type InspectedTrack,
   inspectTrack,
+  isTrackFault,
   loadLocalTrack,
   type TrackBlock,
 } from './inspect-track.ts'
@@ -12,4 +15,5 @@ export { getOrRetrieve, type PulledBlock, pullTrack, TrackTooLarge } from './pul
 export { receiptRoutes } from './receipt-routes.ts'
 export { type Replication, replicationNow } from './replication.ts'
 export { createRootHasher, type RootHasher } from './root-hasher.ts'
+export { createServedTracks } from './served-tracks.ts'
 export { type TrackVerdict, verifyTrack } from './verify-track.ts'

@@ -1,4 +1,5 @@
-import { blocksOf, type LoadedTrack, loadTrack } from '@hexachord/protocol/manifests'
+import { CidError } from '@hexachord/protocol/cids'
+import { blocksOf, type LoadedTrack, loadTrack, ManifestError } from '@hexachord/protocol/manifests'
 import type { Hash } from '@hexachord/protocol/names'
 import { type BlockRoot, type Entry, storageRoot } from '@hexachord/protocol/storage-root'
 import pLimit from 'p-limit'
@@ -26,6 +27,14 @@ export class IncompleteTrack extends Error {
     super(reason, options)
     this.cid = cid
   }
+}
+
+/**
+ * Whether an error of the functions here says something about the track: that a block of it is missing, or that it is
+ * none. Any other (a daemon that is away, no file descriptors left) says only that it cannot be looked at now.
+ */
+export function isTrackFault(error: unknown): boolean {
+  return error instanceof IncompleteTrack || error instanceof ManifestError || error instanceof CidError
 }
 
 /** Blocks read at one time. */

@@ -125,7 +125,7 @@ export async function getOrRetrieve(options: {
 async function retrieveInto(options: Parameters<typeof getOrRetrieve>[0]): Promise<Retrieved> {
   const { ipfs, retriever, rootOf, cid, signal } = options
   const { bytes, source } = await retriever.retrieve(cid, signal === undefined ? {} : { signal })
-  const [root] = await Promise.all([rootOf(bytes), ipfs.putVerified(cid, bytes, { signal })])
+  const [root] = await Promise.all([rootOf(bytes), ipfs.putVerified(cid, bytes, { signal, isHashed: true })])
   return { bytes, source, root }
 }
 

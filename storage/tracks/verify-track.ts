@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { blocksOf } from '@hexachord/protocol/manifests'
 import pLimit from 'p-limit'
 import type { IpfsNode } from '../ipfs/index.ts'
-import { loadLocalTrack, type TrackBlock } from './inspect-track.ts'
+import { isTrackFault, loadLocalTrack, type TrackBlock } from './inspect-track.ts'
 
 /** What hashing every block of a track has shown. */
 export type TrackVerdict = {
@@ -17,9 +17,10 @@ const readsAtOnce = 3
 
 /**
  * Hashes every block of a track on this node's disk, at a bounded rate. Corrupt ones are moved aside by the IPFS node.
- * A manifest that cannot be read counts as one missing block: nobody can say what else belongs to the track.
+ * A manifest or rendition that is missing or is none counts as one missing block: nobody can say what else belongs to
+ * the track.
  * @param options.bytesPerSecond as fast as the disk gives them when it is infinite
- * @throws the signal's reason
+ * @throws the signal's reason, and what the IPFS node throws while it cannot read: that says nothing about the track
  */
 export async function verifyTrack(
   ipfs: Pick<IpfsNode, 'get' | 'verify'>,
@@ -57,8 +58,9 @@ async function blocksToVerify(
 ): Promise<TrackBlock[] | undefined> {
   try {
     return blocksOf(await loadLocalTrack(ipfs, manifest, { signal }))
-  } catch {
+  } catch (error) {
     signal.throwIfAborted()
-    return undefined
+    if (isTrackFault(error)) return undefined
+    throw error
   }
 }

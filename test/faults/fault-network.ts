@@ -46,9 +46,11 @@ export async function startFaultNetwork(options: Partial<LocalNetworkOptions> = 
   }
 }
 
-/** Away from the documented ports, where a developer's own network may run. */
+/** Away from the documented ports, where a developer's own network may run, and from those of the worker beside us, with
+ * those of its metrics 1,000 further on. */
 function freeBase(): number {
-  return 12_000 + Math.floor(Math.random() * 150) * 100
+  const worker = Number(process.env.JEST_WORKER_ID ?? 1) % 2
+  return 12_000 + worker * 4_000 + Math.floor(Math.random() * 20) * 100
 }
 
 /** JSON of one of our services. @throws for an error status */

@@ -9,19 +9,26 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Artist, newArtist } from '../network/artist.ts'
 import { wholeTrackOf } from '../network/node-blocks.ts'
 import { makeRecording } from '../network/recordings.ts'
+import { holdersIn } from './copies.ts'
 import { commonStateHash, type FaultNetwork, readJson, startFaultNetwork } from './fault-network.ts'
 import { listen } from './listening.ts'
 
 const seconds = 30
 const services = ['content-service-1', 'content-service-2', 'content-service-3']
 const entry = fileURLToPath(new URL('short-times-content-service.ts', import.meta.url))
+/** Of this one bad blocks are found by nobody but those who ask for them. */
+const unscrubbed = 'content-service-2'
 let network: FaultNetwork
 let artist: Artist
 let track: Track
 
 beforeAll(async () => {
   network = await startFaultNetwork({
-    adjustService: (plan) => (plan.name.startsWith('content-service-') ? { ...plan, entry } : plan),
+    adjustService(plan) {
+      if (!plan.name.startsWith('content-service-')) return plan
+      const day = { TEST_SCRUB_EVERY_MS: '86400000' }
+      return { ...plan, entry, variables: { ...plan.variables, ...(plan.name === unscrubbed ? day : {}) } }
+    },
   })
   artist = await newArtist(network)
   const file = await makeRecording(network.folder, { name: 'precious', seconds, format: 'm4a' })
@@ -65,7 +72,8 @@ test('two of three content services that are killed while they are played from a
 
 describe('one bit that is turned over in a stored block', () => {
   async function turnOneBitOver(name: string, which: number): Promise<{ cid: string; file: string }> {
-    const { track: loaded } = await wholeTrackOf(originOf(name), track.manifest)
+    // From another one, since this one would have in memory what it was asked for.
+    const { track: loaded } = await wholeTrackOf(originOf('content-service-3'), track.manifest)
     const { cid = '' } = blocksOf(loaded).at(which) ?? {}
     const directory = path.join(layOut(network.directory).dataDirectory(name), 'blocks')
     const entries = await readdir(directory, { recursive: true, withFileTypes: true })
@@ -90,14 +98,26 @@ describe('one bit that is turned over in a stored block', () => {
     await expectWholeAt([originOf(name)])
   }, 90_000)
 
-  test('reaches no reader, whoever comes first', async () => {
-    const name = 'content-service-2'
-    const { cid } = await turnOneBitOver(name, -2)
+  test('reaches no reader: it is found by the first who asks, and repaired', async () => {
+    // With it goes what it has in memory; it scrubs when it begins, and then no more.
+    const before = Date.now()
+    await network.processes.restart(unscrubbed)
+    type Status = { lastScrub: { finishedAt: number | null } | null }
+    await network.eventually((signal) => readJson<Status>(`${originOf(unscrubbed)}/status`, signal), {
+      describe: 'the first scrub after the start',
+      deadlineMs: 30_000,
+      until: ({ lastScrub }) => (lastScrub?.finishedAt ?? 0) > before,
+    })
+    const { cid, file } = await turnOneBitOver(unscrubbed, -2)
     const right = await blockAt(cid)
-    const response = await fetch(`${originOf(name)}/ipfs/${cid}?format=raw`)
-    const body = Buffer.from(await response.arrayBuffer())
-    if (response.ok) expect(body.equals(right)).toBe(true)
-    await expectWholeAt([originOf(name)])
+    const response = await fetch(`${originOf(unscrubbed)}/ipfs/${cid}?format=raw`)
+    expect(response.status).toBe(404)
+    await network.eventually(async () => (await readFile(file)).equals(right), {
+      describe: 'the file as it was',
+      deadlineMs: 60_000,
+      everyMs: 100,
+    })
+    await expectWholeAt([originOf(unscrubbed)])
   }, 90_000)
 
   async function blockAt(cid: string): Promise<Buffer> {
@@ -106,8 +126,20 @@ describe('one bit that is turned over in a stored block', () => {
   }
 })
 
-test('a content service that is lost for good gives way to a fourth: three operators have the track again', async () => {
+/** Publishes until the ranks of a track leave an operator without a copy; most tracks are for three of four. */
+async function releasePassingOver(name: string): Promise<Track> {
+  for (let n = 1; n <= 40; n++) {
+    const file = await makeRecording(network.folder, { name: `passing-${n}`, seconds: 6, format: 'm4a' })
+    const { track } = await artist.release(file, { title: `Passing ${n}` })
+    const holders = await holdersIn(network, artist, track)
+    if (holders.length === 3 && !holders.includes(name)) return track
+  }
+  throw new Error(`${name} holds everything`)
+}
+
+test('a content service that is lost for good gives way to a fourth, which had no copy: three have the track again', async () => {
   const fourth = await network.addContentService()
+  track = await releasePassingOver(fourth.name)
   const lost = services[0] ?? ''
   await network.processes.kill(lost)
   const left = [...services.slice(1).map(originOf), fourth.endpoint]

@@ -16,7 +16,7 @@ const seconds = 20
 const possible = canMakeNamespaces()
 if (!possible) process.stderr.write('Partitions are not tested: network namespaces take root, ip and nft.\n')
 
-;(possible ? describe : describe.skip)('each node in a network namespace of its own', () => {
+;(possible ? describe : describe.skip)('nodes that hold music, each in a namespace of its own', () => {
   let namespaces: Namespaces
   let network: FaultNetwork
   let artist: Artist

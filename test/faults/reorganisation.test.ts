@@ -52,15 +52,17 @@ async function dropBlocks(depth: number): Promise<void> {
   })
 }
 
-/** Changes the chain from a block on, and waits until discovery has another one there. */
+/** What discovery has as the hash of a block; undefined while it has no such block. */
+async function hashOf(block: number, signal?: AbortSignal): Promise<string | undefined> {
+  const answer = await fetch(`${network.urls.discovery}/v1/blocks/${block}`, signal ? { signal } : {})
+  return answer.ok ? ((await answer.json()) as { hash: string }).hash : undefined
+}
+
+/** Changes the chain from a block on, and waits until discovery has another one there, or none. */
 async function untilSeenByDiscovery(first: number, change: () => Promise<void>): Promise<void> {
-  const hashOf = async (signal?: AbortSignal) => {
-    const answer = await fetch(`${network.urls.discovery}/v1/blocks/${first}`, signal ? { signal } : {})
-    return answer.ok ? ((await answer.json()) as { hash: string }).hash : undefined
-  }
-  const before = await hashOf()
+  const before = await hashOf(first)
   await change()
-  await network.eventually(hashOf, {
+  await network.eventually((signal) => hashOf(first, signal), {
     describe: `another block ${first} in discovery`,
     deadlineMs: 20_000,
     until: (hash) => hash !== before,
@@ -197,9 +199,10 @@ test('a chain that loses its last blocks gets the action again, and all agree wi
   await untilSeenByDiscovery(block, async () => {
     await provider.send('anvil_rollback', [lost])
     expect(await network.chain.head()).toBeLessThan(block)
-    // It goes on from there, as a chain does.
-    await network.chain.mine(lost + 1)
   })
+  // A shorter chain was seen, not only another one.
+  expect(await hashOf(block)).toBeUndefined()
+  await network.chain.mine(lost + 1)
   await appliedIn(hash)
   await network.chain.mine(4)
   expect(await commonStateHash(network)).toBe(await stateHashOfFreshIndex())

@@ -1,4 +1,5 @@
-// A content service as it always is, but one that scrubs all the time and waits seconds where others wait minutes.
+// A content service as it always is, but one that waits seconds where others wait minutes, and scrubs all the time, or as
+// TEST_SCRUB_EVERY_MS says.
 import { runService } from '@hexachord/platform/process'
 import { serviceName } from '../../content-service/service-name.ts'
 import { startContentService } from '../../content-service/start-content-service.ts'
@@ -12,6 +13,10 @@ await runService(serviceName, (context) =>
       everythingEveryMs: 1_000,
       shedRetryMs: 60_000,
     },
-    scrub: { passEveryMs: 1_000, idleMs: 500, bytesPerSecond: 256 * 1024 ** 2 },
+    scrub: {
+      passEveryMs: Number(context.env.TEST_SCRUB_EVERY_MS ?? 1_000),
+      idleMs: 500,
+      bytesPerSecond: 256 * 1024 ** 2,
+    },
   }),
 )

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
 import type { UploadAnswer } from '@hexachord/protocol/rest'
 import type { SavedUpload } from '@hexachord/sdk/uploading'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
@@ -45,22 +45,33 @@ async function sha256Of(file: string): Promise<string> {
     .digest('hex')}`
 }
 
-/** Calls `fault` once, when the node is about to be in the midst of making renditions. */
-function onceProcessing(fault: () => Promise<void>) {
+/** Calls `fault` once, when the node is about to be in the midst of making renditions, or of something else. */
+function onceProcessing(fault: () => Promise<void>, isThere = isRendering) {
   let happened: Promise<void> | undefined
   return {
-    onProgress(progress: { step: string; upload?: UploadAnswer }): void {
-      const { upload } = progress
-      if (upload?.state !== 'processing' || upload.renditions.every(({ segments }) => segments === 0)) return
-      happened ??= fault()
+    onProgress({ upload }: { step: string; upload?: UploadAnswer }): void {
+      if (upload !== undefined && isThere(upload)) happened ??= fault()
     },
     /** @throws what the fault threw, and when it never happened */
     async ended(): Promise<void> {
-      if (happened === undefined) throw new Error('the upload was never seen while it was processed')
+      if (happened === undefined) throw new Error('the upload was never seen there')
       await happened
     },
   }
 }
+
+const isRendering = ({ state, renditions }: UploadAnswer) =>
+  state === 'processing' && renditions.some(({ segments }) => segments > 0)
+
+const isStoringOriginal = ({ state, original }: UploadAnswer) =>
+  state === 'processing' &&
+  original !== undefined &&
+  original.doneBytes > 0 &&
+  original.doneBytes < original.byteLength
+
+const isBeingPulled = ({ state, replicas, blocks }: UploadAnswer) =>
+  state === 'replicating' &&
+  replicas.some((replica) => replica.state === 'pulling' && replica.blocks < blocks)
 
 describe('kill -9 of the creator node', () => {
   test('between two requests loses no byte that was acknowledged', async () => {
@@ -134,6 +145,44 @@ describe('kill -9 of the creator node', () => {
     await expectWhole(upload)
   }, 180_000)
 })
+
+describe('kill -9 of the creator node, where the artist wants the file kept', () => {
+  test('while it stores the file, and again while operators pull the track, loses no byte', async () => {
+    const heavy = await withBallast(song)
+    const services = ['content-service-1', 'content-service-2']
+    await Promise.all(services.map((name) => network.processes.kill(name)))
+    const storing = onceProcessing(() => killAndReturn(creator), isStoringOriginal)
+    const waiting = onceProcessing(
+      async () => void (await Promise.all(services.map((name) => network.processes.restart(name)))),
+      ({ state }) => state === 'replicating',
+    )
+    const pulling = onceProcessing(() => killAndReturn(creator), isBeingPulled)
+    const upload = await artist.upload(heavy, {
+      keepOriginal: true,
+      onProgress(progress) {
+        for (const fault of [storing, waiting, pulling]) fault.onProgress(progress)
+      },
+    })
+    for (const fault of [storing, waiting, pulling]) await fault.ended()
+    await expectWhole(upload)
+    const sha256 = await sha256Of(heavy)
+    for (const { endpoint } of upload.replicas) {
+      const answer = await fetch(`${endpoint}/originals/${upload.track?.manifest}`)
+      const bytes = Buffer.from(await answer.arrayBuffer())
+      expect(`0x${createHash('sha256').update(bytes).digest('hex')}`).toBe(sha256)
+    }
+  }, 240_000)
+})
+
+/** The same sound, with a chunk after it that no player looks at: it takes a while to store, and none to render. */
+async function withBallast(wav: string): Promise<string> {
+  const junk = randomBytes(96 << 20)
+  const head = Buffer.from('JUNK\0\0\0\0', 'latin1')
+  head.writeUInt32LE(junk.length, 4)
+  const file = `${network.folder}/heavy.wav`
+  await writeFile(file, Buffer.concat([await readFile(wav), head, junk]))
+  return file
+}
 
 describe('Redis', () => {
   test('that is flushed while an upload is processed loses nothing', async () => {

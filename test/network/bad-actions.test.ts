@@ -154,6 +154,8 @@ describe('an action', () => {
     ['a malformed CID', { manifest: 'bafynotacid' }, /manifest/],
     ['a field that nobody knows', { price: 5 }, /price|unrecognized/i],
     ['a control character', { title: 'a\u0000b' }, /title/],
+    // Such a one once ended every index that read it.
+    ['a length that nothing can measure', { title: { length: { toString: '' } } }, /length/],
   ])(
     'with %s is not signed by the client, refused by the relay and rejected by discovery',
     async (_, change, says) => {

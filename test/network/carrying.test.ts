@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/pro
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { carHeader, carSection, openCar } from '@hexachord/protocol/cars'
-import { cidOf, linkTo } from '@hexachord/protocol/cids'
+import { cidFromDigest, cidOf, linkTo } from '@hexachord/protocol/cids'
 import {
   decodeManifest,
   decodeRendition,
@@ -224,7 +224,7 @@ describe('a creator node', () => {
     if (!(failure instanceof UploadFailed)) throw failure
     expect(failure.upload).toMatchObject({ state: 'failed', problem: 'notATrack' })
     expect(failure.message).toMatch(reason)
-    await nothingIsLeftOf(failure.upload)
+    await nothingIsLeftOf(failure.upload, bytes)
   })
 })
 
@@ -278,6 +278,7 @@ async function forged(
   const root = await store(encodeManifest(changeManifest({ ...manifest, renditions })), 'dag-json')
   const pictures = (manifest.cover ?? []).map(({ image }) => image['/'])
   const waveform = manifest.waveform ? [manifest.waveform.data['/']] : []
+  const fingerprint = manifest.fingerprint ? [manifest.fingerprint.data['/']] : []
   const wanted = new Set([
     root,
     rendition,
@@ -285,6 +286,7 @@ async function forged(
     ...changed.segments.map(([, , link]) => link['/']),
     ...pictures,
     ...waveform,
+    ...fingerprint,
   ])
   return car(
     [...wanted].map((cid) => [cid, blocks.get(cid) ?? new Uint8Array()] as const),
@@ -308,7 +310,7 @@ async function withNoise(
 }
 
 /** Neither the file that was sent, nor a block of it that the node did not have before. */
-async function nothingIsLeftOf(upload: UploadAnswer): Promise<void> {
+async function nothingIsLeftOf(upload: UploadAnswer, file: Uint8Array): Promise<void> {
   const sources = path.join(network.directory, 'data', 'creator-node', 'sources')
   await eventually(async () => !(await readdir(sources)).some((name) => name.startsWith(upload.id)), {
     describe: `the file of ${upload.id} is gone`,
@@ -316,4 +318,28 @@ async function nothingIsLeftOf(upload: UploadAnswer): Promise<void> {
   })
   const list = await fetch(`${network.urls.creator}/uploads/${upload.id}`)
   expect(((await list.json()) as UploadAnswer).playable).toBeNull()
+  const before = new Set((await sections()).map(([cid]) => cid))
+  for (const cid of new Set(namesIn(file).filter((name) => !before.has(name)))) {
+    const headers = { 'cache-control': 'only-if-cached' }
+    const answer = await fetch(`${network.urls.creator}/ipfs/${cid}?format=raw`, { headers })
+    expect([cid, answer.status]).toEqual([cid, 412])
+  }
+}
+
+/** Of the blocks in a CAR, as far as it can be read at all. */
+function namesIn(file: Uint8Array): string[] {
+  const bytes = Buffer.from(file)
+  const names: string[] = []
+  // CIDv1, codec, sha2-256 and its length, as they stand before each block.
+  for (const [codec, code] of [
+    ['raw', [1, 0x55, 0x12, 32]],
+    ['dag-json', [1, 0xa9, 0x02, 0x12, 32]],
+  ] as const) {
+    const prefix = Buffer.from(code)
+    for (let at = bytes.indexOf(prefix); at !== -1; at = bytes.indexOf(prefix, at + 1)) {
+      const digest = bytes.subarray(at + prefix.length, at + prefix.length + 32)
+      if (digest.length === 32) names.push(cidFromDigest(digest, codec))
+    }
+  }
+  return names
 }

@@ -132,6 +132,33 @@ describe('the hexachord command', () => {
     expect(spoken.out).toMatch(/every hash checked/)
   })
 
+  test('makes an app password, with which a player finds the track and is sent to it, until it is revoked', async () => {
+    const made = await answer<{ id: string; server: string; username: string; password: string }>(
+      ...['app-password', 'create', 'kitchen radio'],
+    )
+    expect(made).toMatchObject({ server: network.urls.discovery, username: address })
+    const { items } = await answer<{ items: { id: string; device: string }[] }>('app-password', 'list')
+    expect(items).toMatchObject([{ id: made.id, device: 'kitchen radio' }])
+
+    const ask = (method: string, query: Record<string, string> = {}) => {
+      const login = { u: made.username, p: made.password, v: '1.16.1', c: 'test', f: 'json' }
+      return fetch(`${made.server}/rest/${method}?${new URLSearchParams({ ...login, ...query })}`)
+    }
+    const found = await ask('search3', { query: 'command line' })
+    expect(await found.json()).toMatchObject({
+      'subsonic-response': {
+        searchResult3: { song: expect.arrayContaining([expect.objectContaining({ id: `tr-${track}` })]) },
+      },
+    })
+    const audio = await ask('stream', { id: `tr-${track}` })
+    expect([audio.status, audio.redirected]).toEqual([200, true])
+    expect((await audio.arrayBuffer()).byteLength).toBeGreaterThan(100)
+
+    expect(await answer('app-password', 'revoke', made.id)).toEqual({ revoked: made.id, server: made.server })
+    expect(await (await ask('ping')).json()).toMatchObject({ 'subsonic-response': { error: { code: 40 } } })
+    expect((await hexachord('app-password', 'revoke', made.id)).code).toBe(3)
+  }, 60_000)
+
   test('publishes several files as an album, in the order of their numbers, and takes it back', async () => {
     const files = await Promise.all(
       [2, 1].map((number) =>

@@ -53,13 +53,17 @@ export async function makeRecording(
 /**
  * Decodes all of it, as a player does.
  * @param options.forgiven complaints of ffmpeg that do not count, line by line
+ * @param options.isFile behind a URL. @default it is a playlist
  * @returns ms of sound that came out
  * @throws with what ffmpeg complains of
  */
-export async function decodedMs(input: string, options: { forgiven?: RegExp } = {}): Promise<number> {
+export async function decodedMs(
+  input: string,
+  options: { forgiven?: RegExp; isFile?: boolean } = {},
+): Promise<number> {
   const samples = ['-f', 's16le', '-ar', '44100', '-ac', '1', 'pipe:1']
   // With lasting connections ffmpeg 5.1 complains whenever a playlist names a second host.
-  const hls = input.startsWith('http:') ? ['-http_persistent', '0'] : []
+  const hls = input.startsWith('http:') && options.isFile !== true ? ['-http_persistent', '0'] : []
   const { bytes, complaint } = await runProgram('ffmpeg', [
     '-v',
     'error',

@@ -198,7 +198,9 @@ describe('two creator nodes', () => {
     const track = await published
     expect(track.id).toBe(upload.subject)
     expect(signed).toHaveLength(1)
-    expect(statuses).toEqual(['sent', 'applied', 'final'])
+    // Between them stands what the client happened to see: that it was mined, or applied already.
+    expect([statuses[0], statuses.at(-1)]).toEqual(['sent', 'final'])
+    expect(['mined', 'applied']).toEqual(expect.arrayContaining(statuses.slice(1, -1)))
   }, 120_000)
 })
 

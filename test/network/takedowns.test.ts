@@ -71,6 +71,7 @@ const publicPaths = (manifest: string) => [
   `/ipfs/${manifest}?format=raw`,
   `/ipfs/${manifest}?format=car`,
   `/hls/${manifest}/master.m3u8`,
+  `/audio/${manifest}`,
   `/originals/${manifest}`,
   `/manifests/${manifest}/receipts`,
 ]

@@ -42,6 +42,7 @@ async function kuboUnderTest(): Promise<NodeUnderTest> {
       return node
     },
     flipBit: (cid) => kubo.flipBit(parseCid(cid).digest),
+    stall: async () => kubo.pause(),
     passTime(ms) {
       ahead += ms
     },

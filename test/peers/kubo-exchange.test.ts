@@ -12,6 +12,7 @@ import {
   type TemporaryFolder,
   testNetwork,
 } from '@hexachord/scripts/testing'
+import { openExport } from '@hexachord/sdk/carrying'
 import { type ConnectedIpfs, createEmbeddedIpfs, ipfsMigrations } from '@hexachord/storage/ipfs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { createKuboIpfs } from '../../storage/ipfs/kubo/kubo.ts'
@@ -34,6 +35,8 @@ run(`a real Kubo${whyMissing(kuboProgram)}`, () => {
   let ours: Kubo
   /** A published track: its manifest and all its blocks, the manifest first. */
   let track: { manifest: string; cids: string[] }
+  /** The same as its artist carries it away. */
+  let exported: string
   let registry: TestRegistry
   let closings: (() => Promise<void>)[]
   let made = 0
@@ -49,6 +52,11 @@ run(`a real Kubo${whyMissing(kuboProgram)}`, () => {
     const { manifest } = published
     const loaded = await loadTrack(manifest, (cid) => blockOf(network.urls.creator, cid))
     track = { manifest, cids: [...new Set([manifest, ...blocksOf(loaded).map(({ cid }) => cid)])] }
+    const { header, sections } = await openExport(artist.connection, published)
+    exported = path.join(folder.path, 'carried.car')
+    const pieces = [header]
+    for await (const section of sections()) pieces.push(...section)
+    await writeFile(exported, pieces)
   })
   afterAll(async () => {
     await ours?.stop()
@@ -149,6 +157,15 @@ run(`a real Kubo${whyMissing(kuboProgram)}`, () => {
     expect(await node.usage()).toEqual({ blocks: 0, bytes: 0 })
     await hasAll(node)
     expect(await node.usage()).toMatchObject({ blocks: track.cids.length })
+  })
+
+  test('takes the file that an artist exports, whole under one root', async () => {
+    const node = await onKubo()
+    const { roots } = await openCar(createReadStream(exported), { maximumBlocks: 1_000 })
+    // Pinning the root fails unless everything that it links to is there.
+    expect(await ours.ipfs('dag', 'import', '--stats', exported)).toContain(roots[0])
+    await ours.ipfs('pin', 'rm', roots[0] ?? '')
+    await hasAll(node)
   })
 
   test('gives a whole track as a CAR to an embedded node', async () => {

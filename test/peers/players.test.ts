@@ -34,6 +34,7 @@ const places = [
   ['discovery', () => `${network.urls.discovery}/v1/tracks/${track.id}/stream`],
   ['a holder', () => `${network.urls.content[0]}/hls/${track.manifest}/master.m3u8`],
   ['the bridge of the SDK', () => bridge.urlOf(track.id)],
+  ['discovery as one file', () => `${network.urls.discovery}/v1/tracks/${track.id}/stream?format=file`],
 ] as const
 
 describe(`mpv${whyMissing(mpv)}`, () => {
@@ -48,11 +49,14 @@ describe(`mpv${whyMissing(mpv)}`, () => {
 
 describe(`ffplay${whyMissing(ffplay)}`, () => {
   const run = 'path' in ffplay ? test : test.skip
-  run('plays the stream in its own time and ends by itself', async () => {
+  run.each([
+    ['the stream', () => places[0][1]()],
+    ['one file', () => places[3][1]()],
+  ])('plays %s in its own time and ends by itself', async (_, url) => {
     const startMs = performance.now()
     await runProgram('env', [
       ...['SDL_AUDIODRIVER=dummy', 'SDL_VIDEODRIVER=dummy'],
-      ...['ffplay', '-nodisp', '-autoexit', '-loglevel', 'error', places[0][1]()],
+      ...['ffplay', '-nodisp', '-autoexit', '-loglevel', 'error', url()],
     ])
     const tookMs = performance.now() - startMs
     expect(tookMs).toBeGreaterThan((seconds - 1) * 1000)

@@ -1,6 +1,8 @@
 import { type Connection, connect } from '@hexachord/sdk/connect'
+import type { HeldKey } from '@hexachord/sdk/keys'
 import type { Command } from 'commander'
-import { readSettings, type Settings } from '../settings/index.ts'
+import { keyStore, readSettings, type Settings } from '../settings/index.ts'
+import { askPassword } from '../terminal/index.ts'
 import type { Context } from './context.ts'
 
 type GlobalOptions = { discovery?: string; creator?: string; json?: true }
@@ -22,6 +24,19 @@ export async function openConnection(
     process.stderr.write(`hexachord: ${origin} is left aside: ${reason}\n`)
   }
   return { connection, settings }
+}
+
+/** The same for what is done by the user's own key. */
+export async function openAccount(
+  command: Command,
+  context: Context,
+  options: { onlyReads?: boolean } = {},
+): Promise<{ connection: Connection; account: HeldKey }> {
+  const { connection, settings } = await openConnection(command, context, options)
+  return {
+    connection,
+    account: await keyStore(settings.directory).open(() => askPassword(context, 'Password: ')),
+  }
 }
 
 /** Prints the result: one line of JSON, or text for people. */

@@ -4,7 +4,9 @@ import { NameError } from '@hexachord/protocol/names'
 import { RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { ApiError, NoProvider } from '@hexachord/sdk/connect'
 import { KeyError } from '@hexachord/sdk/keys'
-import { RenditionUnknown } from '@hexachord/sdk/playing'
+import { NodeRefused, PaymentNeeded, TransactionFailed } from '@hexachord/sdk/paying'
+import { RenditionUnknown, TrackLocked } from '@hexachord/sdk/playing'
+import { NoPayments } from '@hexachord/sdk/premium'
 import { ReceiptsOutdated } from '@hexachord/sdk/publishing'
 import { UploadFailed } from '@hexachord/sdk/uploading'
 import { ActionRejected, NotRelayed, PaymentFailed } from '@hexachord/sdk/writing'
@@ -36,13 +38,17 @@ export class Incomplete extends Error {
 
 const wrongUse = [CommanderError, UsageError, KeyError, RenditionUnknown, ActionError, CarError]
 
+const refusals = [
+  ...[UploadFailed, ReceiptsOutdated, ActionRejected, PaymentFailed],
+  ...[PaymentNeeded, NodeRefused, TransactionFailed, TrackLocked, NoPayments],
+]
+
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Incomplete) return exitCodeOf(error.cause)
   if (wrongUse.some((kind) => error instanceof kind)) return 2
   if (error instanceof NameError) return 3
   if (error instanceof NoProvider || error instanceof RetrievalFailed) return 4
-  if ([UploadFailed, ReceiptsOutdated, ActionRejected, PaymentFailed].some((kind) => error instanceof kind))
-    return 5
+  if (refusals.some((kind) => error instanceof kind)) return 5
   if (error instanceof ApiError) {
     if (error.status === 404 || error.status === 410) return 3
     return error.status === 0 || error.status >= 500 ? 4 : 5

@@ -1,17 +1,25 @@
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { addAppPasswordCommand } from './app-password.ts'
+import { addCommentCommand } from './comment.ts'
 import type { Context } from './context.ts'
 import { type ExitCode, exitCodeOf, Interrupted, messageOf } from './errors.ts'
 import { addExportCommand } from './export.ts'
+import { addHistoryCommand } from './history.ts'
 import { addImportCommand } from './import.ts'
+import { addIncomeCommand } from './income.ts'
 import { addKeyCommand } from './key.ts'
+import { addMarkCommands } from './marks.ts'
 import { addNoticeCommand } from './notice.ts'
 import { addPlayCommand } from './play.ts'
+import { addPlaylistCommand } from './playlist.ts'
+import { addPriceCommand } from './price.ts'
 import { addSearchCommand } from './search.ts'
 import { addStatusCommand } from './status.ts'
 import { addUnpublishCommand } from './unpublish.ts'
 import { addUploadCommand } from './upload.ts'
 import { addCancelCommand, addUploadsCommand } from './uploads.ts'
+import { addWalletCommand } from './wallet.ts'
 
 /** In `performance.now()`: what Node takes to load us is time that the user waits. */
 const processStart = 0
@@ -69,9 +77,17 @@ function programOf(context: Context): Command {
   addUnpublishCommand(program, context)
   addNoticeCommand(program, context)
   addPlayCommand(program, context)
+  addWalletCommand(program, context)
+  addPriceCommand(program, context)
+  addHistoryCommand(program, context)
   addExportCommand(program, context)
   addImportCommand(program, context)
   addSearchCommand(program, context)
+  addMarkCommands(program, context)
+  addCommentCommand(program, context)
+  addPlaylistCommand(program, context)
+  addAppPasswordCommand(program, context)
+  addIncomeCommand(program, context)
   addStatusCommand(program, context)
   return program
 }

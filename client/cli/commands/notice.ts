@@ -1,11 +1,12 @@
 import { type NoticeContent, noticeGrounds } from '@hexachord/protocol/actions'
-import { hashSchema, isSubject } from '@hexachord/protocol/names'
+import { hashSchema } from '@hexachord/protocol/names'
 import { noticePublicity, publishNotice, withdrawNotice } from '@hexachord/sdk/publishing'
 import { type Command, Option } from 'commander'
 import { keyStore, UsageError } from '../settings/index.ts'
 import { askPassword, confirmed } from '../terminal/index.ts'
 import { globalOptions, openConnection, print } from './connection.ts'
 import type { Context } from './context.ts'
+import { subjectIn } from './named.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 
 type Options = PayingOptions & {
@@ -63,8 +64,7 @@ export function addNoticeCommand(program: Command, context: Context): void {
 
 /** @throws UsageError */
 function noticeFrom(text: string | undefined, { ground, statement, contact }: Options) {
-  const track = /0x[0-9a-f]{40}-[0-9]{1,29}/.exec(text?.toLowerCase() ?? '')?.[0]
-  if (!isSubject(track)) throw new UsageError(`'${text ?? ''}' is no track id such as 0x…-123`)
+  const track = subjectIn(text ?? '', 'track id')
   if (ground === undefined || statement === undefined) {
     throw new UsageError('a notice needs --ground and --statement')
   }

@@ -1,10 +1,10 @@
-import { isSubject } from '@hexachord/protocol/names'
 import { unpublish, unpublishingNotice } from '@hexachord/sdk/publishing'
 import type { Command } from 'commander'
 import { keyStore, UsageError } from '../settings/index.ts'
 import { askPassword, confirmed } from '../terminal/index.ts'
 import { globalOptions, openConnection, print } from './connection.ts'
 import type { Context } from './context.ts'
+import { subjectIn } from './named.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 
 type Options = PayingOptions & { yes?: true }
@@ -18,8 +18,7 @@ export function addUnpublishCommand(program: Command, context: Context): void {
     .addHelpText('after', `\n${unpublishingNotice}`)
   addPayingOptions(command).action(async (text: string, options: Options, self: Command) => {
     const { signal } = context
-    const subject = /0x[0-9a-f]{40}-[0-9]{1,29}/.exec(text.toLowerCase())?.[0]
-    if (!isSubject(subject)) throw new UsageError(`'${text}' is no id such as 0x…-123`)
+    const subject = subjectIn(text)
     const payerOf = payerFrom(options)
     const { connection, settings } = await openConnection(self, context)
     const { json } = globalOptions(self)

@@ -134,6 +134,14 @@ describe('hexachord upload', () => {
     ['a title that is too long', ['--title', 'x'.repeat(201)], 'title: '],
     ['a track that is none', ['--replace', 'my-song'], "'my-song' is no track id"],
     ['no node of the chain to pay at', ['--pay'], '--pay needs --rpc'],
+    ['a premium track that has no price', ['--premium'], '--premium needs --price'],
+    ['a preview of what anybody hears', ['--preview', '30'], '--preview and --key-holder are for --premium'],
+    ['a key holder that is no address', ['--premium', '--key-holder', '0x1'], "'0x1' is not an address"],
+    [
+      'the file itself beside what is encrypted',
+      ['--premium', '--price', '0.1', '--keep-original'],
+      '--keep-original would give away',
+    ],
     ['a number that is none', ['--parallel', 'many'], 'It must be a number from 1 to 99.'],
   ])(
     'sends nothing with %s',

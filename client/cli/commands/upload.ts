@@ -1,39 +1,47 @@
-import { isSubject, type Subject } from '@hexachord/protocol/names'
+import { type Address, isSubject, parseAddress, type Subject } from '@hexachord/protocol/names'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
 import { findTrack, findUser } from '@hexachord/sdk/finding'
 import type { HeldKey } from '@hexachord/sdk/keys'
+import { findKeyHolders, giveSecret, premiumUploads } from '@hexachord/sdk/premium'
 import { assertPublishable, detailsOf, publishingNotice, type TrackDetails } from '@hexachord/sdk/publishing'
 import { type ReleaseFile, type ReleaseOptions, releaseTracks, uploadAlbum } from '@hexachord/sdk/releasing'
 import { cancelLeftUploads, forgetUpload, memoryKey, type UploadSource } from '@hexachord/sdk/uploading'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type FileMemory, fileUploadMemory, keyStore, UsageError } from '../settings/index.ts'
+import { type FileMemory, fileUploadMemory, keyStore, type Settings, UsageError } from '../settings/index.ts'
 import { ask, askPassword, confirmed } from '../terminal/index.ts'
+import { chainReader, writingBy } from './chain.ts'
 import { globalOptions, openConnection } from './connection.ts'
 import type { Context } from './context.ts'
 import { Interrupted } from './errors.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
+import { addTermsOptions, pricing, type TermsOptions } from './price.ts'
 import { showUploads, timeSteps } from './upload-progress.ts'
 import { printUploads } from './upload-result.ts'
 import { sourceOf } from './upload-source.ts'
 
-type Options = PayingOptions & {
-  title?: string
-  artist?: string
-  album?: string
-  genre?: string
-  description?: string
-  licence?: string
-  iHoldTheRights?: true
-  unlisted?: true
-  replace?: string
-  keepOriginal?: true
-  invite?: string
-  parallel: number
-  order: 'tags' | 'given'
-  again?: true
-  wait: 'applied' | 'final'
-}
+type Options = PayingOptions &
+  TermsOptions & {
+    price?: string
+    premium?: true
+    preview: number
+    keyHolder?: Address[]
+    title?: string
+    artist?: string
+    album?: string
+    genre?: string
+    description?: string
+    licence?: string
+    iHoldTheRights?: true
+    unlisted?: true
+    replace?: string
+    keepOriginal?: true
+    invite?: string
+    parallel: number
+    order: 'tags' | 'given'
+    again?: true
+    wait: 'applied' | 'final'
+  }
 
 const usualLicence = 'all-rights-reserved'
 
@@ -73,6 +81,27 @@ export function addUploadCommand(program: Command, context: Context): void {
       '\nAfter any interruption the same command goes on with what is still to do, and does nothing twice.' +
         "\n'hexachord uploads' lists what is not finished, 'hexachord cancel' gives it up.",
     )
+  command.option(
+    '--price <amount>',
+    'per 6 s of music, in whole tokens; needs --rpc, and your key pays for setting it',
+  )
+  command
+    .option(
+      '--premium',
+      'encrypt it: it opens with keys only, which key holders give for payment; needs --price',
+    )
+    .option(
+      '--preview <seconds>',
+      'of a premium track, so much of its beginning is for everybody',
+      wholeNumber,
+      0,
+    )
+    .option(
+      '--key-holder <operator>',
+      'who is told the secret of a premium track; may be given several times; default: three that answer soonest',
+      keyHolders,
+    )
+  addTermsOptions(command)
   addPayingOptions(command).action((files: string[], options: Options, self: Command) =>
     upload(files, options, self, context),
   )
@@ -88,13 +117,18 @@ async function upload(paths: string[], options: Options, self: Command, context:
   await confirmRights(options, self, context)
   const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
   if (replaced) await assertOurs(connection, key, replaced, context)
+  const setPrice =
+    options.price && (await priceSetter(options.price, options, { connection, settings, key, context }))
+  const holders = options.premium && (options.keyHolder ?? (await findKeyHolders(connection, { signal })))
+  const premium =
+    holders && premiumUploads(connection, key, { keyHolders: holders, clearMs: options.preview * 1000 })
   const memory = fileUploadMemory(settings.directory)
   if (options.again) for (const source of sources) await forgetUpload(memory, key, source)
   const shown = showUploads(paths, { json: globalOptions(self).json === true })
   const steps = timeSteps()
   const settled: ReleaseOptions = {
     ...{ memory, signal, payer: payerOf?.(key), until: options.wait, parallel: options.parallel },
-    ...{ keepOriginal: options.keepOriginal, invite: options.invite },
+    ...{ keepOriginal: options.keepOriginal, invite: options.invite, premium: premium || undefined },
     onProgress(file, progress) {
       steps.note(file, progress)
       shown.show(file, progress)
@@ -114,6 +148,11 @@ async function upload(paths: string[], options: Options, self: Command, context:
       ? await uploadAlbum(connection, key, files, albumDetails(options), { ...settled, order: options.order })
       : { album: undefined, files: await releaseTracks(connection, key, files, settled) }
     shown.stop()
+    for (const file of released.files) {
+      if (file.state !== 'published') continue
+      if (setPrice) await setPrice(file.track.id)
+      if (holders) await giveKeys(connection, key, file.track.id, holders, context)
+    }
     printUploads(self, {
       ...{ paths, ...released, isAlbum, context, connection },
       times: paths.map((_, file) => steps.of(file, context.startedAt)),
@@ -127,10 +166,55 @@ async function upload(paths: string[], options: Options, self: Command, context:
   }
 }
 
+/** @throws Error when no key holder has taken the secret: nobody could hear the track */
+async function giveKeys(
+  connection: Connection,
+  key: HeldKey,
+  track: Subject,
+  keyHolders: readonly Address[],
+  { signal }: Context,
+): Promise<void> {
+  const { given, refused } = await giveSecret(connection, key, track, { keyHolders, signal })
+  for (const { operator, reason } of refused) {
+    process.stderr.write(`hexachord: ${operator} has not taken the keys: ${reason}\n`)
+  }
+  if (given.length === 0) {
+    throw new Error(`no key holder has taken the keys of ${track}; run the same command again`)
+  }
+}
+
+function keyHolders(text: string, before: readonly Address[] = []): Address[] {
+  try {
+    return [...before, parseAddress(text)]
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Wrong terms are told before anything is sent. @throws UsageError, ApiError */
+function priceSetter(
+  amount: string,
+  options: Options,
+  opened: { connection: Connection; settings: Settings; key: HeldKey; context: Context },
+) {
+  const { connection, settings, key, context } = opened
+  const reader = chainReader(connection, settings)
+  return pricing(amount, options, key, writingBy(key, reader, settings, context))
+}
+
 /** @throws UsageError, ActionError */
 function assertUsable(sources: readonly UploadSource[], options: Options): void {
   if (new Set(sources.map(({ fingerprint }) => fingerprint)).size < sources.length) {
     throw new UsageError('the same file is named twice')
+  }
+  if (options.premium && !options.price) {
+    throw new UsageError('--premium needs --price: what it costs is what its keys are given for')
+  }
+  if (options.premium && options.keepOriginal) {
+    throw new UsageError('--keep-original would give away what --premium encrypts')
+  }
+  if (!options.premium && (options.preview || options.keyHolder)) {
+    throw new UsageError('--preview and --key-holder are for --premium')
   }
   if (sources.length > 1 && options.title) throw new UsageError('--title is for a single file')
   if (sources.length > 1 && options.replace) throw new UsageError('--replace takes a single file')

@@ -2,6 +2,7 @@ import { renditionName } from '@hexachord/protocol/manifests'
 import type { Track } from '@hexachord/protocol/rest'
 import type { Fault } from '@hexachord/protocol/retrieval'
 import type { Connection } from '@hexachord/sdk/connect'
+import type { PaidPlays } from '@hexachord/sdk/paying'
 import { openTrack, playSegments, renditionFor } from '@hexachord/sdk/playing'
 import { type Output, startDecoder } from './decoder.ts'
 
@@ -22,7 +23,7 @@ export type PlayReport = {
 }
 
 /** Plays a track from its holders, every segment checked before the decoder sees it.
- * @throws RetrievalFailed, RenditionUnknown, DecoderError, and the signal's reason */
+ * @throws RetrievalFailed, PaymentNeeded, RenditionUnknown, DecoderError, and the signal's reason */
 export async function playTrack(
   connection: Connection,
   track: Track,
@@ -33,6 +34,8 @@ export async function playTrack(
     /** When the command was given, of `performance.now()`. @default now */
     startedAt?: number
     onFault?: (fault: Fault) => void
+    /** Pays for what costs something. */
+    paying?: PaidPlays | undefined
     onSegment?: (played: number, count: number, source: string) => void
   },
 ): Promise<PlayReport> {
@@ -46,6 +49,7 @@ export async function playTrack(
   try {
     const opened = await openTrack(connection, track, {
       ...(options.signal ? { signal: options.signal } : {}),
+      paying: options.paying,
       onFault: (fault) => {
         if (fault.kind === 'lied') hashFailures += 1
         options.onFault?.(fault)

@@ -1,3 +1,6 @@
+export { type KeptListens, keptListens } from './kept-listens.ts'
 export { type KeyStore, keyStore } from './key-store.ts'
+export { fileListeningHistory, type HistoryEntry, type ListeningHistory } from './listening-history.ts'
+export { type FilePurseMemory, filePurseMemory } from './purse-memory.ts'
 export { readSettings, type Settings, UsageError } from './settings.ts'
 export { type FileMemory, fileUploadMemory } from './upload-memory.ts'

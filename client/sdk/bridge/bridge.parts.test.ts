@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import {
   answerJson,
   connectionTo,
+  decodedMs,
   type Gateway,
   recordedTrack,
   serve,
@@ -19,24 +19,6 @@ const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
-
-/** @returns ms of sound that ffmpeg gets out of it */
-async function decodedMs(url: string): Promise<number> {
-  const output = ['-f', 's16le', '-ar', '44100', '-ac', '1', 'pipe:1']
-  const child = spawn('ffmpeg', ['-v', 'error', '-nostdin', '-i', url, '-map', '0:a:0', ...output])
-  let bytes = 0
-  let complaint = ''
-  child.stdout.on('data', (chunk) => {
-    bytes += chunk.length
-  })
-  child.stderr.on('data', (chunk) => {
-    complaint += chunk
-  })
-  const ended = Promise.withResolvers<number | null>()
-  child.once('error', ended.reject).once('close', ended.resolve)
-  expect([await ended.promise, complaint]).toEqual([0, ''])
-  return Math.round(bytes / 2 / 44.1)
-}
 
 describe('ffmpeg at the bridge', () => {
   test('decodes all of a track, while one holder lies and another one dies', async () => {

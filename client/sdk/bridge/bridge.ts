@@ -4,6 +4,7 @@ import { isSubject, type Subject } from '@hexachord/protocol/names'
 import { playlistMediaType, segmentMediaType } from '@hexachord/protocol/playlists'
 import { RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { ApiError, type Connection } from '../connect/index.ts'
+import { PaymentNeeded } from '../paying/index.ts'
 import type { OpenOptions } from '../playing/index.ts'
 import { createOpenedTracks, type OpenedTracks } from './opened-tracks.ts'
 
@@ -16,6 +17,8 @@ export type BridgeOptions = {
   readonly port?: number
   /** Hears of each source that failed or lied, also when another one then gave the block. */
   readonly onFault?: OpenOptions['onFault']
+  /** Pays for what costs something, so that any player hears it. */
+  readonly paying?: OpenOptions['paying']
 }
 
 export type Bridge = {
@@ -31,9 +34,9 @@ export type Bridge = {
  * `GET /<track>/master.m3u8`, `/<track>/<n>.m3u8`, `/<track>/ipfs/<cid>/<filename>`.
  * @throws what listening throws, such as EADDRINUSE */
 export async function startBridge(connection: Connection, options: BridgeOptions = {}): Promise<Bridge> {
-  const { port = 0, onFault } = options
+  const { port = 0, ...opening } = options
   const stop = new AbortController()
-  const tracks = createOpenedTracks(connection, { signal: stop.signal, ...(onFault ? { onFault } : {}) })
+  const tracks = createOpenedTracks(connection, { ...opening, signal: stop.signal })
   const server = createServer((request, response) => {
     answer(request, response, tracks).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
@@ -113,6 +116,7 @@ function send(
 
 function statusOf(error: unknown): number {
   if (error instanceof ApiError && error.status >= 400) return error.status
+  if (error instanceof PaymentNeeded) return 402
   return 502
 }
 

@@ -19,16 +19,16 @@ export type OpenedTracks = {
   forget(subject: Subject): void
 }
 
-/** Keeps the tracks open that are being played. @param signal ends what is being opened */
+/** Keeps the tracks open that are being played. @param options.signal ends what is being opened */
 export function createOpenedTracks(
   connection: Connection,
-  { signal, onFault }: { signal: AbortSignal; onFault?: OpenOptions['onFault'] },
+  options: OpenOptions & { readonly signal: AbortSignal },
 ): OpenedTracks {
   const opened = new Map<Subject, Promise<BridgedTrack>>()
 
   async function find(subject: Subject): Promise<BridgedTrack> {
-    const found = await findTrack(connection, subject, { signal })
-    const track = await openTrack(connection, found, { signal, ...(onFault ? { onFault } : {}) })
+    const found = await findTrack(connection, subject, { signal: options.signal })
+    const track = await openTrack(connection, found, options)
     return { track, cids: new Set(blocksOf(track.loaded).map(({ cid }) => cid)) }
   }
 

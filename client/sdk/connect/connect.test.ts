@@ -6,6 +6,7 @@ import {
   catalog,
   discoveryStatus,
   type HttpServer,
+  paymentsNetwork,
   serve,
 } from '../fixtures/index.ts'
 import { ApiError, connect, NoProvider } from './index.ts'
@@ -86,6 +87,23 @@ describe('connecting', () => {
     const one = await provider()
     const network = { chainId: 10, contracts: { catalog } }
     await expect(connect({ discovery: [one.origin], network })).rejects.toThrow('is on another network')
+  })
+
+  test('knows where to pay, and leaves aside whoever names other contracts', async () => {
+    const { payments } = paymentsNetwork
+    const honest = await provider(discoveryStatus({ payments }))
+    const other = await provider(
+      discoveryStatus({ payments: { ...payments, streamEscrow: `0x${'99'.repeat(20)}` } }),
+    )
+    const known = { chainId: 31_337, contracts: { catalog }, payments }
+    const connection = await connect({ discovery: [other.origin, honest.origin], network: known })
+    expect(connection.payments).toEqual({ chainId: 31_337, payments })
+    expect(connection.dropped).toEqual([
+      { origin: other.origin, reason: 'names other contracts of payments' },
+    ])
+    await expect(connect({ discovery: [(await provider()).origin] })).resolves.toMatchObject({
+      payments: undefined,
+    })
   })
 
   test('says of each what is wrong when none can be used', async () => {

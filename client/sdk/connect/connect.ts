@@ -1,4 +1,5 @@
-import { type DiscoveryStatus, discoveryStatusSchema } from '@hexachord/protocol/rest'
+import type { PaymentsNetwork } from '@hexachord/protocol/payments'
+import { type DiscoveryStatus, discoveryStatusSchema, paymentContractsSchema } from '@hexachord/protocol/rest'
 import { type Domain, domainOf } from '@hexachord/protocol/signing'
 import type * as z from 'zod'
 import { ApiError, type Http, readJson } from './http.ts'
@@ -16,19 +17,29 @@ export type ConnectOptions = {
   readonly creators?: readonly string[] | 'find'
   /** Origins of public IPFS gateways, asked after everybody else. @default none */
   readonly gateways?: readonly string[]
-  /** Refuse any other network than this one (chain id and Catalog). */
-  readonly network?: { readonly chainId: number; readonly contracts: { readonly catalog: string } }
+  /** Refuse any other network than this one: chain id, Catalog and, where it names them, the contracts of payments.
+   * Whoever deposits money should name them, or ask several providers: one alone could name an escrow of its own. */
+  readonly network?: {
+    readonly chainId: number
+    readonly contracts: { readonly catalog: string }
+    readonly payments?: PaymentContracts['payments'] | undefined
+  }
   /** @default globalThis.fetch */
   readonly http?: Http
   readonly now?: () => number
   readonly signal?: AbortSignal
 }
 
+/** Where a network's payments are, with the token that is paid with. */
+export type PaymentContracts = PaymentsNetwork & { readonly payments: { readonly token: string } }
+
 export type Provider = { readonly origin: string; readonly status: DiscoveryStatus }
 
 /** What a client knows of the network, and how it asks. */
 export type Connection = {
   readonly domain: Domain
+  /** Where listeners pay; undefined where all music is free. */
+  readonly payments?: PaymentContracts | undefined
   /** Providers that answer, agree and keep up, best first. */
   readonly providers: readonly Provider[]
   /** Providers that were left aside, and why. */
@@ -80,8 +91,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     )
     throw new NoProvider(`no discovery provider can be used: ${reasons.join('; ') || 'none was given'}`)
   }
+  const { chainId, catalog, payments } = best.status
   const connection = {
-    domain: domainOf({ chainId: best.status.chainId, contracts: { catalog: best.status.catalog } }),
+    domain: domainOf({ chainId, contracts: { catalog } }),
+    payments: payments ? { chainId, payments } : undefined,
     providers,
     dropped,
     gateways: originsOf(options.gateways ?? []),
@@ -132,7 +145,18 @@ function choose(
   const wanted = network
     ? `${network.chainId} ${network.contracts.catalog.toLowerCase()}`
     : mostCommon(answers.map(networkOf))
-  const onNetwork = keep(answers, dropped, 'is on another network', (one) => networkOf(one) === wanted)
+  const sameCatalog = keep(answers, dropped, 'is on another network', (one) => networkOf(one) === wanted)
+  const moneyOf = (payments: DiscoveryStatus['payments']) =>
+    payments ? Object.values(payments).join(' ').toLowerCase() : ''
+  const money = network?.payments
+    ? moneyOf(paymentContractsSchema.parse(network.payments))
+    : mostCommon(sameCatalog.map(({ status }) => moneyOf(status.payments)))
+  const onNetwork = keep(
+    sameCatalog,
+    dropped,
+    'names other contracts of payments',
+    ({ status }) => moneyOf(status.payments) === money,
+  )
   const head = Math.max(0, ...onNetwork.map(({ status }) => status.indexed))
   const upToDate = keep(
     onNetwork,

@@ -1,3 +1,4 @@
+import { checked } from '@hexachord/protocol/checked'
 import { problemSchema } from '@hexachord/protocol/rest'
 import type * as z from 'zod'
 
@@ -16,16 +17,26 @@ export class ApiError extends Error {
   /** Type of the problem details, such as `urn:hexachord:problem:budget-spent`. */
   readonly problem: string | undefined
   readonly retryAfterMs: number | undefined
+  /** What else the problem details say (RFC 9457, section 3.2). */
+  readonly members: Readonly<Record<string, unknown>>
 
   constructor(
     message: string,
-    details: { status: number; url: string; problem?: string; retryAfterMs?: number; cause?: unknown },
+    details: {
+      status: number
+      url: string
+      problem?: string
+      retryAfterMs?: number
+      members?: Record<string, unknown>
+      cause?: unknown
+    },
   ) {
     super(message, { cause: details.cause })
     this.status = details.status
     this.url = details.url
     this.problem = details.problem
     this.retryAfterMs = details.retryAfterMs
+    this.members = details.members ?? {}
   }
 }
 
@@ -61,7 +72,7 @@ export function parseAnswer<T>(text: string, schema: z.ZodType<T>, url: string):
   } catch (cause) {
     throw noAnswer(url, 'the answer is not JSON', cause)
   }
-  const result = schema.safeParse(value)
+  const result = checked(schema, value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   throw noAnswer(url, `the answer has another form: ${issue?.path.join('.')} ${issue?.message}`, result.error)
@@ -86,7 +97,7 @@ export function problemError(
   return new ApiError(problem?.detail || problem?.title || `${url} answers ${status}`, {
     status,
     url,
-    ...(problem ? { problem: problem.type } : {}),
+    ...(problem ? { problem: problem.type, members: problem } : {}),
     ...(seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
   })
 }
@@ -121,7 +132,7 @@ async function readText(response: Response, limit: number): Promise<string> {
 
 function parseProblem(text: string) {
   try {
-    return problemSchema.safeParse(JSON.parse(text)).data
+    return checked(problemSchema, JSON.parse(text)).data
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error

@@ -3,6 +3,7 @@ export {
   type ConnectOptions,
   connect,
   NoProvider,
+  type PaymentContracts,
   type Provider,
 } from './connect.ts'
 export {

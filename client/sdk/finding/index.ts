@@ -1,4 +1,4 @@
-import { isSubject, NameError, parseAddress, type Subject } from '@hexachord/protocol/names'
+import { type Address, isSubject, NameError, parseAddress, type Subject } from '@hexachord/protocol/names'
 import {
   type List,
   listOf,
@@ -36,8 +36,18 @@ export function listTracks(
 
 /** @param who an address, or a handle with or without `@` */
 export async function findUser(connection: Connection, who: string, options: Options = {}): Promise<User> {
-  const id = who.startsWith('0x') ? parseAddress(who) : await resolveHandle(connection, who, options)
+  const id = await addressFor(connection, who, options)
   return connection.discover(`/v1/users/${id}`, userSchema, options)
+}
+
+/** The user that a person means, who need not have done anything yet: an address, or a handle with or without `@`.
+ * @throws NameError for a malformed address, ApiError (404 for a handle that nobody has) */
+export async function addressFor(
+  connection: Connection,
+  who: string,
+  options: Options = {},
+): Promise<Address> {
+  return who.startsWith('0x') ? parseAddress(who) : resolveHandle(connection, who, options)
 }
 
 export function findPlaylist(connection: Connection, id: Subject, options: Options = {}): Promise<Playlist> {
@@ -58,8 +68,8 @@ export async function trackFor(connection: Connection, text: string, options: Op
   return first
 }
 
-async function resolveHandle(connection: Connection, handle: string, options: Options): Promise<string> {
+async function resolveHandle(connection: Connection, handle: string, options: Options): Promise<Address> {
   const query = new URLSearchParams({ handle: handle.replace(/^@/, '').toLowerCase() })
   const { id } = await connection.discover(`/v1/resolve?${query}`, resolutionSchema, options)
-  return id
+  return parseAddress(id)
 }

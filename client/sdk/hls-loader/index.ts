@@ -8,6 +8,7 @@ import type {
   LoaderContext,
   LoaderStats,
 } from 'hls.js'
+import { PaymentNeeded } from '../paying/index.ts'
 import type { OpenedTrack } from '../playing/index.ts'
 
 /** A name that never resolves (RFC 2606): all of it is answered from the opened track. */
@@ -137,8 +138,8 @@ class BlockLoader implements Loader<LoaderContext> {
       },
       (error: unknown) => {
         const text = error instanceof Error ? error.message : String(error)
-        // hls.js tries again for 503, when a holder may be back, and not for 404.
-        const code = error instanceof RetrievalFailed ? 503 : 404
+        // hls.js tries again for 503, when a holder may be back, and not for 404 or 402.
+        const code = error instanceof RetrievalFailed ? 503 : error instanceof PaymentNeeded ? 402 : 404
         this.#end()?.onError({ code, text }, context, null, stats)
       },
     )

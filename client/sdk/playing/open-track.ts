@@ -1,20 +1,34 @@
 import { type LoadedTrack, loadTrack, renditionName } from '@hexachord/protocol/manifests'
+import { unitsOfBlocks } from '@hexachord/protocol/payments'
 import { masterPlaylist, mediaPlaylist } from '@hexachord/protocol/playlists'
 import type { Track } from '@hexachord/protocol/rest'
-import { createRetriever, type Fault, type Quality, type Source } from '@hexachord/protocol/retrieval'
+import {
+  createRetriever,
+  type Fault,
+  type Quality,
+  RetrievalFailed,
+  type Source,
+} from '@hexachord/protocol/retrieval'
 import type { Connection } from '../connect/index.ts'
+import { type KeyPlace, type PaidPlays, PaymentNeeded } from '../paying/index.ts'
+import { createOpenBlock, type TrackKeys } from './open-segments.ts'
 
 export type OpenOptions = {
   readonly signal?: AbortSignal
   /** Hears of each source that failed or lied, also when another one then gave the block. */
   readonly onFault?: (fault: Fault) => void
+  /** Pays for what costs something: `paidPlays(purse)`. @default nothing is paid, and only free tracks can be heard */
+  readonly paying?: PaidPlays | undefined
+  /** Gets the keys of a premium track. @default they are paid for, or it plays as far as it is in the clear */
+  readonly keys?: TrackKeys | undefined
 }
 
 /** A track that can be played: its manifest is here, and every further block can be had and is checked. */
 export type OpenedTrack = {
   readonly loaded: LoadedTrack
-  /** A block of the track, checked against its hash: from its holders best first, then from the creator
-   * nodes, then from public gateways. @throws RetrievalFailed */
+  /** A block of the track, checked against its hash, and opened where it is encrypted: from its holders best first, then
+   * from the creator nodes, then from public gateways; what costs something from the node that is paid.
+   * @throws RetrievalFailed, PaymentNeeded, TrackLocked, DecryptError */
   block(cid: string, signal?: AbortSignal): Promise<{ bytes: Uint8Array; source: string }>
   /** Master playlist whose media playlists are named by `uri`. */
   master(uri: (index: number, name: string) => string): string
@@ -23,10 +37,11 @@ export type OpenedTrack = {
   quality(): Quality[]
 }
 
-/** Fetches the manifest of a track from whoever has it. @throws RetrievalFailed, ManifestError */
+/** Fetches the manifest of a track from whoever has it: that is free.
+ * @throws RetrievalFailed, ManifestError, and ApiError when there is a purse and nobody says what the track costs */
 export async function openTrack(
-  connection: Connection,
-  track: Pick<Track, 'manifest' | 'holders'>,
+  connection: Pick<Connection, 'http' | 'creators' | 'gateways'>,
+  track: Pick<Track, 'id' | 'manifest' | 'holders'>,
   options: OpenOptions = {},
 ): Promise<OpenedTrack> {
   const sources = [
@@ -42,20 +57,52 @@ export async function openTrack(
     now: () => performance.now(),
     sources: () => sources,
   })
-  const block = (cid: string, signal?: AbortSignal) =>
-    retriever.retrieve(cid, {
-      ...(signal ? { signal } : {}),
-      ...(options.onFault ? { onFault: options.onFault } : {}),
-    })
-  const loaded = await loadTrack(track.manifest, async (cid) => (await block(cid, options.signal)).bytes)
+  const free = async (cid: string, signal?: AbortSignal) => {
+    try {
+      return await retriever.retrieve(cid, {
+        ...(signal ? { signal } : {}),
+        ...(options.onFault ? { onFault: options.onFault } : {}),
+      })
+    } catch (error) {
+      const isUnpaid = error instanceof RetrievalFailed && error.faults.some(({ kind }) => kind === 'unpaid')
+      if (isUnpaid) throw new PaymentNeeded('purse', { price: undefined }, { cause: error })
+      throw error
+    }
+  }
+  const { signal, onFault, paying } = options
+  const [loaded, paid] = await Promise.all([
+    loadTrack(track.manifest, async (cid) => (await free(cid, signal)).bytes),
+    paying?.({ track: track.id, signal, onFault }),
+  ])
+  const units = unitsOfBlocks(loaded)
+  // Of a premium track keys are sold, and everybody may give the rest.
+  const { keyHolders } = loaded.manifest
+  const keySeller =
+    keyHolders && paid && (await paying?.({ track: track.id, signal, onFault, among: keyHolders }))
+  const open = createOpenBlock(
+    loaded,
+    options.keys ?? (keySeller && ((place) => keySeller.key(place, units.get(cidAt(loaded, place)) ?? 0))),
+  )
+  const seller = keyHolders ? undefined : paid
+  const get = (cid: string, signal?: AbortSignal) => {
+    const unit = units.get(cid)
+    return seller === undefined || unit === undefined ? free(cid, signal) : seller.block(cid, unit, signal)
+  }
   return {
     loaded,
-    block,
+    async block(cid, signal) {
+      const { bytes, source } = await get(cid, signal)
+      return { bytes: await open(cid, bytes), source }
+    },
     master: (uri) =>
       masterPlaylist(loaded, { renditionUris: (index) => [uri(index, renditionName(loaded, index))] }),
     media: (index, uri) => mediaPlaylist(loaded, index, { segmentUri: uri, initUri: uri }),
     quality: () => retriever.quality(),
   }
+}
+
+function cidAt({ renditions }: LoadedTrack, { rendition, segment }: KeyPlace): string {
+  return renditions[rendition]?.segments[segment]?.[2]['/'] ?? ''
 }
 
 function gatewaySources(origins: readonly string[], tier: number): Source[] {

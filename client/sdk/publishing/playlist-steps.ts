@@ -7,7 +7,7 @@ export type PlaylistStep = {
 }
 
 /** So many names fit into the content of one action, beside title and description. */
-const namesPerStep = 60
+export const namesPerStep = 60
 
 /** What brings a playlist into an order: the tracks that are wanted, and behind them whatever else is in it. Pure.
  * @param wanted each once

@@ -9,11 +9,14 @@ import { type PlaylistStep, playlistSteps } from './playlist-steps.ts'
 import type { PublishOptions } from './publish-track.ts'
 import { settleAndRead } from './settle-and-read.ts'
 
-/** What the artist says of an album. Its cover is that of its first track, which operators hold with the track. */
+/** What the artist says of an album. Without a cover of its own it has that of its first track, which operators hold
+ * with the track. */
 export type AlbumDetails = {
   readonly title: string
   readonly description?: string | undefined
   readonly unlisted?: boolean | undefined
+  /** CID of a picture that somebody holds, such as the cover of one of its tracks; null takes it away. */
+  readonly cover?: string | null | undefined
 }
 
 /** Publishes tracks as an album, in order. Over an existing one it changes what differs, and nothing when nothing does;
@@ -46,26 +49,29 @@ export async function publishAlbum(
   return album
 }
 
-function contentOf({ title, description, unlisted }: AlbumDetails) {
+function contentOf({ title, description, unlisted, cover }: AlbumDetails) {
   return {
     title,
     album: true,
     ...(description === undefined ? {} : { description }),
     ...(unlisted === undefined ? {} : { unlisted }),
+    ...(cover === undefined ? {} : { cover }),
   }
 }
 
 /** What is not said now stays as it was said before. */
-function saysTheSame(album: Playlist, { title, description, unlisted }: AlbumDetails): boolean {
+function saysTheSame(album: Playlist, { title, description, unlisted, cover }: AlbumDetails): boolean {
   return (
     album.album &&
     album.title === title &&
     (description === undefined || album.description === description) &&
-    (unlisted === undefined || album.unlisted === unlisted)
+    (unlisted === undefined || album.unlisted === unlisted) &&
+    (cover === undefined || album.cover === cover)
   )
 }
 
-async function currentPlaylist(
+/** @returns undefined for one that is not there yet @throws ApiError (410 deleted) */
+export async function currentPlaylist(
   connection: Connection,
   subject: Subject,
   { signal }: { signal?: AbortSignal | undefined },

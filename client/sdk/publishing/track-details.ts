@@ -1,4 +1,5 @@
-import { ActionError, kinds } from '@hexachord/protocol/actions'
+import { ActionError, kinds, type TrackContent } from '@hexachord/protocol/actions'
+import { type Json, toCanonicalJson } from '@hexachord/protocol/canonical'
 import type { Track } from '@hexachord/protocol/rest'
 
 /** What the artist says of a track. Said once, it is public for ever. */
@@ -16,6 +17,13 @@ export type TrackDetails = {
   /** The artist's own word, given for each track. */
   readonly rightsHeld: true
   readonly unlisted?: boolean
+  /** Kept out of lists and players of the network until then. What is said here is public at once all the same. */
+  readonly releaseAtMs?: number
+  /** What it is made of, each with the words by which that is credited. */
+  readonly remixOf?: TrackContent['remixOf']
+  /** The track by the same artist of which this is one part; parts had better be unlisted. */
+  readonly stemOf?: TrackContent['stemOf']
+  readonly credits?: TrackContent['credits']
 }
 
 /** To be shown before anything is published. */
@@ -36,13 +44,17 @@ const texts = ['title', 'artist', 'album', 'genre', 'mood', 'description', 'isrc
 
 /** What is said of a track now, as a proposal for what is said of its next version. */
 export function detailsOf(track: Track): TrackDetails {
-  const { title, artist, licence, tags, unlisted } = track
+  const { title, artist, licence, tags, unlisted, releaseAtMs, remixOf, stemOf, credits } = track
   const said = texts.flatMap((name) => (track[name] === null ? [] : [[name, track[name]]]))
   return {
     ...(Object.fromEntries(said) as Partial<TrackDetails>),
     ...{ title, artist, licence, rightsHeld: true },
     ...(tags.length > 0 ? { tags } : {}),
     ...(unlisted ? { unlisted } : {}),
+    ...(releaseAtMs === null ? {} : { releaseAtMs }),
+    ...(remixOf.length > 0 ? { remixOf } : {}),
+    ...(stemOf === null ? {} : { stemOf }),
+    ...(credits.length > 0 ? { credits } : {}),
   }
 }
 
@@ -51,6 +63,14 @@ export function saysTheSame(track: Track, details: TrackDetails): boolean {
   return (
     texts.every((name) => (track[name] ?? '') === (details[name] ?? '')) &&
     track.tags.join('\n') === (details.tags ?? []).join('\n') &&
-    track.unlisted === (details.unlisted ?? false)
+    track.unlisted === (details.unlisted ?? false) &&
+    track.releaseAtMs === (details.releaseAtMs ?? null) &&
+    same(track.remixOf, details.remixOf ?? []) &&
+    same(track.stemOf, details.stemOf ?? null) &&
+    same(track.credits, details.credits ?? [])
   )
+}
+
+function same(one: Json, other: Json): boolean {
+  return toCanonicalJson(one) === toCanonicalJson(other)
 }

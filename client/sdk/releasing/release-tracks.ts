@@ -110,9 +110,9 @@ async function prepare(release: Release): Promise<ReleasedFile> {
 
 function upload(release: Release, subject: Subject | undefined): Promise<UploadAnswer> {
   const { connection, account, file, options, index } = release
-  const { memory, signal, patienceMs, keepOriginal, invite, onProgress } = options
+  const { memory, signal, patienceMs, keepOriginal, premium, invite, onProgress } = options
   return uploadTrack(connection, account, file.source, {
-    ...{ memory, signal, patienceMs, keepOriginal, invite, subject },
+    ...{ memory, signal, patienceMs, keepOriginal, premium, invite, subject },
     onProgress: (progress) => onProgress?.(index, progress),
   })
 }

@@ -56,8 +56,9 @@ export async function followUpload(
   )
 }
 
-async function* changes(
-  { http }: Connection,
+/** States of an upload as its node tells of them, from the one after `after` on. @throws ApiError, the signal's reason */
+export async function* changes(
+  { http }: Pick<Connection, 'http'>,
   url: string,
   { after, signal, moved }: { after: number; signal: AbortSignal | undefined; moved: () => void },
 ): AsyncGenerator<UploadAnswer> {

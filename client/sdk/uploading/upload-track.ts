@@ -1,6 +1,6 @@
 import { freshNumber, type Subject, subjectOf } from '@hexachord/protocol/names'
 import { signGrant } from '@hexachord/protocol/offers'
-import { type UploadAnswer, uploadAnswerSchema } from '@hexachord/protocol/rest'
+import { type PremiumUpload, type UploadAnswer, uploadAnswerSchema } from '@hexachord/protocol/rest'
 import {
   ApiError,
   type Connection,
@@ -57,6 +57,8 @@ export type UploadTrackOptions = {
   readonly patienceMs?: number | undefined
   /** Makes the file itself a part of the track, for whoever wants it as it was made. @default false */
   readonly keepOriginal?: boolean | undefined
+  /** Makes a premium track, which opens with keys only: see `premiumUploads`. Not together with `keepOriginal`. */
+  readonly premium?: ((node: string, track: Subject) => Promise<PremiumUpload>) | undefined
   /** Given to a node that takes only whom it has invited. */
   readonly invite?: string | undefined
 }
@@ -190,6 +192,7 @@ async function send(node: string, task: Task, places: Places, resumeAt: string |
     byteLimit: byteLimitOf(totalBytes, task.keepOriginal ?? false),
     expiresAt: connection.now() + grantMs,
   })
+  const premium = resumeAt === undefined ? await task.premium?.(node, subject) : undefined
   const sha256 = resumeAt === undefined ? await source.sha256?.(signal) : undefined
   return sendFile(connection, account, source, {
     node,
@@ -198,6 +201,7 @@ async function send(node: string, task: Task, places: Places, resumeAt: string |
       grant: JSON.stringify(grant),
       ...(content.type ? { filetype: content.type } : {}),
       ...(sha256 ? { sha256 } : {}),
+      ...(premium ? { premium: JSON.stringify(premium) } : {}),
       ...(task.keepOriginal ? { keepOriginal: 'true' } : {}),
     },
     resumeAt,

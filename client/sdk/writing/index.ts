@@ -9,5 +9,6 @@ export {
 export { type Payer, payForAction } from './pay-for-action.ts'
 export { NotRelayed, relayAction } from './relay-action.ts'
 export { PaymentFailed, rpcPayer } from './rpc-payer.ts'
+export { type SettleOptions, settleNewAction } from './settle-new-action.ts'
 export { type NewAction, signNewAction } from './sign-action.ts'
 export { type FreshToken, freshToken, tokenFor } from './tokens.ts'

@@ -2,7 +2,7 @@ import { isError, JsonRpcProvider, Wallet } from 'ethers'
 import type { HeldKey } from '../keys/index.ts'
 import type { Payer } from './pay-for-action.ts'
 
-/** The transaction that puts an action onto the chain could not be sent; says what to do. */
+/** A transaction could not be sent; says what to do. */
 export class PaymentFailed extends Error {
   override readonly name = 'PaymentFailed'
 }
@@ -47,8 +47,8 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
 
 function reasonOf(cause: unknown, address: string, rpcUrl: string): string {
   if (isError(cause, 'INSUFFICIENT_FUNDS')) {
-    return `${address} has too little of the chain's currency to pay for the action: send it some`
+    return `${address} has too little of the chain's currency to pay for the transaction: send it some`
   }
-  if (isError(cause, 'CALL_EXCEPTION')) return `the Catalog would refuse the action: ${cause.shortMessage}`
+  if (isError(cause, 'CALL_EXCEPTION')) return `the contract would refuse it: ${cause.shortMessage}`
   return `${rpcUrl} does not take the transaction: ${cause instanceof Error ? cause.message : String(cause)}`
 }

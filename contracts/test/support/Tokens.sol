@@ -3,8 +3,6 @@ pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
-import {StakeVault} from "../../src/StakeVault.sol";
-
 /// @dev A token that anyone can mint.
 contract OpenToken is ERC20 {
     constructor() ERC20("Open", "OPEN") {}
@@ -24,20 +22,20 @@ contract FeeToken is OpenToken {
     }
 }
 
-/// @dev While it moves, calls back into the vault, as tokens with hooks let their holders do.
+/// @dev While it moves, calls back into a contract, as tokens with hooks let their holders do.
 contract HookToken is OpenToken {
-    StakeVault public vault;
+    address public target;
     bytes public callback;
 
-    function arm(StakeVault vault_, bytes calldata callback_) external {
-        vault = vault_;
+    function arm(address target_, bytes calldata callback_) external {
+        target = target_;
         callback = callback_;
     }
 
     function _update(address from, address to, uint256 amount) internal override {
         super._update(from, to, amount);
         if (callback.length == 0) return;
-        (bool ok, bytes memory reason) = address(vault).call(callback);
+        (bool ok, bytes memory reason) = target.call(callback);
         if (ok) return;
         assembly ("memory-safe") {
             revert(add(reason, 32), mload(reason))
@@ -49,5 +47,21 @@ contract HookToken is OpenToken {
 contract FalseToken is OpenToken {
     function transferFrom(address, address, uint256) public pure override returns (bool) {
         return false;
+    }
+}
+
+/// @dev Refuses to come to an account, as dollars of real chains do.
+contract BlacklistToken is OpenToken {
+    mapping(address account => bool) private _refused;
+
+    error Refused(address account);
+
+    function refuse(address account) external {
+        _refused[account] = true;
+    }
+
+    function _update(address from, address to, uint256 amount) internal override {
+        if (_refused[to]) revert Refused(to);
+        super._update(from, to, amount);
     }
 }

@@ -2,7 +2,15 @@ import type { HardhatEthersSigner } from '@nomicfoundation/hardhat-ethers/types'
 import { Contract } from 'ethers'
 import { network } from 'hardhat'
 import { deployNetwork } from '../../deployment/index.ts'
-import { catalogAbi, hexTokenAbi, operatorRegistryAbi, stakeVaultAbi } from '../../generated/index.ts'
+import {
+  catalogAbi,
+  hexTokenAbi,
+  localDollarAbi,
+  operatorRegistryAbi,
+  stakeVaultAbi,
+  streamEscrowAbi,
+  trackRegistryAbi,
+} from '../../generated/index.ts'
 import type { NetworkFile } from '../../networks/index.ts'
 
 /** The chain in this process that all TypeScript tests share; each test starts from a snapshot. */
@@ -10,6 +18,7 @@ export const chain = await network.create()
 
 export const minimumStakeWei = 100n * 10n ** 18n
 export const unbondingSeconds = 14 * 24 * 3600
+export const releaseSeconds = 24 * 3600
 
 export interface LocalNetwork {
   file: NetworkFile
@@ -17,6 +26,9 @@ export interface LocalNetwork {
   registry: Contract
   vault: Contract
   token: Contract
+  escrow: Contract
+  tracks: Contract
+  dollar: Contract
   /** Has the whole supply of the token. */
   deployer: HardhatEthersSigner
   alice: HardhatEthersSigner
@@ -35,10 +47,15 @@ export async function localNetwork(): Promise<LocalNetwork> {
     finalityBlocks: 2,
     epochBlocks: 10,
     bytesPerToken: 10n ** 9n,
+    payments: { releaseSeconds },
     signal: AbortSignal.timeout(20_000),
   })
+  if (file.payments === undefined) throw new Error('the network was deployed without payments')
   return {
     file,
+    escrow: new Contract(file.payments.streamEscrow, streamEscrowAbi, deployer),
+    tracks: new Contract(file.payments.trackRegistry, trackRegistryAbi, deployer),
+    dollar: new Contract(file.payments.token, localDollarAbi, deployer),
     catalog: new Contract(file.contracts.catalog, catalogAbi, deployer),
     registry: new Contract(file.contracts.operatorRegistry, operatorRegistryAbi, deployer),
     vault: new Contract(file.contracts.stakeVault, stakeVaultAbi, deployer),

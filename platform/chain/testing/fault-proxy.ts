@@ -1,4 +1,5 @@
 import { createGuardedFetch, listen } from '../../http/index.ts'
+import type { RpcRequest } from '../rpc.ts'
 
 /** What a troubled provider answers in place of the node; `undefined` passes the request on. */
 export type Fault =
@@ -10,11 +11,15 @@ export type Fault =
 export type FaultProxy = {
   readonly url: string
   /** Decides per HTTP request, by the methods it asks for. */
-  fault: (methods: string[]) => Fault | Promise<Fault>
+  fault: (methods: string[], requests: RpcRequest[]) => Fault | Promise<Fault>
+  /** Lies: what the provider makes of each result of the node, or a promise of it. */
+  alter: (request: RpcRequest, result: unknown) => unknown
   /** How often each method was asked. */
   readonly asked: Map<string, number>
   close(): Promise<void>
 }
+
+type Answer = { id: unknown; result?: unknown }
 
 /** A JSON-RPC provider that stands before a real node and misbehaves when told to. */
 export async function startFaultProxy(target: string): Promise<FaultProxy> {
@@ -38,11 +43,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
 
   async function answer(body: string): Promise<{ status: number; body: string } | null> {
     const parsed: unknown = JSON.parse(body)
-    const methods = (Array.isArray(parsed) ? parsed : [parsed]).map(
-      ({ method }: { method: string }) => method,
-    )
+    const requests: (RpcRequest & { id: unknown })[] = Array.isArray(parsed) ? parsed : [parsed]
+    const methods = requests.map(({ method }) => method)
     for (const method of methods) proxy.asked.set(method, (proxy.asked.get(method) ?? 0) + 1)
-    const fault = await proxy.fault(methods)
+    const fault = await proxy.fault(methods, requests)
     if (fault === 'silence') return null
     if (fault !== undefined) return fault
     const answered = await fetch(target, {
@@ -50,12 +54,22 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       body,
       headers: { 'Content-Type': 'application/json' },
     })
-    return { status: answered.status, body: await answered.text() }
+    const answers: unknown = JSON.parse(await answered.text())
+    const altered = await Promise.all(
+      (Array.isArray(answers) ? answers : [answers]).map(async (answer: Answer) => {
+        const request = requests.find(({ id }) => id === answer.id)
+        if (request === undefined || !('result' in answer)) return answer
+        return { ...answer, result: await proxy.alter(request, answer.result) }
+      }),
+    )
+    const whole = Array.isArray(answers) ? altered : altered[0]
+    return { status: answered.status, body: JSON.stringify(whole) }
   }
 
   const proxy: FaultProxy = {
     url: server.origin,
     fault: () => undefined,
+    alter: (_, result) => result,
     asked: new Map(),
     async close() {
       await server.close()

@@ -1,4 +1,4 @@
-import type { Block, ChainEvent, ChainLog, KnownBlock } from '../index.ts'
+import type { ChainEvent, ChainLog, KnownBlock } from '../index.ts'
 
 /** The least that a consumer of `followChain` has to do right: applies events and refuses any that does not fit. */
 export type EventIndex = {
@@ -13,7 +13,7 @@ export type EventIndex = {
 
 export function createEventIndex(startBlock: number): EventIndex {
   let logs: ChainLog[] = []
-  let blocks: Block[] = []
+  let blocks: KnownBlock[] = []
   let reached = startBlock - 1
   let finalized = 0
   const events: ChainEvent[] = []

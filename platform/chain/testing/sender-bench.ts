@@ -63,7 +63,7 @@ export async function createSenderBench(): Promise<SenderBench> {
       const database = openSqlite(join(directory, 'outbox.sqlite'), { migrations: outboxMigrations })
       const sender = createSender({
         database,
-        rpcUrl: proxy.url,
+        rpcUrls: [proxy.url],
         privateKey: relayerKey,
         chainId,
         finalityBlocks,

@@ -79,6 +79,7 @@ export function createSimulatedChain(first = 0): SimulatedChain {
         }),
       ),
     call: () => Promise.reject(new Error('a simulated chain runs no code')),
+    anyHas: ({ number, hash }) => answer('anyHas', () => blocks[number]?.hash === hash),
     close: async () => {},
   }
 

@@ -20,15 +20,16 @@ type Disk = { fill(): Promise<unknown>; close(): Promise<void> }
 type Sample = { readonly ms: number; readonly cpuMs: number; readonly sourceCpuMs: number }
 
 /**
- * Brings a track to some empty disks at the same time, verified, hashed for receipts and pinned, from content services
- * of their own process; and, in turns, copies the same blocks as files from nginx, with the same syncs and as many at
+ * Brings a track to some empty disks at the same time, verified, pinned and with receipts, from content services of
+ * their own process; and, in turns, copies the same blocks as files from nginx, with the same syncs and as many at
  * a time. Both receive in this process.
  * @param options.copies disks
  * @param options.holders content services that have it
+ * @param options.leavesOut what of it is not measured
  */
 export async function compareCopies(
   { rounds, small, folder, signal, report }: BenchContext,
-  { copies, holders }: { copies: number; holders: number },
+  { copies, holders, leavesOut }: { copies: number; holders: number; leavesOut: string },
 ): Promise<BenchResult> {
   const track = await makeTestTrack({ segments: small ? 2 : 64, segmentBytes })
   const closing: (() => Promise<void>)[] = []
@@ -61,7 +62,7 @@ export async function compareCopies(
         })),
       onPair: (pair, round) => report(`${round}: ${told(pair)}`),
     })
-    return resultOf(pairs, track)
+    return { ...resultOf(pairs, track), leavesOut }
   } finally {
     for (const close of closing.reverse()) await close()
   }

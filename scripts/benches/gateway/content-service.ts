@@ -87,7 +87,7 @@ export async function startContentService(options: {
   }
 }
 
-const network: NetworkFile = {
+export const network: NetworkFile = {
   name: 'bench',
   chainId: 31_337,
   firstBlock: 0,

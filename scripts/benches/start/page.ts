@@ -2,7 +2,16 @@ import type { Subject } from '@hexachord/protocol/names'
 import { type Connection, connect } from '@hexachord/sdk/connect'
 import { findTrack } from '@hexachord/sdk/finding'
 import { hlsSource, quickStart } from '@hexachord/sdk/hls-loader'
-import { openTrack } from '@hexachord/sdk/playing'
+import { keyFromPrivateKey } from '@hexachord/sdk/keys'
+import {
+  browserPurseMemory,
+  openPurse,
+  ownSpender,
+  type PaidPlays,
+  paidPlays,
+  termsFromIndex,
+} from '@hexachord/sdk/paying'
+import { openTrack, rehearse } from '@hexachord/sdk/playing'
 import Hls, { type HlsConfig } from 'hls.js'
 
 /** What the bench calls in the page. */
@@ -13,14 +22,32 @@ declare global {
 }
 
 const bench = {
-  /** What an app has done when its page is there: it has met the network. */
-  connect: (discovery: string, creator: string): Promise<Connection> =>
-    connect({ discovery: [discovery], creators: [creator] }),
+  /** What an app has done when its page is there: it has met the network, and is ready to play. */
+  async connect(discovery: string, creator: string): Promise<Connection> {
+    const connection = await connect({ discovery: [discovery], creators: [creator] })
+    await rehearse()
+    return connection
+  },
 
-  /** A click on a track of the network, found, opened and checked by the SDK. @returns ms to `playing` */
-  playTrack(connection: Connection, track: Subject): Promise<number> {
+  /** What an app has done for a listener who pays: the purse is open, and its nodes have said on which conditions. */
+  async openPurse(connection: Connection, privateKey: string): Promise<PaidPlays> {
+    const { payments } = connection
+    if (payments === undefined) throw new Error('the network has no payments')
+    const key = keyFromPrivateKey(privateKey)
+    const memory = browserPurseMemory(key.address, localStorage, navigator.locks)
+    const purse = await openPurse({
+      ...{ connection, network: payments, spender: ownSpender(key), memory, homes: 1 },
+      termsOf: termsFromIndex(connection),
+    })
+    const { homes } = await purse.state()
+    await purse.homes.find(homes, 1)
+    return paidPlays(purse)
+  },
+
+  /** A click on a track of the network, found, opened, paid if need be, and checked by the SDK. @returns ms to `playing` */
+  playTrack(connection: Connection, track: Subject, paying?: PaidPlays): Promise<number> {
     const clickedAt = performance.now()
-    const opening = findTrack(connection, track).then((found) => openTrack(connection, found))
+    const opening = findTrack(connection, track).then((found) => openTrack(connection, found, { paying }))
     const { url, config } = hlsSource(opening)
     return play(url, config, clickedAt)
   },

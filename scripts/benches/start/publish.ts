@@ -4,14 +4,18 @@ import path from 'node:path'
 import { renditionName } from '@hexachord/protocol/manifests'
 import type { Track } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
-import { createKey } from '@hexachord/sdk/keys'
+import { createKey, type HeldKey } from '@hexachord/sdk/keys'
 import { openTrack } from '@hexachord/sdk/playing'
 import { publishTrack } from '@hexachord/sdk/publishing'
 import { sourceOf, uploadTrack } from '@hexachord/sdk/uploading'
 
 /** Publishes a file as an artist would. @returns the track, held by three operators */
-export async function publishFile(connection: Connection, file: string, signal: AbortSignal): Promise<Track> {
-  const account = createKey()
+export async function publishFile(
+  connection: Connection,
+  file: string,
+  signal: AbortSignal,
+  account: HeldKey = createKey(),
+): Promise<Track> {
   const source = sourceOf(new File([await openAsBlob(file)], path.basename(file)))
   const upload = await uploadTrack(connection, account, source, { signal })
   const details = { title: 'Start', artist: 'Bench', licence: 'CC0-1.0', rightsHeld: true } as const

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { discoveryStatusSchema } from '@hexachord/protocol/rest'
 import { fileUploadMemory, keyStore, readSettings } from '../../../client/cli/settings/index.ts'
 import { parseAnswer, problemError } from '../../../client/sdk/connect/index.ts'
+import { changes } from '../../../client/sdk/uploading/follow-upload.ts'
 import { named, never, type Target, textTarget } from '../target.ts'
 
 const hash = `0x${'5a'.repeat(32)}`
@@ -26,6 +27,20 @@ const saved = {
     url: 'https://node.example/uploads/1',
   },
 }
+const upload = {
+  ...{ id: '1', version: 3, subject: `0x${'a1'.repeat(20)}-7`, state: 'queued', reused: false, notes: [] },
+  ...{ filename: 'a.flac', byteLength: 10, receivedBytes: 10, ahead: 2, renditions: [], blocks: 0 },
+  ...{
+    playable: null,
+    track: null,
+    replicas: [],
+    receipts: [],
+    copies: 3,
+    neededCopies: 2,
+    heldCopies: 0,
+    ms: {},
+  },
+}
 const isOrigin = (text: string) => new URL(text).origin === text
 
 export async function targets(folder: string): Promise<readonly Target[]> {
@@ -40,6 +55,19 @@ export async function targets(folder: string): Promise<readonly Target[]> {
       refuses: named('ApiError'),
       read: (text) =>
         assert.equal(parseAnswer(text, discoveryStatusSchema, url).service, 'discovery-provider'),
+    }),
+    textTarget({
+      name: 'client/upload-events',
+      seeds: [
+        `: still here\n\nevent: upload\nid: 3\ndata: ${JSON.stringify(upload)}\n\nevent: other\ndata: x\n\n`,
+      ],
+      refuses: named('ApiError'),
+      async read(text) {
+        const http = async () => new Response(text)
+        for await (const { version } of changes({ http }, url, { after: 1, signal: undefined, moved() {} })) {
+          assert.ok(Number.isSafeInteger(version))
+        }
+      },
     }),
     textTarget({
       name: 'client/problem',

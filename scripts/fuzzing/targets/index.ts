@@ -12,6 +12,7 @@ const groups: Readonly<
   'content-service': () => import('./content-service.ts'),
   'discovery-provider': () => import('./discovery-provider.ts'),
   storage: () => import('./storage.ts'),
+  'storage/till': () => import('./storage-till.ts'),
   platform: () => import('./platform.ts'),
   client: () => import('./client.ts'),
 }

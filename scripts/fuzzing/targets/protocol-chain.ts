@@ -18,6 +18,7 @@ import {
   author,
   memoryIndex,
   receiptBy,
+  stranger,
   track,
   trackContent,
 } from '../../../protocol/actions/fixtures/index.ts'
@@ -57,6 +58,11 @@ export async function targets(): Promise<readonly Target[]> {
     { kind: 2, content: trackContent(await Promise.all([0, 1, 2].map((who) => receiptBy(who)))) },
     { kind: 3, content: { prev: null, title: 'Best of', add: [{ track }] } },
     { kind: 6, content: { prev: null, track, ground: 'other', statement: 'Mine' } },
+    { kind: 7, content: { user: stranger, on: true, atMs: 5 } },
+    { kind: 8, content: { target: track, on: true, atMs: 5 } },
+    { kind: 10, content: { prev: null, track, text: 'Lovely', positionMs: 61_000 } },
+    { kind: 11, content: { comment: track, reaction: 'fire', atMs: 5 } },
+    { kind: 15, content: { key: stranger, scopes: ['save'], expiresAtMs: 9, atMs: 5 } },
   ] as const
   const encoded = encodeReceipt(receipt)
   const blocks = [

@@ -12,7 +12,14 @@ import {
 } from '@hexachord/protocol/offers'
 import { receiptSchema, receiptSigner, signReceipt } from '@hexachord/protocol/receipts'
 import { type Domain, signerOf } from '@hexachord/protocol/signing'
-import { createNodeToken, createToken, verifyNodeToken, verifyToken } from '@hexachord/protocol/tokens'
+import {
+  createAppPasswordToken,
+  createNodeToken,
+  createToken,
+  verifyAppPasswordToken,
+  verifyNodeToken,
+  verifyToken,
+} from '@hexachord/protocol/tokens'
 import { examplePrivateKey } from '@hexachord/protocol/vectors'
 import { Wallet } from 'ethers'
 import { named, never, type Target, textTarget } from '../target.ts'
@@ -55,6 +62,10 @@ const closed = (json: string) => `Hexachord ${Buffer.from(json).toString('base64
 export async function targets(): Promise<readonly Target[]> {
   const token = await createToken(key, domain, { audience, expiresAt: now + 1000 })
   const nodeToken = await createNodeToken(key, domain, { ...request, expiresAt: now + 1000 })
+  const nonce: Hash = `0x${'0e'.repeat(32)}`
+  const passwordToken = await createAppPasswordToken(key, domain, {
+    ...{ audience, device: 'Küche №1', nonce, expiresAt: now + 1000 },
+  })
   const grant = await signGrant(key, domain, { subject, audience, byteLimit: 5_000, expiresAt: now + 1000 })
   const offer = await signOffer(key, domain, {
     ...{ operator: me, to: me, subject, source: `${audience}/uploads/1/blocks` },
@@ -88,6 +99,15 @@ export async function targets(): Promise<readonly Target[]> {
       seeds: [opened(nodeToken)],
       refuses: named('TokenError'),
       read: (json) => assert.equal(verifyNodeToken(closed(json), { domain, ...request, now }), me),
+    }),
+    textTarget({
+      name: 'protocol/signed/app-password-token-inside',
+      seeds: [opened(passwordToken)],
+      refuses: named('TokenError'),
+      read(json) {
+        const asked = verifyAppPasswordToken(closed(json), { domain, audience, now })
+        assert.deepEqual([asked.account, asked.nonce], [me, nonce])
+      },
     }),
     textTarget({
       name: 'protocol/signed/grant',
@@ -148,6 +168,9 @@ export async function targets(): Promise<readonly Target[]> {
         '{"links":["https://a.example/"],"prev":null}',
         `{"add":[{"track":"${subject}"}],"prev":null,"title":"Best of"}`,
         `{"ground":"court-order","prev":null,"statement":"Mine","track":"${subject}"}`,
+        `{"atMs":5,"on":true,"target":"${subject}"}`,
+        `{"prev":null,"replyTo":"${subject}","text":"Lovely","track":"${subject}"}`,
+        `{"prev":null,"sealed":{"box":"AAAA","from":"0x${'05'.repeat(32)}","keys":["${'A'.repeat(64)}"]}}`,
       ],
       refuses: never,
       read(text) {

@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { isPublicAddress } from '@hexachord/platform/http'
 import { cidOf, decodeDagJson, encodeDagJson, linkTo } from '@hexachord/protocol/cids'
 import { peerIdFromHex, peerIdToHex } from '@hexachord/storage/peers'
+import { rootsAtPeers } from '../../../storage/archives/peer-archives.ts'
 import { carEtag, readCarRequest, requireBytesWithin } from '../../../storage/gateway/car.ts'
 import { isOnlyIfCached, isUnchanged, requestedRange } from '../../../storage/gateway/conditions.ts'
 import { contentDisposition, contentTypeOf } from '../../../storage/gateway/file-names.ts'
 import { carParameters, chooseFormat } from '../../../storage/gateway/formats.ts'
 import { resolvePath } from '../../../storage/gateway/path-resolution.ts'
 import { readCid } from '../../../storage/gateway/requested-block.ts'
+import { createKuboRpc, type KuboRpc } from '../../../storage/ipfs/kubo/rpc.ts'
+import { rpcFailure } from '../../../storage/ipfs/kubo/rpc-failure.ts'
 import { isDialable } from '../../../storage/peers/peer-addresses.ts'
 import { denylistLines, parseDenylist } from '../../../storage/takedowns/denylist.ts'
+import { answering } from '../answering.ts'
 import { named, never, problems, type Target, textTarget } from '../target.ts'
 
 const size = 5_000
@@ -21,6 +28,11 @@ export async function targets(): Promise<readonly Target[]> {
   const root = await cidOf(document, 'dag-json')
   assert.ok(decodeDagJson(document))
   const v0 = 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG'
+  const kubo = await startKubo()
+  const entry = {
+    ...{ epoch: 7, fromBlock: 1, toBlock: 9, logs: 3, byteLength: 100 },
+    stateHash: `0x${'5a'.repeat(32)}`,
+  }
   const list = [...denylistLines({ name: 'ours' }, [{ cid }, { cid: root, hidden: true }, { comment: 'a' }])]
   return [
     textTarget({
@@ -125,6 +137,54 @@ export async function targets(): Promise<readonly Target[]> {
       },
     }),
     textTarget({
+      name: 'storage/archive-list',
+      seeds: [JSON.stringify({ items: [{ ...entry, root }], next: null })],
+      refuses: never,
+      async read(text) {
+        const roots = await rootsAtPeers(entry.epoch, ['https://a.example'], answering(text))
+        for (const one of roots) assert.equal(readCid(one).kind, 'block')
+      },
+    }),
+    textTarget({
+      name: 'storage/kubo-answer',
+      seeds: [
+        JSON.stringify({
+          ID: peer,
+          Addresses: [`/ip4/127.0.0.1/tcp/4001/p2p/${peer}`],
+          Key: cid,
+          Size: 5,
+          Peers: [],
+        }),
+      ],
+      refuses: named('KuboFailed', 'KuboUnavailable'),
+      shortRun: 100,
+      async read(text) {
+        kubo.answer = text
+        const { peerId, addresses } = await kubo.rpc.identity()
+        assert.match(peerId, /^[1-9A-Za-z]+$/)
+        assert.ok(addresses.every((address) => address.startsWith('/')))
+        const bytes = await kubo.rpc.size(cid)
+        assert.ok(bytes === null || Number.isSafeInteger(bytes))
+      },
+    }),
+    textTarget({
+      name: 'storage/kubo-failure',
+      seeds: [
+        'block was not found locally (offline)',
+        'pinned: recursively',
+        'no space left on device',
+        '{"Message"',
+      ],
+      refuses: never,
+      read(text) {
+        for (const timedOut of [false, true]) {
+          const failure = rpcFailure('http://127.0.0.1:5001/api', new Error(text), { timedOut })
+          assert.ok(['KuboFailed', 'KuboUnavailable', 'StorageFull'].includes(failure.name))
+          assert.ok(timedOut || failure.message.length < 500)
+        }
+      },
+    }),
+    textTarget({
       name: 'storage/denylist',
       seeds: [
         list.join(''),
@@ -138,6 +198,20 @@ export async function targets(): Promise<readonly Target[]> {
       },
     }),
   ]
+}
+
+/** What answers in a Kubo's place, and a client of it. */
+async function startKubo(): Promise<{ rpc: KuboRpc; answer: string }> {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(kubo.answer)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  // It lives as long as the run, and is no reason for that to go on.
+  server.unref()
+  const { port } = server.address() as AddressInfo
+  const kubo = { rpc: createKuboRpc({ url: `http://127.0.0.1:${port}` }), answer: '' }
+  return kubo
 }
 
 function canBeRead(text: string): boolean {

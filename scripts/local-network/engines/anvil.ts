@@ -110,7 +110,7 @@ export async function startAnvil(options: EngineOptions & { report?(line: string
 }
 
 /** The binary itself: the package's own launcher would put one more process between us and it. */
-function anvilBinary(): string {
+export function anvilBinary(): string {
   const arch = process.arch === 'x64' ? 'amd64' : process.arch
   const name = `@foundry-rs/anvil-${process.platform}-${arch}`
   try {

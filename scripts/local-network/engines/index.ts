@@ -1,4 +1,4 @@
-export { type Anvil, localChainId, startAnvil } from './anvil.ts'
+export { type Anvil, anvilBinary, localChainId, startAnvil } from './anvil.ts'
 export type { Engine, EngineOptions } from './engine.ts'
 export { blockNumber, callRpc, JsonRpcError } from './json-rpc.ts'
 export { createMiner, type Miner } from './miner.ts'

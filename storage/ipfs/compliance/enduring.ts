@@ -1,7 +1,15 @@
 import { cidOf } from '@hexachord/protocol/cids'
 import { describe, expect, test } from '@jest/globals'
 import { BlockNotFound, BlockUnavailable, NodeClosed } from '../ipfs-node.ts'
-import { freshNode, gather, type IpfsNodeFactory, putList, putSample, sampleBytes } from './subject.ts'
+import {
+  freshNode,
+  gather,
+  type IpfsNodeFactory,
+  listOf,
+  putList,
+  putSample,
+  sampleBytes,
+} from './subject.ts'
 
 export function enduringSuite(factory: IpfsNodeFactory): void {
   describe('over time and in trouble', () => {
@@ -89,6 +97,29 @@ export function enduringSuite(factory: IpfsNodeFactory): void {
       for (const call of await Promise.allSettled(calls)) {
         expect(call).toMatchObject({ status: 'rejected', reason: { message: 'gone' } })
       }
+    })
+
+    test('a limit of time ends every call that waits for what does not answer, and then the node goes on', async () => {
+      const { node, subject } = given
+      const list = listOf([await putSample(node, 'leaf')])
+      const root = await node.put(list, 'dag-json')
+      const goOn = await subject.stall(root)
+      const signal = AbortSignal.timeout(100)
+      const calls = [
+        node.get(root, { signal }),
+        node.verify(root, { signal }),
+        node.fetch(root, { signal }),
+        node.pin(root, { signal }),
+        node.put(list, 'dag-json', { signal }),
+      ]
+      const outcomes = await Promise.allSettled(calls)
+      goOn()
+      for (const outcome of outcomes) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'TimeoutError' } })
+      }
+      expect(await node.verify(root)).toBe('ok')
+      expect(await node.isPinned(root)).toBe(false)
+      expect(await node.pin(root)).toMatchObject({ blocks: 2 })
     })
 
     test('who gives up on a put does not take it from others who put the same block', async () => {

@@ -62,6 +62,15 @@ export function storingSuite(factory: IpfsNodeFactory): void {
       expect(Buffer.compare(await given.node.get(cid), bytes)).toBe(0)
     })
 
+    test('stores bytes that its caller has hashed, and hashes them again when they are read', async () => {
+      const bytes = sampleBytes('hashed')
+      const cid = await cidOf(bytes, 'raw')
+      await given.node.putVerified(cid, bytes, { isHashed: true })
+      expect(await given.node.verify(cid)).toBe('ok')
+      await given.subject.flipBit(cid)
+      await expect(given.node.get(cid)).rejects.toThrow(BlockNotFound)
+    })
+
     test('refuses bytes under a name they do not have, and stores neither', async () => {
       const claimed = await cidOf(sampleBytes('claimed'), 'raw')
       const actual = await cidOf(sampleBytes('actual'), 'raw')

@@ -10,6 +10,8 @@ export type NodeUnderTest = {
   restart(): Promise<IpfsNode>
   /** Flips one bit of a stored block where the node cannot see it. */
   flipBit(cid: string): Promise<void>
+  /** Lets what the node stands on answer nothing any more when it is asked for a block. @returns how it goes on */
+  stall(cid: string): Promise<() => void>
   /** Moves the node's clock, for leases and graces. */
   passTime(ms: number): void
   /** Closes the node and removes its store. */

@@ -1,9 +1,9 @@
-import { CidMismatch, cidFromDigest, cidOf, parseCid, verifyBlock } from '@hexachord/protocol/cids'
+import { CidMismatch, cidFromDigest, parseCid } from '@hexachord/protocol/cids'
 import pLimit from 'p-limit'
-import { abortable } from '../abortable.ts'
 import { type BlockStore, checkBlockSize } from '../block-store.ts'
 import { BlockNotFound, type Verdict } from '../ipfs-node.ts'
 import { createKeyedLock } from '../keyed-lock.ts'
+import { nameBytes, verifyBytes } from '../verify-bytes.ts'
 import type { HeldBlocks } from './held-blocks.ts'
 import type { KuboRpc } from './rpc.ts'
 import { KuboFailed } from './rpc-failure.ts'
@@ -35,7 +35,7 @@ export function createKuboStore(options: {
   const holds = new Map<string, number>()
 
   /** `bytes` are known to have the hash. Several stores of one block become one write. */
-  async function store(cid: string, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  async function store(cid: string, bytes: Uint8Array): Promise<void> {
     const name = kuboName(cid)
     let write = writes.get(name)
     if (write === undefined) {
@@ -44,7 +44,7 @@ export function createKuboStore(options: {
       )
       writes.set(name, write)
     }
-    await abortable(write, signal)
+    await write
   }
 
   async function writeBlock(cid: string, bytes: Uint8Array): Promise<void> {
@@ -81,7 +81,7 @@ export function createKuboStore(options: {
     const bytes = await rpc.get(kuboName(cid), signal)
     if (bytes === null) return { verdict: 'missing', bytes: new Uint8Array(0) }
     try {
-      await verifyBlock(cid, bytes)
+      verifyBytes(cid, bytes)
       return { verdict: 'ok', bytes }
     } catch (error) {
       if (error instanceof CidMismatch) return { verdict: 'corrupt', bytes }
@@ -124,17 +124,17 @@ export function createKuboStore(options: {
   return {
     async put(bytes, codec, signal) {
       checkBlockSize(bytes)
-      const cid = await cidOf(bytes, codec)
+      const cid = nameBytes(bytes, codec)
       signal?.throwIfAborted()
-      await store(cid, bytes, signal)
+      await store(cid, bytes)
       return cid
     },
-    async putVerified(text, bytes, signal) {
+    async putVerified(text, bytes, { signal, isHashed } = {}) {
       const { cid } = parseCid(text)
       checkBlockSize(bytes)
-      await verifyBlock(cid, bytes)
+      if (isHashed !== true) verifyBytes(cid, bytes)
       signal?.throwIfAborted()
-      await store(cid, bytes, signal)
+      await store(cid, bytes)
     },
     get: async (text, signal) => get(parseCid(text).cid, signal),
     has: async (text, signal) => (await rpc.size(kuboName(text), signal)) !== null,

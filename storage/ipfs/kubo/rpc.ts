@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { create } from 'ipfs-http-client'
 import { CID } from 'multiformats/cid'
+import { abortable } from '../abortable.ts'
 import { KuboUnavailable, keptByOthers, notFoundLocally, rpcFailure } from './rpc-failure.ts'
 
 /**
@@ -81,8 +82,7 @@ export function createKuboRpc(options: {
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     signal.throwIfAborted()
-    await options.beforeCall?.()
-    signal.throwIfAborted()
+    if (options.beforeCall !== undefined) await abortable(options.beforeCall(), signal)
     try {
       return await work(signal)
     } catch (error) {
@@ -123,7 +123,10 @@ export function createKuboRpc(options: {
     size: (cid, signal) =>
       call(signal, async (either) => {
         const found = await orNull(client.block.stat(CID.parse(cid), { ...here, signal: either }))
-        return found === null ? null : found.size
+        if (found === null) return null
+        // Something else that answers in Kubo's place may leave it out.
+        if (!Number.isSafeInteger(found.size)) throw new Error(`its size of block ${cid} is no number`)
+        return found.size
       }),
     fetch: (cid, signal) => untimed(signal, (either) => client.block.get(CID.parse(cid), { signal: either })),
     remove: (cid, signal) =>

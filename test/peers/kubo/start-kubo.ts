@@ -26,6 +26,8 @@ export type Kubo = {
   stop(): Promise<void>
   /** SIGKILL, as a power cut would do. */
   kill(): Promise<void>
+  /** Lets it run no further, so that it takes connections and answers nothing. @returns how it goes on */
+  pause(): () => void
   /** Flips one bit of a block's file behind its back. @param digest sha2-256 of the block */
   flipBit(digest: Uint8Array): Promise<void>
 }
@@ -100,6 +102,12 @@ export async function initKubo(
       daemon = undefined
       // What a killed daemon leaves; the next one takes it over by itself, `ipfs config` does not.
       await rm(path.join(repository, 'api'), { force: true })
+    },
+    pause() {
+      const pid = daemon?.pid
+      if (pid === undefined) throw new Error('it does not run')
+      process.kill(pid, 'SIGSTOP')
+      return () => process.kill(pid, 'SIGCONT')
     },
     flipBit: async (digest) => flipBit(await fileOf(path.join(repository, 'blocks'), digest)),
   }

@@ -2,10 +2,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { createKey, type HeldKey, keyFromPrivateKey } from '@hexachord/sdk/keys'
 
-/** The key that publishes in a local network: made once, kept with the network's other keys, in the clear
- * since it is worth nothing anywhere else. */
-export async function artistKey(directory: string): Promise<HeldKey> {
-  const file = path.join(directory, 'keys', 'artist.key')
+/** A key of somebody who uses a local network: made once, kept with the network's other keys, in the clear since it is
+ * worth nothing anywhere else. @param name `artist` publishes */
+export async function localKey(
+  directory: string,
+  name: 'artist' | 'listener' | 'second-payee',
+): Promise<HeldKey> {
+  const file = path.join(directory, 'keys', `${name}.key`)
   try {
     return keyFromPrivateKey((await readFile(file, 'utf8')).trim())
   } catch (error) {

@@ -1,0 +1,47 @@
+import type { Connection } from '@hexachord/sdk/connect'
+import type { HeldKey } from '@hexachord/sdk/keys'
+import { type EscrowReader, parseAmount, readEscrow, type Token, type Writing } from '@hexachord/sdk/paying'
+import { rpcPayer } from '@hexachord/sdk/writing'
+import type { Command } from 'commander'
+import { type Settings, UsageError } from '../settings/index.ts'
+import type { Context } from './context.ts'
+
+/** An option of commands that ask the chain themselves. */
+export function addRpcOption(command: Command): Command {
+  return command.option('--rpc <url>', 'JSON-RPC of a node of the chain; default: HEXACHORD_RPC')
+}
+
+/** What a command reads of the chain; undefined where it was given no node of it. @throws UsageError */
+export function readerOf(connection: Connection, { rpc }: Settings): EscrowReader | undefined {
+  if (connection.payments === undefined) {
+    throw new UsageError('all music of this network is free: there is nothing to pay, and nothing to be paid')
+  }
+  return rpc === undefined ? undefined : readEscrow(connection.http, rpc, connection.payments)
+}
+
+/** The same for commands that cannot do without. @throws UsageError */
+export function chainReader(connection: Connection, settings: Settings): EscrowReader {
+  const reader = readerOf(connection, settings)
+  if (reader === undefined) throw new UsageError('this needs --rpc with the URL of a node of the chain')
+  return reader
+}
+
+/** Sends transactions by a key, which pays for them. */
+export function writingBy(
+  key: HeldKey,
+  reader: EscrowReader,
+  { rpc = '' }: Settings,
+  { signal }: Context,
+): Writing {
+  return { reader, payer: rpcPayer(key, rpc), signal }
+}
+
+/** Base units of an amount that somebody typed. @throws UsageError */
+export function amountOf(text: string, token: Token): bigint {
+  try {
+    return parseAmount(text, token)
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,46 @@
+import { addressFor } from '@hexachord/sdk/finding'
+import { amountText, incomeOf, operatorIncomeOf } from '@hexachord/sdk/income'
+import type { Command } from 'commander'
+import { keyStore } from '../settings/index.ts'
+import { openConnection, print } from './connection.ts'
+import type { Context } from './context.ts'
+import { userIn } from './named.ts'
+
+type Options = { operator?: true; tracks?: true; after?: string }
+
+const shownAtMost = 100
+
+export function addIncomeCommand(program: Command, context: Context): void {
+  const { signal } = context
+  program
+    .command('income')
+    .description('what was earned, by day and track, newest first')
+    .argument('[user]', 'an address, a handle, or a link to the page; without it you')
+    .option('--tracks', 'what everybody earned by the tracks of that user')
+    .option('--operator', 'what the user earned by running a node')
+    .option('--after <page>', 'go on after a page that ended with this word')
+    .action(async (user: string | undefined, { operator, tracks, after }: Options, self: Command) => {
+      const { connection, settings } = await openConnection(self, context, { onlyReads: true })
+      const account =
+        user === undefined
+          ? await keyStore(settings.directory).address()
+          : await addressFor(connection, userIn(user), { signal })
+      const page = { cursor: after, limit: shownAtMost, signal }
+      const more = (next: string | null) => (next === null ? [] : [`more: --after ${next}`])
+      if (operator) {
+        const income = await operatorIncomeOf(connection, account, page)
+        const lines = income.items.map(
+          ({ day, earned, listenerHours }) =>
+            `${day}  ${amountText(earned, income.currency)}  ${listenerHours.toFixed(2)} hours of listening`,
+        )
+        print(self, income, [...lines, ...more(income.next)].join('\n') || 'nothing was earned')
+        return
+      }
+      const income = await incomeOf(connection, account, { ...page, as: tracks ? 'owner' : 'account' })
+      const lines = income.items.map(
+        ({ day, track, account, share, units, earned, distributed }) =>
+          `${day}  ${amountText(earned, income.currency)}  ${track}  ${units} units  ${share} ${account}  distributed ${amountText(distributed, income.currency)}`,
+      )
+      print(self, income, [...lines, ...more(income.next)].join('\n') || 'nothing was earned')
+    })
+}

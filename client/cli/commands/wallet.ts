@@ -1,0 +1,234 @@
+import { parseAddress } from '@hexachord/protocol/names'
+import {
+  type Budget,
+  budgetLeft,
+  type ChainChannel,
+  deposit,
+  type EscrowReader,
+  finalizeRelease,
+  formatAmount,
+  initiateRelease,
+  type PurseState,
+  receiptsCsv,
+  spendingKey,
+  type Token,
+  withBudget,
+  withdraw,
+} from '@hexachord/sdk/paying'
+import type { Command } from 'commander'
+import { filePurseMemory, keyStore, UsageError } from '../settings/index.ts'
+import { askPassword } from '../terminal/index.ts'
+import { addRpcOption, amountOf, chainReader, writingBy } from './chain.ts'
+import { openConnection, print } from './connection.ts'
+import type { Context } from './context.ts'
+
+export function addWalletCommand(program: Command, context: Context): void {
+  const wallet = program
+    .command('wallet')
+    .description(
+      'What you pay for music with: a key of its own, so that what you hear is not said in your name',
+    )
+  const add = (name: string, description: string) =>
+    addRpcOption(wallet.command(name).description(description))
+
+  add('show', 'address, deposit, reserves and budget').action((_options, self: Command) =>
+    withWallet(self, context, async ({ address, reader, memory, token, now }) => {
+      const state = await memory.load()
+      const [free, held, reserves] = await Promise.all([
+        reader.balanceOf(address),
+        reader.tokenBalanceOf(address),
+        reservesOf(reader, address, state),
+      ])
+      const amount = (units: bigint) => formatAmount(units, token)
+      const lines = [
+        `address    ${address}`,
+        `deposited  ${amount(free)} free, ${amount(held)} not deposited`,
+        ...reserves.map((reserve) => `reserved   ${describe(reserve, token)}`),
+        `budget     ${describeBudget(state, token, now)}`,
+      ]
+      print(
+        self,
+        { address, token, ...inText({ free, held, reserves, budget: state.budget }) },
+        lines.join('\n'),
+      )
+    }),
+  )
+  add('address', 'where to send the tokens to, and the currency that transactions cost').action(
+    async (_options, self: Command) => {
+      const { settings } = await openConnection(self, context, { onlyReads: true })
+      const { address } = spendingKey(await keyOf(settings.directory, context))
+      print(self, { address }, address)
+    },
+  )
+  add('deposit', 'bring tokens of the wallet into the escrow, from which reserves are taken')
+    .argument('<amount>', 'in whole tokens, such as 5.50')
+    .action((text: string, _options, self: Command) =>
+      withWallet(self, context, async ({ key, reader, writing, token, now }) => {
+        const amount = amountOf(text, token)
+        await deposit(writing, key, amount, now)
+        const free = await reader.balanceOf(key.address)
+        print(
+          self,
+          inText({ deposited: amount, free }),
+          `deposited; ${formatAmount(free, token)} are free now`,
+        )
+      }),
+    )
+  add('release', 'take back what nodes have reserved: announces it, and when its time has come takes it')
+    .argument('[nodes...]', 'addresses of operators; default: all')
+    .action((nodes: string[], _options, self: Command) =>
+      withWallet(self, context, async (opened) => {
+        const wanted = nodes.map(parseAddress)
+        const reserves = await reservesOf(opened.reader, opened.address, await opened.memory.load())
+        const chosen = reserves.filter(({ node }) => wanted.length === 0 || wanted.includes(node))
+        const lines: string[] = []
+        for (const reserve of chosen) lines.push(await releaseOne(opened, reserve))
+        print(self, { released: lines }, lines.join('\n') || 'no node has reserved anything')
+      }),
+    )
+  add('withdraw', 'send what is deposited and not reserved to an address')
+    .argument('<to>')
+    .argument('[amount]', 'in whole tokens; default: all')
+    .action((to: string, text: string | undefined, _options, self: Command) =>
+      withWallet(self, context, async ({ address, reader, writing, token }) => {
+        const amount = text === undefined ? await reader.balanceOf(address) : amountOf(text, token)
+        if (amount === 0n)
+          throw new UsageError('there is nothing to withdraw: release what nodes have reserved first')
+        await withdraw(writing, parseAddress(to), amount)
+        print(self, inText({ withdrawn: amount, to }), `sent ${formatAmount(amount, token)} to ${to}`)
+      }),
+    )
+  add('budget', 'what may be spent in an hour and in a month (UTC), which nothing can pass')
+    .option('--hour <amount>', "in whole tokens, or 'none'")
+    .option('--month <amount>', "in whole tokens, or 'none'")
+    .action(({ hour, month }: { hour?: string; month?: string }, self: Command) =>
+      withWallet(self, context, async ({ memory, token, now }) => {
+        const state = await memory.update((before) => {
+          const { perHour, perMonth } = before.budget
+          const limits: Budget = {
+            perHour: limitOf(hour, token, perHour),
+            perMonth: limitOf(month, token, perMonth),
+          }
+          return withBudget(before, limits, now)
+        })
+        print(self, inText({ budget: state.budget }), describeBudget(state, token, now))
+      }),
+    )
+  add('receipts', 'what was paid for, unit by unit')
+    .option('--csv', 'as a table with commas, for a spreadsheet')
+    .action(({ csv }: { csv?: true }, self: Command) =>
+      withWallet(self, context, async ({ memory, token }) => {
+        const receipts = await memory.receipts()
+        if (csv)
+          return void process.stdout.write(
+            receiptsCsv(receipts, (amount) => formatAmount(amount, { ...token, symbol: '' }).trim()),
+          )
+        const lines = receipts.map(
+          ({ atMs, track, unit, node, amount }) =>
+            `${new Date(atMs).toISOString().slice(0, 19)}  ${track} unit ${unit}  ${formatAmount(amount, token)} to ${node}`,
+        )
+        print(self, { receipts: receipts.map(inText) }, lines.join('\n') || 'nothing was paid yet')
+      }),
+    )
+}
+
+type Reserve = ChainChannel & { readonly node: `0x${string}`; readonly owed: bigint }
+
+async function withWallet(
+  self: Command,
+  context: Context,
+  work: (opened: Awaited<ReturnType<typeof openWallet>>) => Promise<void>,
+): Promise<void> {
+  const opened = await openWallet(self, context)
+  try {
+    await work(opened)
+  } finally {
+    opened.memory.close()
+  }
+}
+
+async function openWallet(self: Command, context: Context) {
+  const { connection, settings } = await openConnection(self, context, { onlyReads: true })
+  const reader = chainReader(connection, settings)
+  const key = spendingKey(await keyOf(settings.directory, context))
+  return {
+    ...{ key, address: key.address, reader, now: connection.now(), token: await reader.token() },
+    writing: writingBy(key, reader, settings, context),
+    memory: await filePurseMemory(settings.directory, key.address),
+  }
+}
+
+function keyOf(directory: string, context: Context) {
+  return keyStore(directory).open(() => askPassword(context, 'Password: '))
+}
+
+/** Of all nodes that were ever paid from here. */
+async function reservesOf(
+  reader: EscrowReader,
+  address: `0x${string}`,
+  state: PurseState,
+): Promise<Reserve[]> {
+  const channels = await Promise.all(
+    Object.entries(state.channels).map(async ([node, { cumulative }]) => {
+      const address_ = node as `0x${string}`
+      const channel = await reader.channel(address, address, address_)
+      const owed = cumulative > channel.settled ? cumulative - channel.settled : 0n
+      return { ...channel, node: address_, owed }
+    }),
+  )
+  return channels.filter(({ reserved, released, settled }) => reserved - released - settled > 0n)
+}
+
+async function releaseOne(
+  { address, reader, writing, memory, token }: Awaited<ReturnType<typeof openWallet>>,
+  { node, reserved, settled, released, releasing, readyAt, owed }: Reserve,
+): Promise<string> {
+  if (readyAt > 0) {
+    const leftSeconds = readyAt - (await reader.nowSeconds())
+    if (leftSeconds > 0) return `${node}: ${formatAmount(releasing, token)} can be taken in ${leftSeconds} s`
+    await finalizeRelease(writing, { key: address, node })
+    const channel = await reader.channel(address, address, node)
+    await memory.update((state) => {
+      const known = state.channels[node]
+      return known
+        ? { ...state, channels: { ...state.channels, [node]: { ...known, released: channel.released } } }
+        : state
+    })
+    return `${node}: ${formatAmount(channel.released - released, token)} taken back`
+  }
+  // What was heard and is not redeemed yet stays for the node.
+  const amount = reserved - released - settled - owed
+  if (amount <= 0n) return `${node}: all of it is owed for what you heard`
+  await initiateRelease(writing, { key: address, node, amount })
+  // It takes no voucher from what is on its way back, so that others are to be asked first.
+  await memory.update((state) => ({ ...state, homes: state.homes.filter((home) => home !== node) }))
+  const waitSeconds = await reader.releaseSeconds()
+  return `${node}: ${formatAmount(amount, token)} announced; the same command takes it in ${waitSeconds} s`
+}
+
+function describe({ node, reserved, settled, released, releasing, owed }: Reserve, token: Token): string {
+  const left = reserved - released - settled
+  const parts = [`${formatAmount(left, token)} for ${node}`, `${formatAmount(owed, token)} of it owed`]
+  return [...parts, ...(releasing > 0n ? [`${formatAmount(releasing, token)} being released`] : [])].join(
+    ', ',
+  )
+}
+
+function describeBudget(state: PurseState, token: Token, nowMs: number): string {
+  const { perHour, perMonth } = state.budget
+  const limit = (amount: bigint | null, time: string) =>
+    amount === null ? [] : [`${formatAmount(amount, token)} ${time}`]
+  const limits = [...limit(perHour, 'an hour'), ...limit(perMonth, 'a month')]
+  const left = budgetLeft(state, nowMs)
+  return left === null ? 'no limit' : `${limits.join(', ')}; ${formatAmount(left, token)} left now`
+}
+
+function limitOf(text: string | undefined, token: Token, before: bigint | null): bigint | null {
+  if (text === undefined) return before
+  return text === 'none' ? null : amountOf(text, token)
+}
+
+/** Amounts as decimal strings, for JSON. */
+function inText(value: object): object {
+  return JSON.parse(JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? part.toString() : part)))
+}

@@ -1,0 +1,1 @@
+export { scrobble } from './scrobble.ts'

@@ -1,0 +1,180 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { localDollarAbi, streamEscrowAbi } from '@hexachord/contracts/generated'
+import { paymentDomains } from '@hexachord/protocol/payments'
+import { signMessage } from '@hexachord/protocol/signing'
+import {
+  account,
+  listener,
+  operatorOf,
+  recordedTrack,
+  startTill,
+  subject,
+  type TillFixture,
+  unitPrice,
+} from '@hexachord/sdk/fixtures'
+import { type PaidChain, startPaidChain } from '@hexachord/sdk/fixtures/chain'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { Contract } from 'ethers'
+import { type Cli, type Network, newUser, startNetwork } from './fixtures/index.ts'
+
+jest.setTimeout(120_000)
+
+let chain: PaidChain
+let till: TillFixture
+let network: Network
+let user: Cli
+
+beforeAll(async () => {
+  chain = await startPaidChain(60)
+  const recorded = await recordedTrack({ seconds: 20 })
+  till = await startTill({ ...recorded, subject, unitPrice, network: chain.network })
+  const { payments } = chain.network
+  const currency = { token: payments.token.toLowerCase(), decimals: 6 }
+  const terms = { unitPrice: unitPrice.toString(), nodeBps: 1_500, curatorBps: 300, currency }
+  network = await startNetwork(recorded, { payments, terms, operators: [operatorOf(till)] })
+  user = await newUser({ ...network.env, HEXACHORD_RPC: chain.url })
+  await user.giveKey()
+  for (const { address } of [account, listener]) {
+    await chain.rpc('anvil_setBalance', [address, '0xde0b6b3a7640000'])
+  }
+  const dollar = new Contract(payments.token, localDollarAbi, await chain.provider.getSigner(0))
+  await (await dollar.getFunction('mint')(listener.address, 10_000_000n)).wait()
+})
+
+afterAll(async () => {
+  await Promise.all([user?.remove(), network?.close(), till?.close(), chain?.close()])
+})
+
+async function said(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await user(...args)
+  expect({ code, stderr }).toMatchObject({ code: 0 })
+  return stdout
+}
+
+async function told(...args: string[]) {
+  return JSON.parse(await said(...args, '--json'))
+}
+
+describe('an artist', () => {
+  test('sets a price, which is in force at once, and changes it, which waits', async () => {
+    expect(await said('price', subject)).toContain('free: no price was ever set')
+    const shares = ['--payee', `${account.address}:7500`, '--payee', `${till.operator}:2500`]
+    const set = await said('price', subject, '0.000134', ...shares, '--curator-share', '300')
+    expect(set).toContain('0.000134 LUSD per 6 s (terms 1)')
+    expect(set).toContain(`${till.operator} 2500 bps`)
+    expect(await said('price', subject, '0.0002')).toMatch(
+      /from \d{4}-.* UTC on:\nprice {6}0.0002 LUSD per 6 s/,
+    )
+    expect(await said('price', subject, '--cancel')).not.toContain('UTC on')
+  })
+
+  test('sets the price of what is uploaded when it is published', async () => {
+    const file = join(user.home, 'song.flac')
+    await writeFile(file, 'what a creator node makes of it is up to the fixture')
+    const upload = ['upload', file, '--i-hold-the-rights', '--price']
+    const { code, stderr } = await user(...upload, '0.0002', '--node-share', '100')
+    expect([code, network.actions]).toEqual([2, []])
+    expect(stderr).toContain('500 to 4000 basis points')
+    const { track } = await told(...upload, '0.0002')
+    // The same command again changes nothing.
+    await told(...upload, '0.0002')
+    expect(await said('price', track)).toMatch(/^price {6}0.0002 LUSD per 6 s \(terms 1\)\n(?!.*UTC)/)
+  })
+
+  test('hears of terms that the contract would refuse before anything is sent', async () => {
+    const outcome = await user('price', subject, '0.1', '--node-share', '100')
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('500 to 4000 basis points') })
+    expect(await user('price', subject, '0.0000001')).toMatchObject({ code: 2 })
+    expect(await user('price', subject, '1', '--payee', '0x12:10')).toMatchObject({ code: 2 })
+  })
+})
+
+describe('a listener', () => {
+  test('has a wallet that says nothing of who they are', async () => {
+    expect(await said('wallet', 'address')).toBe(`${listener.address}\n`)
+    expect(listener.address).not.toBe(account.address)
+    expect(await said('wallet', 'show')).toContain('deposited  0 LUSD free, 10 LUSD not deposited')
+  })
+
+  test('deposits, and sets a budget', async () => {
+    expect(await told('wallet', 'deposit', '4')).toEqual({ deposited: '4000000', free: '4000000' })
+    expect(await said('wallet', 'budget', '--hour', '0.5', '--month', '3')).toContain(
+      '0.5 LUSD an hour, 3 LUSD a month; 0.5 LUSD left now',
+    )
+  })
+
+  test('plays a track that costs something, and sees what it costs', async () => {
+    const report = await told('play', subject, '--output', 'null', '--curator', account.address)
+    expect(report).toMatchObject({ segmentsPlayed: 4, sources: { [till.origin]: 4 } })
+    const total = (4n * unitPrice).toString()
+    expect(report.paid).toMatchObject({
+      ...{ total, tracks: { [subject]: total }, artists: { [account.address]: total } },
+      nodes: { [till.operator]: total },
+    })
+    expect(till.vouchers.at(-1)?.cumulative).toBe(4n * unitPrice)
+  })
+
+  test('pays no more than they said', async () => {
+    const outcome = await user('play', subject, '--output', 'null', '--budget', '0.000134')
+    expect(outcome).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('the budget does not allow it'),
+    })
+  })
+
+  test('has receipts, as a table, too', async () => {
+    const csv = (await said('wallet', 'receipts', '--csv')).trim().split('\r\n')
+    expect(csv[0]).toBe('time,track,unit,node,curator,amount')
+    expect(csv[1]).toMatch(new RegExp(`^20.*Z,${subject},\\d,${till.operator},${account.address},0.000134$`))
+    expect(csv).toHaveLength(6)
+  })
+
+  test('takes back what a node has reserved and not earned, and withdraws it', async () => {
+    await reserve(80_400n)
+    expect(await said('wallet', 'show')).toContain(
+      `0.0804 LUSD for ${till.operator}, 0.00067 LUSD of it owed`,
+    )
+    expect(await said('wallet', 'release')).toContain('0.07973 LUSD announced')
+    expect(await said('wallet', 'release')).toContain('can be taken in')
+    await chain.rpc('evm_increaseTime', [61])
+    await chain.rpc('evm_mine')
+    expect(await said('wallet', 'release', till.operator)).toContain('0.07973 LUSD taken back')
+    expect(await told('wallet', 'withdraw', account.address)).toEqual({
+      ...{ withdrawn: (4_000_000n - 5n * unitPrice).toString(), to: account.address },
+    })
+    expect(await user('wallet', 'withdraw', account.address)).toMatchObject({ code: 2 })
+  })
+
+  test('needs no node of the chain to play, and learns from the till what another device has signed', async () => {
+    const other = await newUser(network.env)
+    try {
+      await other.giveKey()
+      const { code, stdout } = await other('play', subject, '--output', 'null', '--json')
+      expect(code).toBe(0)
+      const total = (4n * unitPrice).toString()
+      expect(JSON.parse(stdout).paid).toMatchObject({ total, token: { decimals: 6 } })
+      expect(till.vouchers.at(-1)?.cumulative).toBe(9n * unitPrice)
+    } finally {
+      await other.remove()
+    }
+  })
+
+  test('never finds a key in what is printed', async () => {
+    const outputs = await Promise.all([user('wallet', 'show', '--json'), user('wallet', 'show')])
+    for (const { stdout, stderr } of outputs) {
+      expect(stdout + stderr).not.toMatch(/0x[0-9a-f]{64}/)
+    }
+  })
+})
+
+/** Brings a signed reserve to the chain, as a till does. */
+async function reserve(total: bigint): Promise<void> {
+  const message = { payer: listener.address, node: till.operator, total, deadline: 2n ** 40n }
+  const { escrow } = paymentDomains(chain.network)
+  const signature = await signMessage(listener.signer, escrow, 'Reserve', message)
+  const signer = await chain.provider.getSigner(1)
+  const contract = new Contract(chain.network.payments.streamEscrow, streamEscrowAbi, signer)
+  const { payer, node, deadline } = message
+  await (await contract.getFunction('reserveBySig')(payer, node, total, deadline, signature)).wait()
+}

@@ -1,0 +1,91 @@
+import type { Address } from '@hexachord/protocol/names'
+import { listOf, operatorAnswerSchema } from '@hexachord/protocol/rest'
+import type { Domain } from '@hexachord/protocol/signing'
+import { ApiError, type Connection } from '../connect/index.ts'
+import { NodeRefused } from './channel-report.ts'
+import { type HomeNode, type Operator, readOffer } from './till.ts'
+
+/** More than anyone needs to choose from, and no more requests than a page may make. */
+const mostAsked = 12
+/** How long the list of operators is good for. */
+const operatorsForMs = 600_000
+
+export type HomeNodes = {
+  /** Nodes that take payment, those of `preferred` first, the others by how quickly they answer. Asks no further ones
+   * when `count` of the preferred do.
+   * @param options.among operators of which the nodes shall be @default all
+   * @throws ApiError when nobody says which operators there are */
+  find(
+    preferred: readonly Address[],
+    count: number,
+    options?: { signal?: AbortSignal; among?: readonly Address[] | undefined },
+  ): Promise<HomeNode[]>
+  /** Why the others do not. */
+  refusals(): readonly string[]
+}
+
+/** Finds nodes to pay among the operators of the network. Offers are kept until they expire. */
+export function createHomeNodes(
+  connection: Pick<Connection, 'discover' | 'http' | 'now'>,
+  domain: Domain,
+): HomeNodes {
+  const known = new Map<Address, HomeNode>()
+  const refused = new Map<Address, string>()
+  let operators: { readonly list: readonly Operator[]; readonly atMs: number } | undefined
+
+  async function listOperators(signal: AbortSignal | undefined): Promise<readonly Operator[]> {
+    if (operators !== undefined && connection.now() - operators.atMs < operatorsForMs) return operators.list
+    const path = '/v1/operators?active=true'
+    const { items } = await connection.discover(path, listOf(operatorAnswerSchema), signal ? { signal } : {})
+    const list = items.filter(({ endpoint }) => /^https?:$/.test(URL.parse(endpoint)?.protocol ?? ''))
+    operators = { list, atMs: connection.now() }
+    return list
+  }
+
+  async function ask(operator: Operator, signal: AbortSignal | undefined): Promise<HomeNode | undefined> {
+    const before = known.get(operator.operator)
+    if (before !== undefined && before.offer.expiresAt > connection.now()) return before
+    known.delete(operator.operator)
+    try {
+      const node = await readOffer(connection.http, operator, { domain, now: connection.now, signal })
+      known.set(operator.operator, node)
+      refused.delete(operator.operator)
+      return node
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof NodeRefused)) throw error
+      refused.set(operator.operator, error.message)
+      return undefined
+    }
+  }
+
+  async function askAll(some: readonly Operator[], signal: AbortSignal | undefined): Promise<HomeNode[]> {
+    const answers = await Promise.all(some.map((operator) => ask(operator, signal)))
+    return answers.filter((answer) => answer !== undefined)
+  }
+
+  return {
+    async find(preferred, count, { signal, among } = {}) {
+      const listed = await listOperators(signal)
+      const all = among === undefined ? listed : listed.filter(({ operator }) => among.includes(operator))
+      const before = preferred.flatMap((address) => all.find(({ operator }) => operator === address) ?? [])
+      const homes = await askAll(before, signal)
+      if (homes.length >= count) return homes
+      const others = shuffled(all.filter((one) => !before.includes(one))).slice(0, mostAsked)
+      const found = await askAll(others, signal)
+      return [...homes, ...found.sort((one, other) => quicknessOf(one) - quicknessOf(other))]
+    },
+    refusals: () => [...refused.values()],
+  }
+}
+
+/** By doubling of the time: a millisecond more or less decides nothing, and listeners are spread. */
+function quicknessOf({ latencyMs }: HomeNode): number {
+  return Math.round(Math.log2(Math.max(1, latencyMs / 25)))
+}
+
+function shuffled<Value>(values: readonly Value[]): Value[] {
+  return values
+    .map((value) => ({ value, at: Math.random() }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ value }) => value)
+}

@@ -1,0 +1,299 @@
+import { type Address, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
+import {
+  type Line,
+  openingMs,
+  type SentVoucher,
+  type SessionReport,
+  sessionMs,
+  unpackLines,
+} from '@hexachord/protocol/payments'
+import { createRetriever, type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
+import { signMessage } from '@hexachord/protocol/signing'
+import { getBytes } from 'ethers'
+import { ApiError, noAnswer, readProblem, reasonOf } from '../connect/index.ts'
+import { NodeRefused } from './channel-report.ts'
+import { PaymentNeeded } from './payment-needed.ts'
+import type { Purse, TrackTerms } from './purse.ts'
+import { paidFor } from './purse-state.ts'
+import { reserveFor } from './reserving.ts'
+import { type HomeNode, tillAt } from './till.ts'
+import { untilAborted } from './until-aborted.ts'
+
+const keyBytes = 16
+/** A player waits for it. */
+const keyWithinMs = 5_000
+/** A session that is about to end is opened anew before it is used. */
+const renewedBeforeMs = 30_000
+/** Units that may be paid beyond those that were asked for: the one ahead, and one that a till has lost. A till that
+ * wants still more keeps what it was given. */
+const sparePayments = 2
+
+/** Where an encrypted segment stands in its track. */
+export type KeyPlace = {
+  readonly manifest: string
+  /** Places in the manifest and in the rendition, from 0 on. */
+  readonly rendition: number
+  readonly segment: number
+}
+
+/** A track at one node. */
+export type NodePlay = {
+  readonly node: HomeNode
+  /** A block of a unit, paid for if it has to be, checked against its hash.
+   * @throws NodeRefused, ApiError, RetrievalFailed, PaymentNeeded, and the signal's reason */
+  block(cid: string, unit: number, signal: AbortSignal, onFault?: (fault: Fault) => void): Promise<Retrieved>
+  /** The key of a segment, paid for if it has to be. @throws NodeRefused, ApiError, PaymentNeeded, and the signal's reason */
+  key(place: KeyPlace, unit: number, signal: AbortSignal): Promise<Uint8Array>
+}
+
+/** Plays a track at a node. Units are paid as they are asked for, and one ahead, so that from the second on no segment
+ * waits for its payment. @param options.signal ends what is under way; what was signed stays signed */
+export function createNodePlay(
+  purse: Purse,
+  node: HomeNode,
+  options: { track: Subject; curator: Address; terms: TrackTerms; signal: AbortSignal },
+): NodePlay {
+  const { track, curator, terms, signal: life } = options
+  const { spender, domain, connection } = purse
+  const { operator, origin, offer } = node
+  const trackId = subjectToBytes32(track)
+  const till = tillAt(connection.http, origin)
+  const retriever = createRetriever({
+    fetch: connection.http,
+    now: () => performance.now(),
+    sources: () => [{ id: origin, url: urlOf }],
+  })
+  let artistsPrice = terms.unitPrice
+  let session: SessionReport | undefined
+  let openedAtMs = 0
+  /** Units that were asked for in this session, and when their payment is there. */
+  const asked = new Map<number, Promise<void>>()
+  const waiting = new Map<number, PromiseWithResolvers<void>>()
+  /** What the node has of ours for this track beyond all units that were asked for; negative while some wait. */
+  let funds = 0n
+  /** Of the funds, what it has yet to be sent. */
+  let unsent = 0n
+  let round: Promise<void> | undefined
+  const inAll = { asked: 0, signed: 0n }
+
+  function urlOf(cid: string): string {
+    const url = `${origin}/ipfs/${cid}?format=raw`
+    return session === undefined ? url : `${url}&s=${encodeURIComponent(session.session)}`
+  }
+
+  async function take(report: SessionReport): Promise<void> {
+    if (report.subject !== track || report.curator !== curator) {
+      throw new NodeRefused(`${origin} reports the session of another track`)
+    }
+    await assertPrice(report.unitPrice)
+    await purse.adopt(report.channel, operator)
+    const { base, lines } = purse.channel(operator)
+    const { last } = report.channel
+    const seen = last?.base === base ? paidFor(linesOf(last), trackId) : 0n
+    const missing = paidFor(lines, trackId) - seen
+    unsent = missing > 0n ? missing : 0n
+    session = report
+    funds = report.credit + unsent - report.unitPrice * BigInt(unpaid(report).length)
+  }
+
+  function unpaid({ paidUnits }: SessionReport): number[] {
+    const paid = new Set(paidUnits)
+    return [...asked.keys()].filter((unit) => !paid.has(unit))
+  }
+
+  /** A node may ask for less than the artist, and owes the difference itself; never for more. */
+  async function assertPrice(unitPrice: bigint): Promise<void> {
+    if (unitPrice <= artistsPrice) return
+    const fresh = await purse.termsOf(track, { fresh: true, signal: life })
+    artistsPrice = fresh?.unitPrice ?? 0n
+    if (unitPrice > artistsPrice) {
+      throw new NodeRefused(`${origin} asks for ${unitPrice}, the artist for ${artistsPrice}`)
+    }
+  }
+
+  // By our own clock alone: the till's may show another time.
+  const isOpen = () => session !== undefined && connection.now() < openedAtMs + sessionMs - renewedBeforeMs
+
+  function forgetSession(): void {
+    session = undefined
+    for (const unit of asked.keys()) if (!waiting.has(unit)) asked.delete(unit)
+  }
+
+  async function openSession(): Promise<SessionReport> {
+    if (session !== undefined && isOpen()) return session
+    forgetSession()
+    const opened = await open(connection.now()).catch((error: unknown) => {
+      // One of the two clocks is wrong, and the till says what its own shows.
+      const told = error instanceof ApiError ? error.members.now : undefined
+      if (typeof told !== 'number') throw error
+      return open(told)
+    })
+    await take(opened)
+    openedAtMs = connection.now()
+    return opened
+  }
+
+  /** An opening lives for half of the longest life, so that clocks may differ by the other half. */
+  async function open(nowMs: number): Promise<SessionReport> {
+    const message = { payer: spender.payer, node: operator, curator, expiresAt: nowMs + openingMs / 2 }
+    const signature = await signMessage(spender.key.signer, domain, 'Opening', { ...message, track: trackId })
+    return till.open({ ...message, subject: track, signature }, life)
+  }
+
+  /** Pays for all that is waiting, and one unit ahead, by one voucher; where the budget has less, for what comes first. */
+  async function payForWaiting(): Promise<void> {
+    const report = await openSession()
+    const price = report.unitPrice
+    const due = [...waiting.keys()].sort((one, other) => one - other)
+    const next = Math.max(offer.previewUnits - 1, ...asked.keys()) + 1
+    // Nothing is paid ahead of the last unit.
+    const ahead = next < report.units ? [next] : []
+    let covered = due
+    try {
+      await coverFunds(report, [...due, ...ahead], price * BigInt(ahead.length))
+    } catch (error) {
+      const isTooMuch = error instanceof PaymentNeeded && error.lack === 'budget'
+      if (!isTooMuch || (due.length === 1 && ahead.length === 0)) throw error
+      // Where nothing is due it was for the one ahead, which nobody has asked for yet.
+      covered = due.slice(0, 1)
+      if (covered.length > 0) await coverFunds(report, covered, price * BigInt(1 - due.length))
+    }
+    const others = [...waiting.keys()].filter((unit) => !covered.includes(unit)).length
+    if (funds + price * BigInt(others) < 0n) {
+      throw new NodeRefused(`${origin} was paid and says that it was not`)
+    }
+    for (const unit of covered) {
+      waiting.get(unit)?.resolve()
+      waiting.delete(unit)
+    }
+  }
+
+  /** Signs what is missing to that much, and sends what was signed. */
+  async function coverFunds(report: SessionReport, units: readonly number[], wanted: bigint): Promise<void> {
+    if (funds < wanted || unsent > 0n) await send(report, units, funds < wanted ? wanted - funds : 0n)
+  }
+
+  async function send(report: SessionReport, units: readonly number[], amount: bigint): Promise<void> {
+    const most = report.unitPrice * BigInt(inAll.asked + sparePayments)
+    if (inAll.signed + amount > most) {
+      throw new NodeRefused(`${origin} wants to be paid again for what it was paid`)
+    }
+    await reserveFor(purse, { till, report, operator, amount, signal: life })
+    const parts = partsOf(units, amount, report.unitPrice)
+    const payment = { track, node: operator, curator }
+    const voucher = await purse.sign({ ...payment, parts })
+    inAll.signed += amount
+    try {
+      return await take(await till.pay({ session: report.session, voucher }, life))
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status >= 400 && error.status < 500)) throw error
+      // The till may have frozen the one before meanwhile, and wait for one that goes on from there.
+      const { base } = purse.channel(operator)
+      await take(await till.session(report.session, life))
+      if (purse.channel(operator).base === base) throw error
+    }
+    if (unsent === 0n) return
+    const again = await purse.sign({ ...payment, parts: [] })
+    await take(await till.pay({ session: report.session, voucher: again }, life))
+  }
+
+  /** A till that has forgotten the session, such as by a restart, is told again who we are. */
+  async function payInAnySession(): Promise<void> {
+    try {
+      await payForWaiting()
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) throw error
+      forgetSession()
+      await payForWaiting()
+    }
+  }
+
+  function startRound(): void {
+    if (round !== undefined) return
+    const due = [...waiting.keys()]
+    round = payInAnySession()
+      .catch((error: unknown) => {
+        for (const unit of due) {
+          waiting.get(unit)?.reject(error)
+          waiting.delete(unit)
+          asked.delete(unit)
+        }
+        // Whoever asks next hears what the node knows of us.
+        forgetSession()
+      })
+      .finally(() => {
+        round = undefined
+        if (waiting.size > 0) startRound()
+      })
+  }
+
+  function cover(unit: number): Promise<void> {
+    const known = isOpen() ? asked.get(unit) : waiting.get(unit)?.promise
+    if (known) return known
+    const covered = Promise.withResolvers<void>()
+    // It is awaited by whoever asks; what nobody waits for any more must not count as unhandled.
+    covered.promise.catch(() => undefined)
+    asked.set(unit, covered.promise)
+    inAll.asked += 1
+    if (session !== undefined && isOpen()) funds -= session.unitPrice
+    if (isOpen() && funds >= 0n && unsent === 0n) covered.resolve()
+    else waiting.set(unit, covered)
+    startRound()
+    return covered.promise
+  }
+
+  async function fetchKey(url: string, signal: AbortSignal): Promise<Response> {
+    try {
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(keyWithinMs)])
+      return await connection.http(url, { signal: inTime })
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw noAnswer(url, reasonOf(cause), cause)
+    }
+  }
+
+  return {
+    node,
+    async block(cid, unit, signal, onFault) {
+      if (unit >= offer.previewUnits) await untilAborted(cover(unit), signal)
+      try {
+        return await retriever.retrieve(cid, { signal, ...(onFault ? { onFault } : {}) })
+      } catch (error) {
+        const isUnpaid =
+          error instanceof RetrievalFailed && error.faults.some(({ kind }) => kind === 'unpaid')
+        // It may have restarted, and know neither the session nor the unit.
+        if (isUnpaid) forgetSession()
+        throw error
+      }
+    },
+    async key({ manifest, rendition, segment }, unit, signal) {
+      await untilAborted(cover(unit), signal)
+      const query = session === undefined ? '' : `?s=${encodeURIComponent(session.session)}`
+      const url = `${origin}/premium/${track}/keys/${manifest}/${rendition}/${segment}${query}`
+      const response = await fetchKey(url, signal)
+      if (response.status === 402) forgetSession()
+      if (!response.ok) throw await readProblem(response, url)
+      const key = new Uint8Array(await response.arrayBuffer())
+      if (key.length !== keyBytes) throw new NodeRefused(`${origin} gave ${key.length} bytes for a key`)
+      return key
+    },
+  }
+}
+
+/** What each unit is of an amount; what a till lost or kept goes with the last. */
+function partsOf(
+  units: readonly number[],
+  amount: bigint,
+  price: bigint,
+): { unit: number; amount: bigint }[] {
+  let left = amount
+  return units.toReversed().flatMap((unit, index) => {
+    const part = index === units.length - 1 || left < price ? left : price
+    left -= part
+    return part > 0n ? [{ unit, amount: part }] : []
+  })
+}
+
+function linesOf(voucher: SentVoucher): Line[] {
+  return unpackLines(getBytes(voucher.lines))
+}

@@ -1,0 +1,168 @@
+import type { Address, Subject } from '@hexachord/protocol/names'
+import { type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
+import { ZeroAddress } from 'ethers'
+import { ApiError } from '../connect/index.ts'
+import { NodeRefused } from './channel-report.ts'
+import { createNodePlay, type KeyPlace, type NodePlay } from './node-play.ts'
+import { PaymentNeeded } from './payment-needed.ts'
+import type { Purse } from './purse.ts'
+
+/** Failures of a node in a row after which the play moves on. */
+const failuresBeforeLeaving = 2
+/** A block that is not there by then is asked for at the next node, too, and paid there: well below what players buffer. */
+const usualStallMs = 4_000
+
+export type PaidPlay = {
+  /** A block of a unit, from the node that is being paid, or from the next one when that fails or stalls.
+   * @throws PaymentNeeded, RetrievalFailed when no home node gives it, and the signal's reason */
+  block(cid: string, unit: number, signal?: AbortSignal): Promise<Retrieved>
+  /** The key of a premium track's segment, likewise. @throws as `block` */
+  key(place: KeyPlace, unit: number): Promise<Uint8Array>
+}
+
+export type PlayOptions = {
+  readonly track: Subject
+  /** Whose playlist led there: the artist may give them a share. @default nobody */
+  readonly curator?: Address | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onFault?: ((fault: Fault) => void) | undefined
+  /** When a block is asked for at a second node. @default 4_000 */
+  readonly stallMs?: number
+  /** Operators that may be paid. @default all */
+  readonly among?: readonly Address[] | undefined
+}
+
+type Get<Got> = (node: NodePlay, signal: AbortSignal) => Promise<Got>
+
+/** Pays for tracks as they are opened; see {@link playPaid}. */
+export type PaidPlays = (options: PlayOptions) => Promise<PaidPlay | undefined>
+
+/** What `openTrack` and the bridge take. @param curator whose playlist leads to what is heard */
+export function paidPlays(purse: Purse, { curator }: Pick<PlayOptions, 'curator'> = {}): PaidPlays {
+  return (options) => playPaid(purse, { ...options, curator: options.curator ?? curator })
+}
+
+/** Plays a track that costs something. It stays with one home node as long as that does its work, since every node is
+ * paid for what it was asked for.
+ * @returns undefined when the track is free
+ * @throws ApiError when nobody says what it costs, RetrievalFailed when no home node would serve it */
+export async function playPaid(purse: Purse, options: PlayOptions): Promise<PaidPlay | undefined> {
+  const { track, curator = ZeroAddress as Address, onFault, stallMs = usualStallMs } = options
+  const life = options.signal ?? new AbortController().signal
+  const terms = await purse.termsOf(track, { signal: life })
+  if (terms === undefined || terms.unitPrice === 0n) return undefined
+  const { homes: preferred } = await purse.state()
+  const found = await purse.homes.find(preferred, purse.homeCount, { signal: life, among: options.among })
+  const nodes = found
+    .filter(({ offer }) => offer.leastNodeBps <= terms.nodeBps)
+    .slice(0, purse.homeCount)
+    .map((node) => createNodePlay(purse, node, { track, curator, terms, signal: life }))
+  await purse.preferHomes(nodes.map(({ node }) => node.operator))
+  if (nodes.length === 0) throw new RetrievalFailed(track, faultsOfNone(track))
+  const failures = new Map<NodePlay, number>()
+  /** Those that are not asked again in this play, and why. */
+  const left = new Map<NodePlay, unknown>()
+
+  function standing(): NodePlay[] {
+    return nodes.filter((node) => !left.has(node) && (failures.get(node) ?? 0) < failuresBeforeLeaving)
+  }
+
+  function fail(node: NodePlay): void {
+    failures.set(node, (failures.get(node) ?? 0) + 1)
+  }
+
+  async function ask<Got>(node: NodePlay, get: Get<Got>, signal: AbortSignal): Promise<Got> {
+    try {
+      const got = await get(node, signal)
+      failures.delete(node)
+      return got
+    } catch (error) {
+      if (signal.aborted) throw error
+      // A node that is wrong about money gets none; one that only fails gets a second try.
+      if (error instanceof NodeRefused || error instanceof PaymentNeeded) left.set(node, error)
+      else fail(node)
+      throw error
+    }
+  }
+
+  /** Asks the next node, too, when the first one stalls; that may cost a unit, and counts as a failure of the first. */
+  async function hedged<Got>(
+    [node, next]: readonly [NodePlay, NodePlay | undefined],
+    get: Get<Got>,
+    signal: AbortSignal,
+  ): Promise<Got> {
+    const losers = new AbortController()
+    const both = AbortSignal.any([signal, losers.signal])
+    const first = ask(node, get, both)
+    const stall = Promise.withResolvers<undefined>()
+    const timer = setTimeout(() => stall.resolve(undefined), stallMs)
+    try {
+      if (next === undefined) return await first
+      const early = await Promise.race([first, stall.promise])
+      if (early !== undefined) return early
+      const second = ask(next, get, both).then((got) => {
+        fail(node)
+        return got
+      })
+      return await Promise.any([first, second])
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error
+    } finally {
+      clearTimeout(timer)
+      losers.abort(outrun)
+    }
+  }
+
+  /** @param what is asked for, as faults name it */
+  async function inTurn<Got>(what: string, get: Get<Got>, signal: AbortSignal): Promise<Got> {
+    const faults: Fault[] = []
+    // All of them failed some time ago, and one may be back.
+    if (standing().length === 0) failures.clear()
+    for (;;) {
+      signal.throwIfAborted()
+      const [node, next] = standing()
+      if (node === undefined) break
+      try {
+        return await hedged([node, next], get, signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof PaymentNeeded && error.lack === 'budget') throw error
+        faults.push(...faultsOf(error, node, what))
+      }
+    }
+    const lack = [...left.values()].find((error) => error instanceof PaymentNeeded)
+    if (lack) throw lack
+    const ends = [...left].flatMap(([node, error]) => faultsOf(error, node, what))
+    throw new RetrievalFailed(what, faults.length > 0 ? faults : ends)
+  }
+
+  return {
+    block: (cid, unit, signal = life) =>
+      inTurn(cid, (node, either) => node.block(cid, unit, either, onFault), AbortSignal.any([life, signal])),
+    key: (place, unit) =>
+      inTurn(`key of segment ${place.segment}`, (node, signal) => node.key(place, unit, signal), life),
+  }
+
+  function faultsOfNone(cid: string): Fault[] {
+    const reasons = [
+      ...found.map(
+        ({ origin, offer }) => `${origin} serves no track that gives it less than ${offer.leastNodeBps} bps`,
+      ),
+      ...purse.homes.refusals(),
+    ]
+    const message = reasons.join('; ') || 'no operator takes payment'
+    return [{ source: 'home nodes', cid, kind: 'refused', message }]
+  }
+}
+
+const outrun = new DOMException('another node was faster', 'AbortError')
+
+/** @throws what says nothing about the node */
+function faultsOf(error: unknown, { node: { origin } }: NodePlay, cid: string): readonly Fault[] {
+  if (error instanceof RetrievalFailed) return error.faults
+  const isOfNode = [NodeRefused, ApiError, PaymentNeeded, RangeError].some((kind) => error instanceof kind)
+  if (error instanceof Error && isOfNode) {
+    return [{ source: origin, cid, kind: 'refused', message: error.message }]
+  }
+  throw error
+}

@@ -1,0 +1,229 @@
+import { unitsOfBlocks } from '@hexachord/protocol/payments'
+import { exampleTrack } from '@hexachord/protocol/vectors'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import {
+  listener,
+  mapPurseMemory,
+  operatorOf,
+  purseAt,
+  segmentsOf,
+  serveOperators,
+  startTill,
+  subject,
+  type TillFixture,
+  type TillOptions,
+  unitPrice,
+  until,
+} from '../fixtures/index.ts'
+import { emptyState, type PaidPlay, type Purse, type PurseOptions, playPaid } from './index.ts'
+
+const { track, blocks } = await exampleTrack()
+const units = unitsOfBlocks(track)
+/** The one of its renditions in which no segment stands twice. */
+const segments = segmentsOf(track, 2)
+const curator = '0x00000000000000000000000000000000000c0de5'
+
+const closing: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  await Promise.all(closing.splice(0).map((close) => close()))
+})
+
+async function tillOf(options: Partial<TillOptions> = {}): Promise<TillFixture> {
+  const till = await startTill({ blocks, track, subject, unitPrice, ...options })
+  closing.push(till.close)
+  return till
+}
+
+/** A purse whose home nodes are these, in this order. */
+async function purseOf(tills: readonly TillFixture[], options: Partial<PurseOptions> = {}): Promise<Purse> {
+  const discovery = await serveOperators(tills.map((till) => operatorOf(till)))
+  closing.push(discovery.close)
+  const homes = tills.map(({ operator }) => operator)
+  return purseAt(discovery, { memory: mapPurseMemory({ ...emptyState(), homes }), homes: 2, ...options })
+}
+
+async function playOf(
+  purse: Purse,
+  options: { stallMs?: number; curator?: `0x${string}` } = {},
+): Promise<PaidPlay> {
+  const play = await playPaid(purse, { track: subject, ...options })
+  if (play === undefined) throw new Error('the track is free')
+  return play
+}
+
+async function hear(play: PaidPlay, cids: readonly string[] = segments): Promise<string[]> {
+  const sources = []
+  for (const cid of cids) {
+    const { bytes, source } = await play.block(cid, units.get(cid) ?? 0)
+    expect(Buffer.compare(bytes, blocks.get(cid) ?? Buffer.alloc(0))).toBe(0)
+    sources.push(source)
+  }
+  return sources
+}
+
+const cumulativeAt = (purse: Purse, till: TillFixture) => purse.channel(till.operator).cumulative
+
+describe('a track that costs something', () => {
+  test('is paid unit by unit, all of it and no more', async () => {
+    const till = await tillOf()
+    const purse = await purseOf([till])
+    expect(await hear(await playOf(purse))).toEqual(segments.map(() => till.origin))
+    expect(till.owed(listener.address)).toBe(4n * unitPrice)
+    expect(cumulativeAt(purse, till)).toBe(4n * unitPrice)
+  })
+
+  test('is paid for one ahead, so that only the first segment waits for a payment', async () => {
+    const till = await tillOf()
+    const play = await playOf(await purseOf([till]))
+    await hear(play, segments.slice(0, 1))
+    expect(till.owed(listener.address)).toBe(2n * unitPrice)
+    const payments = till.requests.filter((line) => line.includes('/pay/')).length
+    await hear(play, segments.slice(1, 2))
+    // It did not have to ask before it fetched.
+    expect(till.requests.slice(payments + 1)[0]).toContain('/ipfs/')
+  })
+
+  test('costs nothing twice when it is heard again, or in another rendition', async () => {
+    const till = await tillOf()
+    const purse = await purseOf([till])
+    const play = await playOf(purse)
+    await hear(play)
+    await hear(play, segmentsOf(track, 1).slice(0, 3))
+    await hear(play, segments)
+    expect(cumulativeAt(purse, till)).toBe(4n * unitPrice)
+  })
+
+  test('is paid by one voucher where many segments are fetched at once', async () => {
+    const till = await tillOf()
+    const play = await playOf(await purseOf([till]))
+    await Promise.all(segments.map((cid) => play.block(cid, units.get(cid) ?? 0)))
+    expect(till.owed(listener.address)).toBe(4n * unitPrice)
+    expect(till.vouchers.length).toBeLessThan(3)
+  })
+
+  test('credits the curator who led there, and has a receipt for each unit', async () => {
+    const till = await tillOf()
+    const memory = mapPurseMemory()
+    const spendings: bigint[] = []
+    const purse = await purseOf([till], { memory, onSpend: ({ total }) => spendings.push(total) })
+    await hear(await playOf(purse, { curator }))
+    expect(purse.channel(till.operator).lines).toMatchObject([{ curator, amount: 4n * unitPrice }])
+    expect(memory.kept.map(({ unit }) => unit).sort()).toEqual([0, 1, 2, 3])
+    expect(memory.kept[0]).toMatchObject({ track: subject, node: till.operator, curator, amount: unitPrice })
+    expect(spendings).toEqual([1n, 2n, 3n, 4n].map((count) => count * unitPrice))
+  })
+
+  test('is heard without payment where the node gives a preview', async () => {
+    const till = await tillOf({ offer: { previewUnits: 2 } })
+    const purse = await purseOf([till])
+    const play = await playOf(purse)
+    await hear(play, segments.slice(0, 2))
+    expect(till.requests.filter((line) => line.startsWith('POST'))).toEqual([])
+    await hear(play, segments.slice(2))
+    expect(cumulativeAt(purse, till)).toBe(2n * unitPrice)
+  })
+
+  test('is free when the artist asks for nothing', async () => {
+    const purse = await purseOf([], { termsOf: async () => undefined })
+    await expect(playPaid(purse, { track: subject })).resolves.toBeUndefined()
+  })
+
+  test('goes on after a checkpoint, whether or not the chain has it yet', async () => {
+    const till = await tillOf()
+    const purse = await purseOf([till])
+    const play = await playOf(purse)
+    await hear(play, segments.slice(0, 2))
+    await until('the unit ahead is paid', () => till.owed(listener.address) === 3n * unitPrice)
+    till.checkpoint()
+    await hear(play, segments.slice(2))
+    expect(cumulativeAt(purse, till)).toBe(4n * unitPrice)
+    till.checkpoint(true)
+    await hear(await playOf(purse))
+    expect(purse.channel(till.operator)).toMatchObject({ base: 4n * unitPrice, cumulative: 8n * unitPrice })
+  })
+
+  test('goes on after the node has restarted and forgotten its sessions', async () => {
+    const till = await tillOf()
+    const purse = await purseOf([till])
+    const play = await playOf(purse)
+    await hear(play, segments.slice(0, 2))
+    till.restart()
+    await hear(play, segments.slice(2))
+    expect(cumulativeAt(purse, till)).toBe(4n * unitPrice)
+  })
+})
+
+describe('a purse', () => {
+  test('reserves an hour on first use, and no more than is deposited', async () => {
+    const deposits = new Map([[listener.address, 10_000_000n]])
+    const till = await tillOf({ deposits })
+    await hear(await playOf(await purseOf([till])))
+    expect(deposits.get(listener.address)).toBe(10_000_000n - 600n * unitPrice)
+
+    const poor = await tillOf({ deposits: new Map([[listener.address, 20n * unitPrice]]) })
+    expect(await hear(await playOf(await purseOf([poor])))).toHaveLength(4)
+  })
+
+  test.each([3_600_000, -3_600_000])('is not put off by a clock that is %d ms wrong', async (ms) => {
+    const till = await tillOf({ now: () => Date.now() + ms })
+    expect(await hear(await playOf(await purseOf([till])))).toHaveLength(4)
+    expect(till.requests.filter((line) => line === 'POST /pay/sessions')).toHaveLength(2)
+  })
+
+  test('says what to do when there is no money', async () => {
+    const till = await tillOf({ deposits: new Map() })
+    const play = await playOf(await purseOf([till]))
+    await expect(play.block(segments[0] ?? '', 0)).rejects.toMatchObject({
+      name: 'PaymentNeeded',
+      lack: 'balance',
+      message: expect.stringContaining('deposit more'),
+    })
+    expect(till.vouchers).toEqual([])
+  })
+
+  test('never passes its budget, and says so', async () => {
+    const till = await tillOf()
+    const budget = { perHour: 2n * unitPrice, perMonth: null }
+    const purse = await purseOf([till])
+    await purse.setBudget(budget)
+    const play = await playOf(purse)
+    await hear(play, segments.slice(0, 2))
+    await expect(hear(play, segments.slice(2))).rejects.toMatchObject({ lack: 'budget', left: 0n })
+    expect(cumulativeAt(purse, till)).toBe(2n * unitPrice)
+  })
+
+  test('plays as far as the budget goes, also where several segments are fetched at once', async () => {
+    const till = await tillOf()
+    const purse = await purseOf([till], { most: 3n * unitPrice })
+    const play = await playOf(purse)
+    const heard = await Promise.allSettled(segments.map((cid) => play.block(cid, units.get(cid) ?? 0)))
+    expect(heard.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected'])
+    expect(cumulativeAt(purse, till)).toBe(3n * unitPrice)
+  })
+
+  test('goes on where it was after a crash between writing a voucher down and sending it', async () => {
+    const till = await tillOf()
+    const memory = mapPurseMemory()
+    const broken: typeof fetch = (url, init) =>
+      String(url).endsWith('/pay/vouchers') ? Promise.reject(new Error('power is gone')) : fetch(url, init)
+    const before = await purseOf([till], { memory })
+    const cut = { ...before, connection: { ...before.connection, http: broken } }
+    await expect(hear(await playOf(cut))).rejects.toThrow('power is gone')
+    const signed = memory.state.channels[till.operator]?.cumulative ?? 0n
+    expect(signed).toBeGreaterThan(0n)
+
+    const after = await purseOf([till], { memory })
+    await hear(await playOf(after))
+    expect(till.vouchers[0]?.cumulative).toBe(signed)
+    expect(cumulativeAt(after, till)).toBe(4n * unitPrice)
+  })
+
+  test('learns from its own signature what it has forgotten', async () => {
+    const till = await tillOf()
+    await hear(await playOf(await purseOf([till])))
+    const purse = await purseOf([till])
+    await hear(await playOf(purse))
+    expect(cumulativeAt(purse, till)).toBe(8n * unitPrice)
+    expect(till.owed(listener.address)).toBe(8n * unitPrice)
+  })
+})

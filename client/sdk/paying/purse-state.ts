@@ -1,0 +1,154 @@
+import { type Address, addressSchema, type Hash, hashSchema } from '@hexachord/protocol/names'
+import { type Line, mostLines } from '@hexachord/protocol/payments'
+import * as z from 'zod'
+import { PaymentNeeded } from './payment-needed.ts'
+
+const amountSchema = z
+  .string()
+  .regex(/^(0|[1-9][0-9]*)$/)
+  .transform(BigInt)
+const lineSchema = z.object({ track: hashSchema, curator: addressSchema, amount: amountSchema })
+const spentSchema = z.object({ period: z.string(), amount: amountSchema })
+
+const channelSchema = z.object({
+  /** Where the vouchers of now begin. */
+  base: amountSchema,
+  /** What was signed since the beginning of the channel. */
+  cumulative: amountSchema,
+  /** What was signed since `base`; together `cumulative - base`. */
+  lines: z.array(lineSchema),
+  /** Of the voucher with these lines; null where there is none. */
+  signature: z.string().nullable(),
+  /** Highest total that was signed to be reserved. */
+  reserved: amountSchema,
+  /** Taken back on the chain, as far as was read there. */
+  released: amountSchema,
+})
+
+/** For memories that outlive the program that wrote them. Amounts are decimal strings in base units. */
+export const purseStateSchema = z.object({
+  version: z.literal(1),
+  /** By node. */
+  channels: z.record(addressSchema, channelSchema),
+  /** Nodes that are paid, the preferred first. */
+  homes: z.array(addressSchema),
+  /** What may be signed in an hour and in a month (UTC); null for no limit. */
+  budget: z.object({ perHour: amountSchema.nullable(), perMonth: amountSchema.nullable() }),
+  spent: z.object({ hour: spentSchema, month: spentSchema }),
+})
+
+/** All that a purse must never forget. */
+export type PurseState = z.output<typeof purseStateSchema>
+export type Channel = z.output<typeof channelSchema>
+export type Budget = PurseState['budget']
+
+/** Channels that are remembered. */
+const mostChannels = 64
+
+export const noLimit: Budget = { perHour: null, perMonth: null }
+
+export function emptyState(budget: Budget = noLimit): PurseState {
+  const spent = { period: '', amount: 0n }
+  return { version: 1, channels: {}, homes: [], budget, spent: { hour: spent, month: spent } }
+}
+
+const emptyChannel: Channel = {
+  base: 0n,
+  cumulative: 0n,
+  lines: [],
+  signature: null,
+  reserved: 0n,
+  released: 0n,
+}
+
+export function channelWith(state: PurseState, node: Address): Channel {
+  return state.channels[node] ?? emptyChannel
+}
+
+export function withChannel(state: PurseState, node: Address, channel: Channel): PurseState {
+  if (state.channels[node] === undefined && Object.keys(state.channels).length >= mostChannels) {
+    throw new RangeError(`a purse pays at most ${mostChannels} nodes: release what some hold`)
+  }
+  return { ...state, channels: { ...state.channels, [node]: channel } }
+}
+
+/** What may still be signed now, in base units; null for no limit. */
+export function budgetLeft({ budget, spent }: PurseState, nowMs: number): bigint | null {
+  const lefts = [
+    leftOf(budget.perHour, spent.hour, hourOf(nowMs)),
+    leftOf(budget.perMonth, spent.month, monthOf(nowMs)),
+  ].filter((left) => left !== null)
+  return lefts.length === 0 ? null : lefts.reduce((least, left) => (left < least ? left : least))
+}
+
+/** Also forgets periods that lie ahead: a clock that once was wrong would else count into them until they come. */
+export function withBudget(state: PurseState, budget: Budget, nowMs: number): PurseState {
+  const { hour, month } = state.spent
+  const known = (spent: Spent, period: string) => (spent.period > period ? { ...spent, period } : spent)
+  return {
+    ...state,
+    budget,
+    spent: { hour: known(hour, hourOf(nowMs)), month: known(month, monthOf(nowMs)) },
+  }
+}
+
+/** The state after one more payment, which is yet to be signed.
+ * @throws PaymentNeeded when it would pass the budget, RangeError when a voucher cannot have another line */
+export function pay(
+  state: PurseState,
+  { node, track, curator, amount, nowMs }: Line & { node: Address; nowMs: number },
+): PurseState {
+  const left = budgetLeft(state, nowMs)
+  if (left !== null && amount > left) throw new PaymentNeeded('budget', { price: amount, left })
+  const channel = channelWith(state, node)
+  const lines = addLine(channel.lines, { track, curator, amount })
+  if (lines.length > mostLines) throw new RangeError(`a voucher has at most ${mostLines} lines`)
+  const { hour, month } = state.spent
+  return {
+    ...withChannel(state, node, {
+      ...channel,
+      lines,
+      cumulative: channel.cumulative + amount,
+      signature: null,
+    }),
+    spent: { hour: spend(hour, hourOf(nowMs), amount), month: spend(month, monthOf(nowMs), amount) },
+  }
+}
+
+/** What a channel's lines pay for a track, whoever led there. */
+export function paidFor(lines: readonly Line[], track: Hash): bigint {
+  return lines.reduce((sum, line) => (line.track === track ? sum + line.amount : sum), 0n)
+}
+
+export function sumOf(lines: readonly Line[]): bigint {
+  return lines.reduce((sum, { amount }) => sum + amount, 0n)
+}
+
+function addLine(lines: readonly Line[], added: Line): Line[] {
+  const at = lines.findIndex(({ track, curator }) => track === added.track && curator === added.curator)
+  const known = lines[at]
+  return known === undefined
+    ? [...lines, added]
+    : lines.with(at, { ...known, amount: known.amount + added.amount })
+}
+
+type Spent = z.output<typeof spentSchema>
+
+/** A clock that was set back opens no new period. */
+function spend(spent: Spent, period: string, amount: bigint): Spent {
+  return period > spent.period ? { period, amount } : { ...spent, amount: spent.amount + amount }
+}
+
+function leftOf(limit: bigint | null, spent: Spent, period: string): bigint | null {
+  if (limit === null) return null
+  const left = limit - (period > spent.period ? 0n : spent.amount)
+  return left > 0n ? left : 0n
+}
+
+function hourOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 13)
+}
+
+function monthOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 7)
+}

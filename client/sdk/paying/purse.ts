@@ -1,0 +1,211 @@
+import { type Address, authorOf, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
+import {
+  type ChannelReport,
+  type PaymentsNetwork,
+  packLines,
+  paymentDomains,
+  type SentVoucher,
+  type Terms,
+} from '@hexachord/protocol/payments'
+import { type Domain, signMessage } from '@hexachord/protocol/signing'
+import { hexlify } from 'ethers'
+import type { Connection } from '../connect/index.ts'
+import { adoptReport, NodeRefused } from './channel-report.ts'
+import type { EscrowReader } from './escrow-reader.ts'
+import { createHomeNodes, type HomeNodes } from './home-nodes.ts'
+import { PaymentNeeded } from './payment-needed.ts'
+import type { PurseMemory, Receipt } from './purse-memory.ts'
+import {
+  type Budget,
+  budgetLeft,
+  channelWith,
+  type PurseState,
+  pay,
+  withBudget,
+  withChannel,
+} from './purse-state.ts'
+import type { Spender } from './spending-key.ts'
+
+/** Nodes that are paid unless said otherwise: each holds a reserve of its own. */
+const usualHomes = 2
+const mostHomes = 4
+/** How long the terms of a track are good for. A change of them waits a week on the chain. */
+const termsForMs = 300_000
+const mostTerms = 1_000
+
+/** What of a track's terms a listener has to know. */
+export type TrackTerms = Pick<Terms, 'unitPrice' | 'nodeBps' | 'curatorBps'>
+/** Terms in force of a track, from the chain or from an index; undefined for a track that has none and is free. */
+export type TermsReader = (track: Subject, signal?: AbortSignal) => Promise<TrackTerms | undefined>
+
+/** Something was signed away. */
+export type Spending = Receipt & {
+  readonly artist: Address
+  /** Since the purse was opened. */
+  readonly total: bigint
+  /** What the budget leaves; null for no limit. */
+  readonly left: bigint | null
+}
+
+export type PurseOptions = {
+  readonly connection: Pick<Connection, 'discover' | 'http' | 'now'>
+  readonly network: PaymentsNetwork
+  readonly spender: Spender
+  readonly memory: PurseMemory
+  /** The artist's price is never taken from a node's word. */
+  readonly termsOf: TermsReader
+  /** The chain, where it may be asked: for what is deposited, and for what was settled and never told. */
+  readonly reader?: EscrowReader | undefined
+  /** How many nodes are paid in turn, one to four. @default 2 */
+  readonly homes?: number
+  /** What may be signed with this purse until it is forgotten, beside the budget. @default no limit */
+  readonly most?: bigint | undefined
+  readonly onSpend?: (spending: Spending) => void
+}
+
+/** What of a payment is for which unit. */
+export type Part = Pick<Receipt, 'unit' | 'amount'>
+
+/** A listener's money on this device: what was signed to whom, and what may still be. */
+export type Purse = {
+  readonly spender: Spender
+  readonly domain: Domain
+  readonly connection: PurseOptions['connection']
+  readonly reader: EscrowReader | undefined
+  readonly homes: HomeNodes
+  readonly homeCount: number
+  state(): Promise<PurseState>
+  /** Terms of a track, kept for some minutes. @param fresh asks anew */
+  termsOf(
+    track: Subject,
+    options?: { fresh?: boolean; signal?: AbortSignal },
+  ): Promise<TrackTerms | undefined>
+  /** Signs a voucher for all that is owed to a node and these parts more; without parts, for what is owed. It is durable before it is returned.
+   * @throws PaymentNeeded when the budget does not allow it, RangeError for more lines than a voucher has */
+  sign(
+    payment: Omit<Receipt, 'atMs' | 'unit' | 'amount'> & { readonly parts: readonly Part[] },
+  ): Promise<SentVoucher>
+  /** Takes over what a till says of the channel. @throws NodeRefused */
+  adopt(report: ChannelReport, node: Address): Promise<void>
+  /** What the purse knows of its channel with a node now. */
+  channel(node: Address): ReturnType<typeof channelWith>
+  /** Signs that so much in all shall be reserved for a node. @param deadline unix seconds */
+  signReserve(node: Address, total: bigint, deadline: bigint): Promise<string>
+  preferHomes(nodes: readonly Address[]): Promise<void>
+  setBudget(budget: Budget): Promise<void>
+  receipts(): Promise<readonly Receipt[]>
+}
+
+/** Opens the purse of a spending key. @throws what its memory throws when it is damaged, RangeError */
+export async function openPurse(options: PurseOptions): Promise<Purse> {
+  const { connection, spender, memory, reader, homes: homeCount = usualHomes } = options
+  if (!Number.isInteger(homeCount) || homeCount < 1 || homeCount > mostHomes) {
+    throw new RangeError(`a purse pays one to ${mostHomes} nodes in turn`)
+  }
+  const domain = paymentDomains(options.network).escrow
+  const terms = new Map<Subject, { readonly terms: Promise<TrackTerms | undefined>; readonly atMs: number }>()
+  let known = await memory.load()
+  let total = 0n
+
+  /** Written down only where it changes anything. */
+  async function update(change: (state: PurseState) => PurseState | Promise<PurseState>): Promise<void> {
+    known = await memory.update(change)
+  }
+
+  return {
+    spender,
+    domain,
+    connection,
+    reader,
+    homes: createHomeNodes(connection, domain),
+    homeCount,
+    state: () => memory.load(),
+    receipts: () => memory.receipts(),
+    channel: (node) => channelWith(known, node),
+
+    async termsOf(track, { fresh = false, signal } = {}) {
+      const before = terms.get(track)
+      if (before !== undefined && !fresh && connection.now() - before.atMs < termsForMs) return before.terms
+      const asked = options.termsOf(track, signal)
+      terms.set(track, { terms: asked, atMs: connection.now() })
+      const [oldest] = terms.keys()
+      if (terms.size > mostTerms && oldest) terms.delete(oldest)
+      try {
+        return await asked
+      } catch (error) {
+        terms.delete(track)
+        throw error
+      }
+    },
+
+    async sign({ track, node, curator, parts }) {
+      const nowMs = connection.now()
+      const amount = parts.reduce((sum, part) => sum + part.amount, 0n)
+      const line = { track: subjectToBytes32(track), curator, amount }
+      const { most } = options
+      if (most !== undefined && total + amount > most) {
+        throw new PaymentNeeded('budget', { price: amount, left: most - total })
+      }
+      let voucher: SentVoucher | undefined
+      await update(async (state) => {
+        const owed = amount > 0n ? pay(state, { ...line, node, nowMs }) : state
+        const { channel, sent } = await signChannel(owed, node)
+        voucher = sent
+        return withChannel(owed, node, channel)
+      })
+      if (voucher === undefined) throw new Error('a memory of purses has not called what it was given')
+      const receipts = parts.map((part) => ({ atMs: nowMs, track, node, curator, ...part }))
+      await memory.keepReceipts(receipts)
+      for (const receipt of receipts) {
+        total += receipt.amount
+        const left = budgetLeft(known, nowMs)
+        options.onSpend?.({ ...receipt, artist: authorOf(track), total, left })
+      }
+      return voucher
+    },
+
+    async adopt(report, node) {
+      const party = { domain, spender, node }
+      const channel = channelWith(known, node)
+      let settled: bigint | undefined
+      try {
+        if (adoptReport(channel, report, party) === channel) return
+      } catch (error) {
+        if (!(error instanceof NodeRefused) || reader === undefined) throw error
+        settled = (await reader.channel(spender.payer, spender.key.address, node)).settled
+      }
+      await update((state) => {
+        const before = channelWith(state, node)
+        return withChannel(state, node, adoptReport(before, report, party, settled))
+      })
+    },
+
+    async signReserve(node, reserveTotal, deadline) {
+      await update((state) => {
+        const channel = channelWith(state, node)
+        const reserved = reserveTotal > channel.reserved ? reserveTotal : channel.reserved
+        return withChannel(state, node, { ...channel, reserved })
+      })
+      const message = { payer: spender.payer, node, total: reserveTotal, deadline }
+      return signMessage(spender.key.signer, domain, 'Reserve', message)
+    },
+
+    async preferHomes(nodes) {
+      const isSame =
+        nodes.length === known.homes.length && nodes.every((node, at) => node === known.homes[at])
+      if (!isSame) await update((state) => ({ ...state, homes: [...nodes] }))
+    },
+
+    setBudget: (budget) => update((state) => withBudget(state, budget, connection.now())),
+  }
+
+  async function signChannel(state: PurseState, node: Address) {
+    const channel = channelWith(state, node)
+    const { base, cumulative } = channel
+    const lines = packLines(channel.lines)
+    const message = { payer: spender.payer, node, base, cumulative, lines }
+    const signature = channel.signature ?? (await signMessage(spender.key.signer, domain, 'Voucher', message))
+    const sent: SentVoucher = { payer: spender.payer, base, cumulative, lines: hexlify(lines), signature }
+    return { channel: { ...channel, signature }, sent }
+  }
+}

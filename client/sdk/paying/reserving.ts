@@ -1,0 +1,75 @@
+import type { Address } from '@hexachord/protocol/names'
+import { type SessionReport, unitsBeforeMined } from '@hexachord/protocol/payments'
+import { ApiError } from '../connect/index.ts'
+import { PaymentNeeded } from './payment-needed.ts'
+import type { Purse } from './purse.ts'
+import type { Till } from './till.ts'
+
+/** An hour of music: what a node's reserve is filled up to. */
+const unitsReserved = 600n
+/** The reserve is filled up when less than a quarter of that is left. */
+const refilledBelow = 4n
+/** What the reserve is raised by where the deposit does not hold an hour: tills take no less. */
+const fewUnits = BigInt(unitsBeforeMined)
+/** For how long a till may bring a signed reserve to the chain. */
+const deadlineSeconds = 3_600
+
+/**
+ * Sees to it that a node's reserve covers a payment: reserves an hour's worth on first use, and fills it up when three
+ * quarters are used. No more than that is ever signed beyond what was spent, whatever the node says of its reserve: the
+ * total counts from the beginning of the channel, and what was signed and released is known here.
+ * @param options.amount about to be signed, in base units
+ * @throws PaymentNeeded when the deposit does not cover it, ApiError when the till does not answer
+ */
+export async function reserveFor(
+  purse: Purse,
+  options: { till: Till; report: SessionReport; operator: Address; amount: bigint; signal: AbortSignal },
+): Promise<void> {
+  const { till, report, operator, amount, signal } = options
+  const { reserved, awaited, released } = report.channel
+  const { cumulative, ...mine } = purse.channel(operator)
+  const price = report.unitPrice
+  const hour = unitsReserved * price
+  const limit = reserved + awaited - released
+  const left = limit - cumulative
+  if (left >= amount && left - amount >= hour / refilledBelow) return
+
+  const fill = async (worth: bigint) => {
+    const total = cumulative + mine.released + (worth > amount ? worth : amount)
+    // Less than was signed before would change nothing.
+    if (total <= reserved + awaited) return
+    const deadline = Math.floor(purse.connection.now() / 1000) + deadlineSeconds
+    const { payer } = purse.spender
+    const signature = await purse.signReserve(operator, total, BigInt(deadline))
+    await till.reserve({ session: report.session, payer, total, deadline, signature }, signal)
+  }
+  const free = await purse.reader?.balanceOf(purse.spender.payer)
+  const affordable = free === undefined ? hour : least(hour, reserved - released - cumulative + free)
+  try {
+    await fill(affordable)
+  } catch (error) {
+    if (!isRefused(error)) throw error
+    if (left >= amount) return
+    const held = left > 0n ? left : 0n
+    const few = held + fewUnits * price
+    const lack = (reason: ApiError) =>
+      new PaymentNeeded(
+        'balance',
+        { price, left: free, reserved: held, reason: reason.message },
+        { cause: reason },
+      )
+    if (affordable <= few) throw lack(error)
+    await fill(few).catch((again: unknown) => {
+      throw isRefused(again) ? lack(again) : again
+    })
+  }
+}
+
+/** The till has an answer, and it is no: whoever has deposited too little hears that. */
+function isRefused(error: unknown): error is ApiError {
+  return error instanceof ApiError && [402, 409, 422].includes(error.status)
+}
+
+function least(one: bigint, other: bigint): bigint {
+  return one < other ? one : other
+}

@@ -1,0 +1,45 @@
+import type { Subject } from '@hexachord/protocol/names'
+import * as z from 'zod'
+import type { Connection } from '../connect/index.ts'
+import type { EscrowReader, Token } from './escrow-reader.ts'
+import type { TermsReader, TrackTerms } from './purse.ts'
+
+/** Of `GET /v1/tracks/:id`, what a listener has to know of the price. */
+const pricedSchema = z.looseObject({
+  terms: z
+    .looseObject({
+      unitPrice: z.string().regex(/^(0|[1-9][0-9]*)$/),
+      nodeBps: z.int(),
+      curatorBps: z.int(),
+      currency: z.looseObject({ token: z.string(), decimals: z.int().min(0).max(255) }),
+    })
+    .nullish(),
+})
+
+/** What a track costs by the index, and in which token; undefined for one that is free.
+ * @throws ApiError when no provider answers */
+export async function priceInIndex(
+  connection: Pick<Connection, 'discover'>,
+  track: Subject,
+  signal?: AbortSignal,
+): Promise<{ readonly terms: TrackTerms; readonly token: Token } | undefined> {
+  const path = `/v1/tracks/${track}`
+  const { terms } = await connection.discover(path, pricedSchema, signal ? { signal } : {})
+  if (!terms) return undefined
+  const { unitPrice, nodeBps, curatorBps, currency } = terms
+  return {
+    terms: { unitPrice: BigInt(unitPrice), nodeBps, curatorBps },
+    // An index knows no symbol.
+    token: { address: currency.token, decimals: currency.decimals, symbol: 'tokens' },
+  }
+}
+
+/** Terms as the index has them: for listeners who ask no node of the chain. */
+export function termsFromIndex(connection: Pick<Connection, 'discover'>): TermsReader {
+  return async (track, signal) => (await priceInIndex(connection, track, signal))?.terms
+}
+
+/** Terms as they are in force on the chain. */
+export function termsFromChain(reader: Pick<EscrowReader, 'termsOf'>): TermsReader {
+  return async (track, signal) => (await reader.termsOf(track, signal))?.terms
+}

@@ -1,0 +1,80 @@
+import { exampleTrack } from '@hexachord/protocol/vectors'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { startBridge } from '../bridge/index.ts'
+import {
+  answerJson,
+  connectionTo,
+  operatorOf,
+  purseAt,
+  serve,
+  serveBlocks,
+  serveOperators,
+  startTill,
+  subject,
+  trackOf,
+  unitPrice,
+} from '../fixtures/index.ts'
+import { paidPlays } from '../paying/index.ts'
+import { openTrack, playSegments } from './index.ts'
+
+const { track: loaded, blocks } = await exampleTrack()
+
+const closing: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  await Promise.all(closing.splice(0).map((close) => close()))
+})
+
+async function sellingNode() {
+  const till = await startTill({ blocks, track: loaded, subject, unitPrice })
+  const discovery = await serveOperators([operatorOf(till)])
+  closing.push(till.close, discovery.close)
+  return { till, discovery, track: trackOf(subject, loaded, [till.origin]) }
+}
+
+describe('a track that costs something', () => {
+  test('is played from the node that is paid; what describes it comes from anybody', async () => {
+    const { till, discovery, track } = await sellingNode()
+    const holder = await serveBlocks(blocks)
+    closing.push(holder.close)
+    const purse = await purseAt(discovery)
+    const holders = [{ operator: till.operator, endpoint: holder.origin }]
+    const opened = await openTrack(connectionTo(), { ...track, holders }, { paying: paidPlays(purse) })
+    const sources = []
+    for await (const part of playSegments(opened, 2)) if ('source' in part) sources.push(part.source)
+    expect(sources).toEqual(Array(4).fill(till.origin))
+    expect(till.sold).toHaveLength(4)
+    const segments = new Set(
+      loaded.renditions.flatMap(({ segments }) => segments.map(([, , link]) => link['/'])),
+    )
+    expect(holder.given.filter((cid) => segments.has(cid))).toEqual([])
+    expect(purse.channel(till.operator).cumulative).toBe(4n * unitPrice)
+  })
+
+  test('says that it is not free to whoever brings no purse', async () => {
+    const { track } = await sellingNode()
+    const opened = await openTrack(connectionTo(), track)
+    const playing = (async () => {
+      for await (const _ of playSegments(opened, 2));
+    })()
+    await expect(playing).rejects.toMatchObject({ name: 'PaymentNeeded', lack: 'purse' })
+  })
+
+  test('is paid by the bridge for any player', async () => {
+    const { till, discovery, track } = await sellingNode()
+    const finding = await serve((_request, response) => answerJson(response, track))
+    closing.push(finding.close)
+    const connection = connectionTo({ discovery: finding.origin })
+    const purse = await purseAt(discovery)
+    const bridge = await startBridge(connection, { paying: paidPlays(purse) })
+    const free = await startBridge(connection)
+    closing.push(bridge.close, free.close)
+    const [, , link] = loaded.renditions[2]?.segments[1] ?? []
+    const path = `/${subject}/ipfs/${link?.['/']}/1.m4s`
+    const paid = await fetch(bridge.origin + path)
+    expect(Buffer.from(await paid.arrayBuffer())).toEqual(Buffer.from(blocks.get(link?.['/'] ?? '') ?? []))
+    expect(till.sold).toEqual([link?.['/']])
+    const refused = await fetch(free.origin + path)
+    expect(refused.status).toBe(402)
+    expect(await refused.text()).toContain('not free')
+  })
+})

@@ -1,0 +1,2 @@
+export { findKeyHolders, giveSecret, NoPayments, premiumUploads } from './key-holders.ts'
+export { trackSecretOf } from './track-secret.ts'

@@ -1,0 +1,24 @@
+export { publishApp } from './apps.ts'
+export {
+  comment,
+  deleteComment,
+  type NewComment,
+  pinComment,
+  react,
+  rewordComment,
+} from './comments.ts'
+export { delegate, delegationNotice, type NewDelegation, revoke } from './delegations.ts'
+export { follow, mute, repost, save } from './edges.ts'
+export {
+  commentsOn,
+  delegationsOf,
+  feedOf,
+  followedBy,
+  followersOf,
+  type ListOptions,
+  repliesTo,
+  repostsOf,
+  savesOf,
+} from './lists.ts'
+export { changeProfile, type ProfileChanges } from './profile.ts'
+export type { SocialOptions } from './registers.ts'

@@ -1,0 +1,1 @@
+export { createDailyChecks } from './daily-checks.ts'

@@ -1,0 +1,1 @@
+export { eventRoutes, eventsQuery } from './event-routes.ts'

@@ -1,0 +1,2 @@
+export { keepFingerprints } from './keep-fingerprints.ts'
+export { likenessRoutes } from './routes.ts'

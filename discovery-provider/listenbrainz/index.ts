@@ -1,0 +1,1 @@
+export { createListenBrainz } from './handler.ts'

@@ -1,0 +1,1 @@
+export { watchPeers } from './watch-peers.ts'

@@ -1,0 +1,105 @@
+import type { Postgres } from '@hexachord/platform/postgres'
+import type { Address } from '@hexachord/protocol/names'
+import type { PlaylistSummary, Track, User } from '@hexachord/protocol/rest'
+import type { Database } from '../reading/entity.ts'
+import { readPlaylists } from '../reading/playlists.ts'
+import { searching } from '../reading/search.ts'
+import {
+  findIds,
+  type Searched,
+  searchedPlaylists,
+  searchedTracks,
+  searchedUsers,
+} from '../reading/search-matching.ts'
+import { listTracks, readTracks } from '../reading/tracks.ts'
+import { listTrending } from '../reading/trending.ts'
+import { readTyped } from '../reading/typed-text.ts'
+import { readUsers } from '../reading/users.ts'
+import { readSlice, rowsOf, type Slice, sliceOf } from './paging.ts'
+
+/** The times that apps ask for, by the list that stands for each. */
+export const trendingTimes = { week: 'week', month: 'month', year: 'year', allTime: 'all' } as const
+
+/** What is liked and heard; what is new where nothing has been yet. */
+export async function trendingTracks(
+  database: Database,
+  { genre, time, ...slice }: Slice & { genre?: string | undefined; time: keyof typeof trendingTimes },
+  nowMs: number,
+): Promise<Track[]> {
+  const asked = { list: trendingTimes[time], strategy: 'heard-1', genre } as const
+  const first = await listTrending(database, { ...asked, limit: 1 }, nowMs)
+  if (first.items.length === 0)
+    return readSlice(slice, (page) => listTracks(database, { ...page, genre }, nowMs))
+  return readSlice(slice, (page) => listTrending(database, { ...page, ...asked }, nowMs))
+}
+
+/** What is listened to; for as long as that is not told, what is new. */
+export function trendingPlaylists(database: Database, slice: Slice): Promise<PlaylistSummary[]> {
+  return playlistsBy(database, newestPlaylistsQuery(rowsOf(slice)), slice)
+}
+
+/** Public ones of one author, newest first: albums, or the others. */
+export function playlistsOfAuthor(
+  database: Database,
+  { author, album, ...slice }: Slice & { author: Address; album: boolean },
+): Promise<PlaylistSummary[]> {
+  return playlistsBy(database, playlistsOfAuthorQuery(author, album, rowsOf(slice)), slice)
+}
+
+type Query = { text: string; values: unknown[] }
+
+export function newestPlaylistsQuery(rows: number): Query {
+  return {
+    text: `SELECT p.id FROM playlist p WHERE NOT p.unlisted AND NOT p.album
+      ORDER BY p.created_at_ms DESC, p.id DESC LIMIT $1`,
+    values: [rows],
+  }
+}
+
+export function playlistsOfAuthorQuery(author: Address, album: boolean, rows: number): Query {
+  return {
+    text: `SELECT p.id FROM playlist p WHERE p.author = $1 AND NOT p.unlisted AND p.album = $2
+      ORDER BY p.created_at_ms DESC, p.id DESC LIMIT $3`,
+    values: [author, album, rows],
+  }
+}
+
+async function playlistsBy(database: Database, query: Query, slice: Slice): Promise<PlaylistSummary[]> {
+  const { rows } = await database.query<{ id: string }>(query.text, query.values)
+  return readPlaylists(
+    database,
+    sliceOf(rows, slice).map(({ id }) => id),
+  )
+}
+
+/** The best matches of one kind. */
+function found<Found>(
+  postgres: Postgres,
+  searched: Searched,
+  { query, ...slice }: Slice & { query: string },
+  read: (database: Database, ids: string[]) => Promise<Found[]>,
+): Promise<Found[]> {
+  return searching(postgres, async (client) => {
+    const typed = await readTyped(client, query)
+    return read(client, sliceOf(await findIds(client, searched, typed, rowsOf(slice)), slice))
+  })
+}
+
+export function findTracks(postgres: Postgres, asked: Slice & { query: string }): Promise<Track[]> {
+  return found(postgres, searchedTracks, asked, readTracks)
+}
+
+export function findPlaylists(
+  postgres: Postgres,
+  asked: Slice & { query: string },
+): Promise<PlaylistSummary[]> {
+  return found(postgres, searchedPlaylists, asked, readPlaylists)
+}
+
+export function findUsers(
+  postgres: Postgres,
+  asked: Slice & { query: string },
+  nowMs: number,
+): Promise<User[]> {
+  return found(postgres, searchedUsers, asked, (client, ids) => readUsers(client, ids as Address[], nowMs))
+}

@@ -1,0 +1,106 @@
+import * as z from 'zod'
+import { searchText } from '../reading/entity.ts'
+import { type Route, route } from '../reading/route.ts'
+import { audioAnswers, audioPath, downloadPath, placeAtHolder } from '../reading/stream.ts'
+import { readTrack, readTracks } from '../reading/tracks.ts'
+import { findTracks, trendingTracks } from './lists.ts'
+import { trackIds, trackParams } from './opaque-ids.ts'
+import { appQuery, listQuery } from './paging.ts'
+import type { PioneerParts } from './parts.ts'
+import { subjectOfPermalink } from './permalinks.ts'
+import { dataOf, pioneerTrackSchema } from './shapes.ts'
+
+const tracks = {
+  200: {
+    description: 'The tracks',
+    name: 'PioneerTrackList',
+    schema: dataOf(z.array(pioneerTrackSchema)),
+  },
+}
+
+/** Where the audio is as an answer, for scripts that cannot see where a redirect leads. */
+const audioUrl = {
+  description: 'With no_redirect: where it is',
+  name: 'PioneerAudioUrl',
+  schema: dataOf(z.url()),
+}
+
+export function trackRoutes({ postgres: database, liveHolders, entities, now }: PioneerParts): Route[] {
+  const holders = { database, liveHolders, now }
+  return [
+    route({
+      path: '/pioneer/v1/tracks',
+      summary: 'Tracks by id (id=a&id=b, or id=a,b) or permalink',
+      query: appQuery.extend({
+        id: trackIds.optional(),
+        permalink: z.string().max(500).optional(),
+      }),
+      answers: tracks,
+      async answer({ query: { id = [], permalink } }) {
+        const linked = permalink === undefined ? undefined : subjectOfPermalink(permalink)
+        const found = await readTracks(database, linked === undefined ? id : [...id, linked])
+        return { body: { data: await entities.tracks(found) }, freshness: 'checked' }
+      },
+    }),
+    route({
+      path: '/pioneer/v1/tracks/search',
+      summary: 'Tracks by words; other filters are not looked at',
+      query: listQuery.extend({ query: searchText(200).meta({ examples: ['ut queant'] }) }),
+      answers: tracks,
+      async answer({ query }) {
+        return {
+          body: { data: await entities.tracks(await findTracks(database, query)) },
+          freshness: 'checked',
+        }
+      },
+    }),
+    route({
+      path: '/pioneer/v1/tracks/trending',
+      summary: 'What to listen to now, of one genre or all',
+      query: listQuery.extend({
+        genre: searchText(60).optional(),
+        time: z.enum(['week', 'month', 'year', 'allTime']).default('week'),
+      }),
+      answers: tracks,
+      async answer({ query }) {
+        const found = await trendingTracks(database, query, now())
+        return { body: { data: await entities.tracks(found) }, freshness: 'checked' }
+      },
+    }),
+    route({
+      path: '/pioneer/v1/tracks/:id',
+      summary: 'One track',
+      params: trackParams,
+      query: appQuery,
+      answers: {
+        200: { description: 'The track', name: 'PioneerTrack', schema: dataOf(pioneerTrackSchema) },
+        404: { description: 'There is no such track' },
+        410: { description: 'The track was deleted' },
+      },
+      async answer({ params: { id } }) {
+        const [data] = await entities.tracks([await readTrack(database, id)])
+        return { body: { data }, freshness: 'checked' }
+      },
+    }),
+    route({
+      path: '/pioneer/v1/tracks/:id/stream',
+      summary: 'To the audio of the track as one file, which takes Range',
+      params: trackParams,
+      query: appQuery.extend({ no_redirect: z.enum(['true', 'false']).default('false') }),
+      answers: { ...audioAnswers, 200: audioUrl },
+      async answer({ params: { id }, query: { no_redirect } }) {
+        const place = await placeAtHolder(holders, id, ({ manifest }) => audioPath(manifest))
+        if (no_redirect === 'false') return place
+        return { body: { data: place.location }, freshness: 'never' }
+      },
+    }),
+    route({
+      path: '/pioneer/v1/tracks/:id/download',
+      summary: 'To the track as a file to be saved',
+      params: trackParams,
+      query: appQuery,
+      answers: audioAnswers,
+      answer: ({ params: { id } }) => placeAtHolder(holders, id, (track) => downloadPath(track)),
+    }),
+  ]
+}

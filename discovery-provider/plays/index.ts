@@ -1,0 +1,1 @@
+export { createPlayCounter, type PlayCounter } from './play-counter.ts'

@@ -1,0 +1,41 @@
+import type { Edge } from '@hexachord/protocol/actions'
+import { type PlacedRow, type Projection, placedColumns, placedRow, type Tally } from './projection.ts'
+
+/** An author follows, saves, reposts or mutes something. */
+export type EdgeRow = PlacedRow & {
+  readonly author: string
+  readonly target: string
+  readonly since_ms: number
+}
+
+/** `<author>/<target>`, as keys of registers have it. */
+export type EdgeName = `${string}/${string}`
+
+export const follows = edges('follow', ({ author, target }) => [
+  { subject: target, what: 'followers' },
+  { subject: author, what: 'following' },
+])
+export const saves = edges('save', ({ target }) => [{ subject: target, what: 'saves' }])
+export const reposts = edges('repost', ({ target }) => [{ subject: target, what: 'reposts' }])
+export const mutes = edges('mute', () => [])
+
+/** @param table is named as the space of the keys */
+function edges(table: string, tallies: (row: EdgeRow) => Tally[]): Projection<EdgeRow, EdgeName, Edge> {
+  return {
+    table,
+    version: 1,
+    space: table,
+    columns: [...placedColumns, 'author', 'target', 'since_ms'] satisfies (keyof EdgeRow)[],
+    idOf: (name) => name,
+    rowOf(name, edge) {
+      if (!edge.on) return undefined
+      return { ...placedRow(name, edge), ...endsOf(name), since_ms: edge.sinceMs }
+    },
+    tallies,
+  }
+}
+
+export function endsOf(name: EdgeName): { author: string; target: string } {
+  const slash = name.indexOf('/')
+  return { author: name.slice(0, slash), target: name.slice(slash + 1) }
+}

@@ -1,0 +1,20 @@
+import type { Postgres } from '@hexachord/platform/postgres'
+
+/** Leaves word of tracks, or of what may be some, whose scores may be otherwise. */
+export async function noteRankable(
+  database: Pick<Postgres, 'query'>,
+  names: readonly string[],
+): Promise<void> {
+  if (names.length === 0) return
+  await database.query('INSERT INTO ranking_change (track) SELECT * FROM unnest($1::text[])', [
+    [...new Set(names)],
+  ])
+}
+
+/** Leaves word that the scores of all tracks may be otherwise, also of those that are gone.
+ * @param tracks the table that will be read from now on */
+export async function noteAllRankable(database: Pick<Postgres, 'query'>, tracks: string): Promise<void> {
+  await database.query(
+    `INSERT INTO ranking_change (track) SELECT track FROM ranked UNION SELECT id FROM ${tracks}`,
+  )
+}

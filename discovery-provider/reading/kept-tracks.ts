@@ -1,0 +1,80 @@
+import { prepared } from '@hexachord/platform/postgres'
+import { askTogether } from './ask-together.ts'
+import type { Database } from './entity.ts'
+import { type ReadTrackRow, selectTracks, trackOf } from './tracks.ts'
+
+/** Selects a word that is another one whenever anything in the catalogue is: all that is derived from the chain is written
+ * in transactions that move the checkpoint, forwards, backwards and after a rebuild. NULL before the first of them. */
+export const revision = '(SELECT c.xmin::text FROM checkpoint c)'
+
+/** A track as it goes out, and what decides whether it does. */
+export type TrackText = {
+  readonly json: string
+  readonly unlisted: boolean
+  readonly releaseAtMs: number | null
+}
+
+/** Tracks that are read by one statement. */
+const readTogether = 100
+
+const keptTracksStatement = prepared(
+  'tracks of a revision',
+  `${selectTracks}, ${revision} AS revision FROM unnest($1::text[]) AS asked (id) JOIN track t ON t.id = asked.id`,
+)
+
+/** Keeps the texts of tracks for as long as nothing in the catalogue changes: lists of many readers name the same ones.
+ * @param atMost tracks, of some 2 kB each
+ * @returns texts by id, as they are in the given revision or a later one; ids of none are left out */
+export function keepTracks({
+  database,
+  atMost,
+}: {
+  database: Database
+  atMost: number
+}): (ids: readonly string[], revision: string | null) => Promise<ReadonlyMap<string, TrackText>> {
+  const kept = new Map<string, TrackText>()
+  let keptOf: string | null = null
+
+  const ask = askTogether<string, TrackText>({
+    atMost: readTogether,
+    async read(ids) {
+      const { rows } = await database.query<ReadTrackRow & { revision: string | null }>(keptTracksStatement, [
+        ids,
+      ])
+      const texts = rows.map((row) => {
+        const track = trackOf(row)
+        const { unlisted, releaseAtMs } = track
+        return [row.id, { json: JSON.stringify(track), unlisted, releaseAtMs }] as const
+      })
+      keep(texts, rows[0]?.revision ?? null)
+      return new Map(texts)
+    },
+  })
+
+  function keep(texts: readonly (readonly [string, TrackText])[], of: string | null): void {
+    if (of === null) return
+    if (of !== keptOf) kept.clear()
+    keptOf = of
+    for (const [id, text] of texts) kept.set(id, text)
+    for (const oldest of kept.keys()) {
+      if (kept.size <= atMost) break
+      kept.delete(oldest)
+    }
+  }
+
+  return async (ids, revision) => {
+    const texts = new Map<string, TrackText>()
+    const unknown: string[] = []
+    for (const id of new Set(ids)) {
+      const text = revision === keptOf ? kept.get(id) : undefined
+      if (text === undefined) unknown.push(id)
+      else texts.set(id, text)
+    }
+    const read = await Promise.all(unknown.map(ask))
+    for (const [place, id] of unknown.entries()) {
+      const text = read[place]
+      if (text !== undefined) texts.set(id, text)
+    }
+    return texts
+  }
+}

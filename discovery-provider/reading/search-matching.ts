@@ -1,0 +1,121 @@
+import { type Prepared, prepared } from '@hexachord/platform/postgres'
+import type { Database } from './entity.ts'
+import type { Typed } from './typed-text.ts'
+
+/** What is searched: a table whose `search` column is indexed where `listed` holds. Each of `named` says whether an
+ * entity's name is just what was typed, `liked` how many care for it: it puts matches alike in order. */
+export type Searched = {
+  readonly table: string
+  readonly listed: string
+  readonly named: readonly string[]
+  readonly liked?: string
+  /** Whether the best liked of the table stand in `search_liked`. */
+  readonly hasBestLiked?: true
+}
+
+export const searchedTracks: Searched = {
+  table: 'track',
+  listed:
+    'NOT e.unlisted AND e.listed_at_ms <= (SELECT released_until((extract(epoch FROM now()) * 1000)::bigint))',
+  named: ['e.title_words = (SELECT search_words($1))'],
+  liked: `(SELECT r.score FROM ranking r WHERE r.track = e.id AND r.strategy = 'heard-1' AND r.list = 'all')`,
+  hasBestLiked: true,
+}
+export const searchedUsers: Searched = {
+  table: 'profile',
+  listed: 'TRUE',
+  named: ['e.handle = (SELECT lower($1))', 'e.name_words = (SELECT search_words($1))'],
+  liked: `(SELECT f.total FROM tally f WHERE f.subject = e.id AND f.what = 'followers')`,
+  hasBestLiked: true,
+}
+export const searchedPlaylists: Searched = {
+  table: 'playlist',
+  listed: 'NOT e.unlisted',
+  named: ['e.title_words = (SELECT search_words($1))'],
+  liked: `(SELECT s.total FROM tally s WHERE s.subject = e.id AND s.what = 'saves')`,
+  hasBestLiked: true,
+}
+
+/** Matches that are ranked at most: a word that half of the catalogue shares must not cost more than others. Those with
+ * the very name that was typed are among them, then the best liked, then any. */
+const namedCandidates = 50
+const likedCandidates = 120
+const otherCandidates = 300
+
+/** If the best liked alone have so many, the others are not looked at. */
+const enoughLiked = 100
+
+/** Rows of an index that are looked at, where it can tell only some of the words. */
+const lookedAtMost = 5_000
+
+/** The best matches, of which it is asked how much they are liked. */
+const weighedCandidates = 60
+
+/** Fewer hits than this, and the words are taken for mistyped. */
+const enoughHits = 5
+
+/** Further conditions on the entity `e`, whose values are numbered from $5. */
+export type Filter = { readonly conditions: readonly string[]; readonly values: readonly unknown[] }
+const unfiltered: Filter = { conditions: [], values: [] }
+
+/** Statement of the ids of the best matches: the whole name first, then by rank and by how they are liked, then new ones.
+ * It takes what was typed ($1), a number of rows ($2), what is to be found ($3) and what an index is asked ($4). */
+export function matchingQuery(
+  { table, listed, named, liked = '0', hasBestLiked }: Searched,
+  { conditions }: Filter = unfiltered,
+): Prepared {
+  // Queries are made once and not once a row; nor does the plan depend on how common their words are.
+  const words = `(SELECT to_tsquery('simple', $3))`
+  // Not by an index: rows that have been found are looked at once more.
+  const matches = `(e.search @@ ${words}) IS TRUE`
+  const shown = [listed, ...conditions].join(' AND ')
+  const columns = `e.id, e.created_at_ms, (${named.join(' OR ')}) IS TRUE AS exact,
+    ts_rank(e.search, ${words}) AS rank`
+  const bestLiked = `
+    SELECT ${columns} FROM (
+      SELECT l.id FROM search_liked l WHERE l.kind = '${table}' AND l.search @@ ${words}
+      ORDER BY l.place LIMIT greatest($2::bigint, ${likedCandidates})
+    ) l JOIN ${table} e ON e.id = l.id WHERE ${matches} AND ${shown}`
+  return prepared(
+    `search ${table}`,
+    `WITH liked AS MATERIALIZED (
+       ${hasBestLiked ? bestLiked : `SELECT ${columns} FROM ${table} e WHERE FALSE`}
+     ), candidate AS (
+       SELECT * FROM liked
+       ${named.map((isNamed) => `UNION (SELECT ${columns} FROM ${table} e WHERE ${isNamed} AND ${shown} LIMIT ${namedCandidates})`).join(' ')}
+       UNION (
+         SELECT ${columns} FROM (
+           SELECT * FROM ${table} e
+           WHERE (SELECT count(*) FROM liked) < greatest($2::bigint, ${enoughLiked})
+             AND e.search @@ (SELECT to_tsquery('simple', $4)) AND ${shown} LIMIT ${lookedAtMost}
+         ) e WHERE ${matches} LIMIT ${otherCandidates}
+       )
+     ), best AS (
+       SELECT * FROM candidate ORDER BY exact DESC, rank DESC, created_at_ms DESC, id DESC
+       LIMIT greatest($2::bigint, ${weighedCandidates})
+     )
+     SELECT e.id FROM best e
+     ORDER BY exact DESC, rank * (1 + ln(1 + coalesce(${liked}, 0))) DESC, created_at_ms DESC, id DESC LIMIT $2`,
+  )
+}
+
+/** Ids of the best matches; where there are few, also of what has words like the typed ones. */
+export async function findIds(
+  database: Database,
+  searched: Searched,
+  { q, query, meant }: Typed,
+  limit: number,
+  filter: Filter = unfiltered,
+): Promise<string[]> {
+  if (query === undefined) return []
+  const statement = matchingQuery(searched, filter)
+  const read = async ({ words, indexed }: typeof query) => {
+    const values = [q, limit, words, indexed, ...filter.values]
+    return (await database.query<{ id: string }>(statement, values)).rows.map(({ id }) => id)
+  }
+  const ids = await read(query)
+  if (ids.length >= Math.min(enoughHits, limit)) return ids
+  const other = await meant()
+  if (other === undefined) return ids
+  return [...new Set([...ids, ...(await read(other))])].slice(0, limit)
+}

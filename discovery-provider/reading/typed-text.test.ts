@@ -1,0 +1,31 @@
+import { describe, expect, test } from '@jest/globals'
+import { typedQuery } from './typed-text.ts'
+
+const many = Array.from({ length: 31 }, (_, n) => `lax${n}`)
+
+describe('what is typed', () => {
+  test('without a word is nothing', () => {
+    expect(typedQuery([], [])).toBeUndefined()
+  })
+
+  test('is looked for as it is while it is one word', () => {
+    const query = "('lax':*)"
+    expect(typedQuery(['lax'], ['laxis'])).toEqual({ words: query, indexed: query })
+  })
+
+  test.each([
+    ['names the words that begin like the last', 'lax', ['lax', 'laxis'], "('ut') & ('lax' | 'laxis')"],
+    ['leaves out a beginning that too many words share', 'lax', many, "('ut')"],
+    ['leaves out a beginning that is too short', 'la', ['lax'], "('ut')"],
+    ['asks for numbers by their beginning', '199', [], "('ut') & ('199':*)"],
+  ])('%s, where other words tell more', (_, last, beginnings, indexed) => {
+    expect(typedQuery(['ut', last], beginnings)).toEqual({ words: `('ut') & ('${last}':*)`, indexed })
+  })
+
+  test('may be other words that are written alike', () => {
+    expect(typedQuery(['qeant', 'laxsis'], [], [['queant'], ['laxis']])).toEqual({
+      words: "('qeant' | 'queant') & ('laxsis':* | 'laxis')",
+      indexed: "('qeant' | 'queant') & ('laxsis' | 'laxis')",
+    })
+  })
+})

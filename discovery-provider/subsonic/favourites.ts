@@ -1,0 +1,66 @@
+import type { Address } from '@hexachord/protocol/names'
+import { placeBefore } from '../reading/cursor.ts'
+import type { Database } from '../reading/entity.ts'
+import { edgesQuery } from '../reading/follows.ts'
+import { type AlbumRow, albumFields, isoTime, readAlbums } from './albums.ts'
+import type { Fields } from './answer.ts'
+import { maximumSongs, readSongs, type SongRow, songFields } from './songs.ts'
+
+/** What a listener has saved, newest first, so far as it is there: favourites in the words of the protocol.
+ * @param nowMs the reader's clock */
+export async function readFavourites(
+  database: Database,
+  account: Address,
+  nowMs: number,
+): Promise<{ songs: SongRow[]; albums: AlbumRow[] }> {
+  const { text, values } = edgesQuery('save', 'author', account, placeBefore(undefined), maximumSongs)
+  const { rows } = await database.query<{ target: string }>(text, values)
+  const targets = rows.map(({ target }) => target)
+  return {
+    songs: await readSongs(database, targets, nowMs),
+    albums: await readAlbums(
+      database,
+      targets.map((target) => `al-${target}`),
+    ),
+  }
+}
+
+/** Songs as an account sees them: with when it has saved them. */
+export async function showSongs(
+  database: Database,
+  account: Address,
+  rows: readonly SongRow[],
+): Promise<Fields[]> {
+  const saved = await savedBy(
+    database,
+    account,
+    rows.map(({ id }) => id),
+  )
+  return rows.map((row) => ({ ...songFields(row), starred: saved.get(row.id) }))
+}
+
+/** Albums as an account sees them. @param fieldsOf in which form */
+export async function showAlbums(
+  database: Database,
+  account: Address,
+  rows: readonly AlbumRow[],
+  fieldsOf: (row: AlbumRow) => Fields = albumFields,
+): Promise<Fields[]> {
+  const subjectOf = ({ id }: AlbumRow) => id.slice('al-'.length)
+  const saved = await savedBy(database, account, rows.map(subjectOf))
+  return rows.map((row) => ({ ...fieldsOf(row), starred: saved.get(subjectOf(row)) }))
+}
+
+/** When an account has saved each of some things. */
+async function savedBy(
+  database: Database,
+  account: Address,
+  targets: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (targets.length === 0) return new Map()
+  const { rows } = await database.query<{ target: string; since_ms: number }>(
+    'SELECT target, since_ms FROM save WHERE id = ANY ($1)',
+    [targets.map((target) => `${account}/${target}`)],
+  )
+  return new Map(rows.map(({ target, since_ms: sinceMs }) => [target, isoTime(sinceMs)]))
+}

@@ -1,0 +1,26 @@
+import type { Subject } from '@hexachord/protocol/names'
+import type { Database } from '../reading/entity.ts'
+import { gatewayOf, type LiveHolders } from '../reading/live-holders.ts'
+import { requireReleased } from '../reading/stream.ts'
+import { readTrack } from '../reading/tracks.ts'
+import { SubsonicError } from './errors.ts'
+
+/** Seconds after which a node that was restarted may be back. */
+const retryAfterSeconds = 5
+
+/** Where a player gets the audio of a track at this moment: the one place that decides so.
+ * @throws Problem 403 before its release, 404 or 410; SubsonicError when no node that holds the track answers */
+export async function streamUrl(
+  { postgres, liveHolders, now }: { postgres: Database; liveHolders: LiveHolders; now: () => number },
+  track: Subject,
+): Promise<URL> {
+  const found = await readTrack(postgres, track)
+  await requireReleased(postgres, found, now())
+  const { manifest, holders } = found
+  const holder = await liveHolders.find(manifest, holders)
+  if (holder === undefined) {
+    const message = `none of the ${holders.length} nodes that hold the track answers at this moment; try again in a few seconds`
+    throw new SubsonicError('generic', message, { status: 503, retryAfterSeconds })
+  }
+  return new URL(`${gatewayOf(holder.endpoint)}/audio/${manifest}`)
+}

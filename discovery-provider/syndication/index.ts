@@ -1,0 +1,2 @@
+export { readCollection } from './collection.ts'
+export { syndicationRoutes } from './routes.ts'

@@ -1,0 +1,108 @@
+import { hexToBytes } from '@noble/hashes/utils.js'
+import { Interface } from 'ethers'
+import { type Engine, javaScriptEngine } from '../engine/index.ts'
+import {
+  type Address,
+  type Hash,
+  type Subject,
+  subjectFromBytes32,
+  subjectToBytes32,
+} from '../names/index.ts'
+import type { ChainLog } from '../operators/index.ts'
+import type { Action } from './action.ts'
+
+/** Held against the compiled ABI by a test of the contracts. */
+export const actedFragment =
+  'event Acted(address indexed signer, address indexed author, uint256 nonce, uint16 kind, bytes32 indexed subject, bytes content)'
+
+const events = new Interface([actedFragment])
+const topic = events.getEvent('Acted')?.topicHash
+
+/** An action's name: known before it is sent, whoever relays it and whatever its deadline. It is the keccak256 of the
+ * ABI encoding of signer, author, nonce, kind, subject and the keccak256 of the content: six words. */
+export function actionHash(action: Omit<Action, 'hash'>): Hash {
+  const words = [
+    addressWord(action.signer),
+    addressWord(action.author),
+    numberWord(action.nonce),
+    numberWord(action.kind),
+    subjectToBytes32(action.subject).slice(2),
+  ]
+  return hashOfWords(words, action.content, javaScriptEngine)
+}
+
+function hashOfWords(words: readonly string[], content: Uint8Array, engine: Engine): Hash {
+  return `0x${engine.keccak256(engine.bytesOf(words.join('') + engine.keccak256(content)))}`
+}
+
+/** @returns undefined for a log of the Catalog that is no action */
+export function decodeActed(log: ChainLog, engine: Engine = javaScriptEngine): Action | undefined {
+  if (log.topics[0]?.toLowerCase() !== topic) return undefined
+  const sliced = sliceActed(log, engine)
+  if (sliced !== undefined) return sliced
+  const action = parseActed(log)
+  return action && { hash: actionHash(action), ...action }
+}
+
+const wordDigits = 64
+/** Where the content begins: after its own offset, in bytes, as Solidity writes it. */
+const contentOffset = `${'0'.repeat(62)}60`
+const zeros = '0'.repeat(wordDigits)
+
+const wordPattern = /^0x[0-9a-f]{64}$/
+const addressWordPattern = /^0x0{24}[0-9a-f]{40}$/
+const hexPattern = /^0x[0-9a-f]*$/
+
+/**
+ * Reads a log that is laid out as Solidity lays it out, word by word. An ABI library takes eight times as long, which
+ * is most of what indexing a chain takes. The words are those of the hash, too.
+ * @returns undefined for any other layout
+ */
+function sliceActed({ topics, data }: ChainLog, engine: Engine): Action | undefined {
+  if (topics.length !== 4) return undefined
+  const [, signer = '', author = '', subject = ''] = topics.map((text) => text.toLowerCase())
+  if (!addressWordPattern.test(signer) || !addressWordPattern.test(author)) return undefined
+  if (!wordPattern.test(subject) || !hexPattern.test(data)) return undefined
+  const word = (index: number) => data.slice(2 + index * wordDigits, 2 + (index + 1) * wordDigits)
+  const nonce = word(0)
+  const kind = word(1)
+  if (word(2) !== contentOffset || !kind.startsWith(zeros.slice(4))) return undefined
+  const length = Number.parseInt(word(3), 16)
+  const start = 2 + 4 * wordDigits
+  const end = start + 2 * length
+  const paddedEnd = start + wordDigits * Math.ceil(length / 32)
+  if (data.length !== paddedEnd || data.slice(end) !== zeros.slice(0, paddedEnd - end)) return undefined
+  const content = engine.bytesOf(data.slice(start, end))
+  return {
+    hash: hashOfWords([signer.slice(2), author.slice(2), nonce, kind, subject.slice(2)], content, engine),
+    signer: `0x${signer.slice(-40)}`,
+    author: `0x${author.slice(-40)}`,
+    nonce: BigInt(`0x${nonce}`),
+    kind: Number.parseInt(kind, 16),
+    // Every 32 bytes are a subject, in its one spelling.
+    subject: `${subject.slice(0, 42)}-${BigInt(`0x${subject.slice(42)}`)}` as Subject,
+    content,
+  }
+}
+
+/** The same by an ABI library, which knows every layout that there may be. */
+export function parseActed(log: ChainLog): Omit<Action, 'hash'> | undefined {
+  const args = events.parseLog({ topics: [...log.topics], data: log.data })?.args
+  if (args === undefined) return undefined
+  return {
+    signer: String(args.signer).toLowerCase() as Address,
+    author: String(args.author).toLowerCase() as Address,
+    nonce: BigInt(args.nonce),
+    kind: Number(args.kind),
+    subject: subjectFromBytes32(String(args.subject)),
+    content: hexToBytes(String(args.content).slice(2)),
+  }
+}
+
+function addressWord(address: Address): string {
+  return address.slice(2).padStart(wordDigits, '0')
+}
+
+function numberWord(number: bigint | number): string {
+  return number.toString(16).padStart(wordDigits, '0')
+}

@@ -1,0 +1,18 @@
+export { type Gate, gateSchema, type KeptSecret, keptSecretSchema } from './gates.ts'
+export {
+  openSecret,
+  publicKeyOf,
+  type SealedSecret,
+  SealedSecretError,
+  sealedSecretPattern,
+  sealSecret,
+} from './sealed-secret.ts'
+export { DecryptError, decryptSegment, encryptedLength, encryptSegment } from './segment-cipher.ts'
+export {
+  newTrackSecret,
+  renditionSalt,
+  type SegmentKey,
+  secretBytes,
+  segmentIv,
+  segmentKey,
+} from './segment-keys.ts'

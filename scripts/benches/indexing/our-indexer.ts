@@ -1,0 +1,63 @@
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openLogFile } from '../../local-network/log-file.ts'
+import { startOwnedProcess } from '../../local-network/owned-process.ts'
+import { indexerNodeOptions } from '../../local-network/services.ts'
+import type { BenchChain } from './chain.ts'
+import type { BenchDatabase } from './database.ts'
+import { type Run, timeIndexing } from './indexer.ts'
+
+const entry = fileURLToPath(new URL('../../../discovery-provider/main.ts', import.meta.url))
+
+/** In the form of {@link Run}: what there is, how many of each, and sums over them. */
+const rowsText = `SELECT json_build_object(
+  'actions', (SELECT count(*) FROM action WHERE verdict = 'applied'),
+  'nonces', (SELECT sum(nonce) FROM action),
+  'profiles', (SELECT count(*) FROM profile),
+  'tracks', (SELECT count(*) FROM track),
+  'durations', (SELECT sum(duration_ms) FROM track),
+  'playlists', (SELECT count(*) FROM playlist),
+  'entries', (SELECT sum(cardinality(tracks)) FROM playlist),
+  'comments', (SELECT count(*) FROM comment),
+  'follows', (SELECT count(*) FROM follow),
+  'saves', (SELECT count(*) FROM save),
+  'reposts', (SELECT count(*) FROM repost),
+  'reactions', (SELECT count(*) FROM reaction),
+  'tallies', (SELECT json_object_agg(what, total ORDER BY what) FROM (
+    SELECT what, sum(total) AS total FROM tally GROUP BY what) AS summed)
+)::text AS rows`
+
+/** The discovery provider as anybody runs it, with its API, from the first block to the newest. */
+export async function runOurs(options: {
+  readonly folder: string
+  readonly chain: BenchChain
+  readonly database: BenchDatabase
+  readonly withinMs: number
+  readonly signal: AbortSignal
+}): Promise<Run> {
+  const { folder, chain, database, withinMs, signal } = options
+  const databaseUrl = await database.makeAnew('ours')
+  const logFile = path.join(folder, `ours-${Date.now()}.log`)
+  const startedAtMs = Date.now()
+  const child = await startOwnedProcess({
+    command: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', entry],
+    cwd: folder,
+    env: {
+      ...{ HOST: '127.0.0.1', PORT: '0', PUBLIC_URL: 'http://127.0.0.1:4600', ARCHIVES: 'off' },
+      NODE_OPTIONS: indexerNodeOptions,
+      ...{ RPC_URL: chain.rpcUrl, NETWORK_FILE: chain.networkFile, DATABASE_URL: databaseUrl },
+    },
+    log: openLogFile(logFile),
+  })
+  try {
+    const times = await timeIndexing({
+      ...{ child, logFile, startedAtMs, withinMs, signal },
+      begins: ({ msg }) => msg === 'this process writes the index',
+      ends: ({ msg, toBlock = 0 }) => msg === 'indexed blocks' && toBlock >= chain.lastBlock,
+    })
+    return { ...times, rows: await database.ask('ours', rowsText) }
+  } finally {
+    await child.stop()
+  }
+}

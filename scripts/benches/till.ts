@@ -1,0 +1,137 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createLogger } from '@hexachord/platform/process'
+import { createEmbeddedIpfs } from '@hexachord/storage/ipfs'
+import { makeTestTrack } from '@hexachord/storage/tracks/fixtures'
+import { openLogFile } from '../local-network/log-file.ts'
+import { startOwnedProcess } from '../local-network/owned-process.ts'
+import { untilReady } from '../local-network/until-ready.ts'
+import { nginx, wrk } from '../setup/index.ts'
+import { freePort } from '../testing/free-port.ts'
+import { alternate, median, type Pair, ratiosOf, rounded } from './alternate.ts'
+import type { Bench } from './bench.ts'
+import type { Server } from './gateway/content-service.ts'
+import { type Load, putUnderLoad } from './gateway/load.ts'
+import { startNginx } from './gateway/nginx.ts'
+import { earlierTracks, signListeners } from './till/listeners.ts'
+
+/** Six seconds at some 213 kbit/s. */
+const segmentBytes = 160 * 1024
+/** More of them than connections, so that no two vouchers of one are under way. */
+const listenerCount = 128
+const entry = fileURLToPath(new URL('till/paid-service.ts', import.meta.url))
+const readyWithinMs = 30_000
+
+/**
+ * Both serve the same bytes under the same URLs; of ours each request brings a voucher for its segment, which is checked,
+ * charged and on the disk before the answer begins. nginx is sent the same headers, and does not look at them.
+ */
+export const till: Bench = {
+  name: 'till',
+  summary: 'segments per second that are paid with a voucher each, over nginx with the same files unpaid',
+  limit: { atLeast: 0.4 },
+  programs: [nginx, wrk],
+  async run({ rounds, small, folder, signal, report }) {
+    const [units, seconds] = small ? [4, 1] : [64, 4]
+    const track = await makeTestTrack({ segments: units, segmentBytes, bandwidths: [213_000] })
+    const blocks = track.blocks.filter(({ bytes }) => bytes.length >= segmentBytes)
+    const logger = createLogger({ service: 'bench', level: 'silent' })
+    const ipfs = await createEmbeddedIpfs({
+      directory: path.join(folder, 'paid/data'),
+      logger,
+      bitswap: false,
+    })
+    for (const { cid, bytes } of track.blocks) await ipfs.putVerified(cid, bytes)
+    await ipfs.close()
+    await mkdir(path.join(folder, 'nginx/ipfs'), { recursive: true })
+    for (const { cid, bytes } of blocks) await writeFile(path.join(folder, 'nginx/ipfs', cid), bytes)
+    await chmod(folder, 0o755)
+    const pathOf = (unit: number) => `/ipfs/${blocks[unit]?.cid}?format=raw`
+
+    const closing: (() => Promise<void>)[] = []
+    try {
+      const theirs = await startNginx({
+        ...{
+          root: path.join(folder, 'nginx'),
+          folder: path.join(folder, 'nginx-own'),
+          probe: pathOf(0),
+          signal,
+        },
+      })
+      closing.push(theirs.close)
+      const ours = await startPaidService(path.join(folder, 'paid'), track.manifest, signal)
+      closing.push(ours.close)
+      const sign = await signListeners({ origin: ours.origin, count: listenerCount, units, signal })
+      const paths = path.join(folder, 'paths')
+      const load = async ({ origin, pid }: Server, time = seconds) =>
+        putUnderLoad({ origin, pid, paths, bytes: segmentBytes, seconds: time, signal })
+      async function prepare(count: number): Promise<void> {
+        const payments = await sign(count)
+        await writeFile(paths, payments.map(({ unit, payment }) => `${pathOf(unit)}\t${payment}\n`).join(''))
+      }
+      await prepare(listenerCount)
+      // Nobody is faster than nginx that is not paid: for so many requests there have to be vouchers.
+      const wanted = Math.ceil((await load(theirs, 1)).requestsPerSecond * seconds)
+      const pairs = await alternate({
+        ...{ rounds, signal, theirs: () => load(theirs) },
+        async ours() {
+          await prepare(wanted)
+          const seen = await load(ours)
+          if (seen.requests > wanted) throw new Error('there were not enough vouchers: some were sent again')
+          return seen
+        },
+        onPair: (pair, round) => report(`${round}: ${told(pair)}`),
+      })
+      const { median: ratio, least, most } = ratiosOf(pairs, (one) => one.requestsPerSecond)
+      return {
+        ...{ ratio, least, most, linesPerVoucher: earlierTracks + 1 },
+        p99Ratio: ratiosOf(pairs, (one) => one.p99Ms).median,
+        cpuRatio: ratiosOf(pairs, (one) => one.cpuUsPerRequest).median,
+        ...figuresOf(
+          '',
+          pairs.map((pair) => pair.ours),
+        ),
+        ...figuresOf(
+          'nginx',
+          pairs.map((pair) => pair.theirs),
+        ),
+      }
+    } finally {
+      for (const close of closing.reverse()) await close()
+    }
+  },
+}
+
+async function startPaidService(folder: string, manifest: string, signal: AbortSignal): Promise<Server> {
+  const port = await freePort()
+  const origin = `http://127.0.0.1:${port}`
+  const log = openLogFile(path.join(folder, 'paid-service.log'))
+  const args = ['--disable-warning=ExperimentalWarning', entry, folder, manifest, String(port)]
+  const child = await startOwnedProcess({ command: process.execPath, args, cwd: folder, log })
+  const isReady = async (probing: AbortSignal) =>
+    (await fetch(`${origin}/ipfs/${manifest}`, { signal: probing })).ok
+  await untilReady({ name: 'paid-service', child, log, isReady, deadlineMs: readyWithinMs, signal })
+  return {
+    ...{ origin, pid: child.pid },
+    async close() {
+      await child.stop()
+    },
+  }
+}
+
+function told({ ours, theirs }: Pair<Load>): string {
+  const one = ({ requestsPerSecond, cpuUsPerRequest, p99Ms }: Load) =>
+    `${Math.round(requestsPerSecond)}/s, ${rounded(cpuUsPerRequest)} µs each, p99 ${rounded(p99Ms)} ms`
+  return `${one(ours)}; nginx ${one(theirs)}`
+}
+
+/** Medians, each under its name with a prefix. */
+function figuresOf(prefix: string, loads: readonly Load[]): Record<string, number> {
+  const name = (text: string) => (prefix === '' ? text : prefix + text[0]?.toUpperCase() + text.slice(1))
+  return {
+    [name('requestsPerSecond')]: Math.round(median(loads.map((load) => load.requestsPerSecond))),
+    [name('cpuUsPerRequest')]: rounded(median(loads.map((load) => load.cpuUsPerRequest))),
+    [name('p99Ms')]: rounded(median(loads.map((load) => load.p99Ms))),
+  }
+}

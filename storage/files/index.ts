@@ -1,0 +1,1 @@
+export { type ServedFile, sendFile } from './send-file.ts'

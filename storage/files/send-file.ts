@@ -1,0 +1,153 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Problem } from '@hexachord/platform/http'
+import type { FileBlock } from '@hexachord/protocol/manifests'
+import type { Request, Response } from 'express'
+import pLimit from 'p-limit'
+import { blocksAway } from '../gateway/blocks-away.ts'
+import { isUnchanged, requestedRange } from '../gateway/conditions.ts'
+import { BlockNotFound, type IpfsNode, KuboUnavailable } from '../ipfs/index.ts'
+import type { Takedowns } from '../takedowns/index.ts'
+
+/** A file that stands nowhere as such: some blocks, one after the other. */
+export type ServedFile = {
+  readonly blocks: readonly FileBlock[]
+  readonly byteLength: number
+  /** Names these very bytes, wherever they are: strong, with its quotes. */
+  readonly etag: string
+  readonly type: string
+  /** Content-Disposition. @default none */
+  readonly disposition?: string | undefined
+}
+
+type Blocks = Pick<IpfsNode, 'get' | 'size'>
+
+/** Both ends of the part of a block that is sent: from a byte to before another. */
+type Piece = { readonly block: FileBlock; readonly from: number; readonly to: number }
+
+/** 48 weeks, as for blocks: what a hash names never changes. */
+const maxAgeSeconds = 29_030_400
+/** Blocks whose presence is asked about at one time. */
+const looksAtOnce = 8
+
+/**
+ * Answers GET and HEAD with a file of blocks, with Range and conditions (RFC 9110 13 and 14), so that a player seeks
+ * and a broken download goes on where it was, at another holder too. Before the answer begins it is known that all that
+ * was asked for is here and may be served; every block is hashed on its way. Should one turn out to be damaged in the
+ * middle, the connection is cut: an answer that is short never looks whole. In memory are at most the block that is
+ * being sent and the next one; when the caller hangs up nothing more is read.
+ * @param options.takedowns what this operator refuses; by default nothing
+ * @throws Problem 404 when a block is not here, 410, 416 or 503
+ */
+export async function sendFile(
+  request: Request,
+  response: Response,
+  {
+    ipfs,
+    takedowns,
+    file,
+  }: {
+    ipfs: Blocks
+    takedowns?: Pick<Takedowns, 'requireServed'> | undefined
+    file: ServedFile
+  },
+): Promise<void> {
+  const { byteLength, etag } = file
+  // Whoever stands before this handler may have said that it is for one reader alone.
+  const cacheControl = response.get('Cache-Control') ?? `public, max-age=${maxAgeSeconds}, immutable`
+  const caching = { ETag: etag, 'Cache-Control': cacheControl }
+  if (isUnchanged(request.headers, etag)) {
+    response.set(caching).status(304).end()
+    return
+  }
+  const range = requestedRange(request.headers, byteLength, etag)
+  if (range === 'unsatisfiable') {
+    throw new Problem({
+      status: 416,
+      detail: `the file has ${byteLength} bytes; the range asked for lies outside them`,
+      headers: { 'Content-Range': `bytes */${byteLength}` },
+    })
+  }
+  const { start, end } = range === 'whole' ? { start: 0, end: byteLength - 1 } : range
+  const pieces = piecesOf(file.blocks, start, end + 1)
+  for (const { block } of pieces) takedowns?.requireServed(block.cid)
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  const body = bytesOf(ipfs, pieces, gone.signal)
+  try {
+    await requireAll(ipfs, pieces, gone.signal)
+    // Whatever is wrong with the first block can still be told.
+    const first = request.method === 'HEAD' ? undefined : await body.next()
+    response.status(range === 'whole' ? 200 : 206).set({
+      ...caching,
+      'Accept-Ranges': 'bytes',
+      'Content-Type': file.type,
+      'Content-Length': String(end - start + 1),
+      'X-Content-Type-Options': 'nosniff',
+      ...(file.disposition === undefined ? {} : { 'Content-Disposition': file.disposition }),
+      ...(range === 'whole' ? {} : { 'Content-Range': `bytes ${start}-${end}/${byteLength}` }),
+    })
+    if (first === undefined || first.done === true) {
+      response.end()
+      return
+    }
+    await pipeline(Readable.from(continued(first.value, body), { objectMode: false }), response)
+  } catch (error) {
+    if (gone.signal.aborted) return
+    throw problemOf(error)
+  }
+}
+
+/** What lies from `start` to before `end`, block by block. */
+function piecesOf(blocks: readonly FileBlock[], start: number, end: number): Piece[] {
+  const pieces: Piece[] = []
+  let place = 0
+  for (const block of blocks) {
+    const [from, to] = [Math.max(0, start - place), Math.min(block.byteLength, end - place)]
+    if (from < to) pieces.push({ block, from, to })
+    place += block.byteLength
+  }
+  return pieces
+}
+
+/** @throws BlockNotFound for a block that is not here, or not as long as it has to be */
+async function requireAll(ipfs: Blocks, pieces: readonly Piece[], signal: AbortSignal): Promise<void> {
+  const limit = pLimit(looksAtOnce)
+  const look = async ({ block: { cid, byteLength } }: Piece) => {
+    signal.throwIfAborted()
+    if ((await ipfs.size(cid, { signal })) !== byteLength) throw new BlockNotFound(cid)
+  }
+  await limit.map(pieces, look).finally(() => limit.clearQueue())
+}
+
+async function* bytesOf(
+  ipfs: Blocks,
+  pieces: readonly Piece[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  for (const { block, from, to } of pieces) {
+    const bytes = await ipfs.get(block.cid, { signal })
+    // What names a block lies about its length; its hash is right.
+    if (bytes.length !== block.byteLength) throw new BlockNotFound(block.cid)
+    yield bytes.subarray(from, to)
+  }
+}
+
+async function* continued(
+  first: Uint8Array,
+  rest: AsyncGenerator<Uint8Array, void>,
+): AsyncGenerator<Uint8Array, void> {
+  yield first
+  yield* rest
+}
+
+function problemOf(error: unknown): unknown {
+  if (error instanceof KuboUnavailable) return blocksAway(error)
+  if (!(error instanceof BlockNotFound)) return error
+  return new Problem({
+    status: 404,
+    slug: 'not-held-here',
+    detail: `block ${error.cid} of the file is not on this node; ask another holder of the track`,
+    cause: error,
+  })
+}

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http'
+
+/** Somebody asks for a block, with what came to pay for it. */
+export type PaidRequest = {
+  readonly request: IncomingMessage
+  readonly cid: string
+  /** Of the URL, as `?s=`. */
+  readonly session: string | undefined
+  /** Whether only the headers are wanted, which cost nothing. */
+  readonly isHead: boolean
+}
+
+/** Stands before a gateway's blocks, of which some cost something. */
+export type Gate = {
+  /** Whether any block may cost something. */
+  isInUse(): boolean
+  /** Whether a block costs something. To ask this takes no time for those that do not. */
+  isPaid(cid: string): boolean
+  /**
+   * Whether it is worth the while to look for a paid block.
+   * @throws Problem 402 for a request that brings nothing to pay with
+   */
+  requireMeans(asked: PaidRequest): void
+  /**
+   * Lets a request have a paid block whose bytes are in hand, and charges it. When this resolves, that is on the disk.
+   * @param bytes that are about to be sent
+   * @returns headers for the answer
+   * @throws Problem 402, 403, 400, or 503 when nothing can be written down
+   */
+  admit(asked: PaidRequest, bytes: number): Promise<Readonly<Record<string, string>>>
+  /** Whether a node of the network asks, which pays nothing. */
+  isPeer(request: IncomingMessage): Promise<boolean>
+  /** For what is given as a whole. @throws Problem 402 if one of these blocks costs something */
+  requireFree(request: IncomingMessage, cids: Iterable<string>): void
+  /** Takes from what strangers may have for nothing. @returns false when that is used up */
+  takeFree(bytes: number): boolean
+  /** The same for those that are told why. @throws Problem 429 */
+  requireFreeRate(asked: PaidRequest, bytes: number): Promise<void>
+}

@@ -1,0 +1,253 @@
+import type { ChainReader } from '@hexachord/platform/chain'
+import { Problem, parse } from '@hexachord/platform/http'
+import type { LoadedTrack } from '@hexachord/protocol/manifests'
+import {
+  type Address,
+  authorOf,
+  isSubject,
+  parseAddress,
+  type Subject,
+  subjectToBytes32,
+} from '@hexachord/protocol/names'
+import { unitsOfBlocks } from '@hexachord/protocol/payments'
+import {
+  type KeptSecret,
+  keptSecretSchema,
+  openSecret,
+  SealedSecretError,
+  sealSecret,
+  segmentKey,
+} from '@hexachord/protocol/premium'
+import { computeAddress } from 'ethers'
+import { type Request, type RequestHandler, Router } from 'express'
+import { LRUCache } from 'lru-cache'
+import * as z from 'zod'
+import { type Catalogue, liveTrack } from '../catalogue/index.ts'
+import { type Identify, operatorOf } from '../peers/index.ts'
+import type { NodeTill } from '../till/index.ts'
+import { checkGate } from './check-gate.ts'
+import type { SecretStore } from './secret-store.ts'
+
+export type PremiumRoutesOptions = {
+  /** This operator. */
+  readonly self: Address
+  /** Of this node's hot key, 0x and 64 hex digits. */
+  readonly privateKey: string
+  readonly secrets: SecretStore
+  readonly catalogue: Pick<Catalogue, 'entry' | 'identity' | 'subject' | 'replacedAt'>
+  readonly reader: Pick<ChainReader, 'call'>
+  /** The manifest of a track with its renditions, from here or from its holders. @throws Problem */
+  readonly loadTrack: (manifest: string, subject: Subject) => Promise<LoadedTrack>
+  /** Gets the secret of a track from another of its key holders. @returns undefined when none gives it */
+  readonly askOthers: (subject: Subject, keyHolders: readonly Address[]) => Promise<KeptSecret | undefined>
+  /** Price of a unit of a track now, in base units; undefined for one without terms. */
+  readonly priceOf: (subject: Subject) => bigint | undefined
+  /** Charges a unit of a track to the listener's session, durably. @returns headers for the answer @throws Problem 402 */
+  readonly sell: NodeTill['gate']['sell']
+  readonly identify: Identify
+  readonly requireOperator: RequestHandler
+  /** ms since 1970. */
+  readonly now: () => number
+}
+
+/** To open one takes a millisecond, and each track has hundreds of keys. */
+const secretsOpen = 10_000
+const keyQuery = z.object({ s: z.string().max(100).optional() })
+const sealedQuery = z.object({
+  publicKey: z.string().regex(/^0x0[23][0-9a-f]{64}$/, 'must be a compressed key'),
+})
+
+/**
+ * What a key holder does for the premium tracks of which it has the secret:
+ * `PUT /premium/:subject` takes the secret from the artist; `GET /premium/:subject/sealed` gives it, sealed anew, to
+ * another operator of the artist's list; `GET /premium/:subject/keys/:manifest/:rendition/:segment` gives the key of one
+ * segment, 16 bytes, to whoever has paid for it (`?s=` names a session, as for paid blocks) and passes the artist's gate
+ * (with the token of an account). A track with neither price nor gate opens for nobody.
+ */
+export function premiumRoutes(options: PremiumRoutesOptions): Router {
+  const { self, catalogue, secrets, identify } = options
+  const openedSecrets = new LRUCache<string, Uint8Array>({ max: secretsOpen })
+  const units = new WeakMap<LoadedTrack, Map<string, number>>()
+  const router = Router()
+
+  router.put('/premium/:subject', (request, response) => {
+    const subject = subjectIn(request)
+    const account = identify(request)
+    const { controller } = catalogue.identity(authorOf(subject), options.now())
+    if (account !== controller) {
+      throw new Problem({
+        status: 403,
+        slug: 'not-the-author',
+        detail: `only ${controller}, who controls ${authorOf(subject)}, says who has the keys of ${subject}`,
+      })
+    }
+    const secret = parse(keptSecretSchema, request.body)
+    try {
+      opened(secret, subject)
+    } catch (cause) {
+      if (!(cause instanceof SealedSecretError)) throw cause
+      throw new Problem({ status: 400, slug: 'invalid-secret', detail: cause.message, cause })
+    }
+    secrets.set(subject, secret)
+    response.status(204).end()
+  })
+
+  router.get('/premium/:subject/sealed', options.requireOperator, async (request, response) => {
+    const subject = subjectIn(request)
+    const { publicKey } = parse(sealedQuery, request.query)
+    const { operator, hotKey } = operatorOf(response)
+    if (parseAddress(computeAddress(publicKey)) !== hotKey) {
+      throw new Problem({
+        status: 403,
+        slug: 'not-your-key',
+        detail: 'this is not the public key of your hot key',
+      })
+    }
+    const { manifest } = await liveManifest(subject)
+    if (!manifest.keyHolders?.includes(operator)) {
+      throw new Problem({
+        status: 403,
+        slug: 'not-a-key-holder',
+        detail: `the artist of ${subject} does not have ${operator} on the list of key holders`,
+      })
+    }
+    const kept = secrets.get(subject)
+    if (kept === undefined || !opens(kept, subject)) throw unknownSecret(subject)
+    const random = (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes)
+    const sealed = sealSecret(opened(kept, subject), { subject, publicKey }, random)
+    response.set('Cache-Control', 'no-store').json({ sealed, gate: kept.gate } satisfies KeptSecret)
+  })
+
+  router.get('/premium/:subject/keys/:manifest/:rendition/:segment', async (request, response) => {
+    const subject = subjectIn(request)
+    const { s } = parse(keyQuery, request.query)
+    const track = await trackOf(subject, String(request.params.manifest))
+    const { salt, segment, cid } = placeIn(track, request)
+    const kept = await secretOf(subject, track)
+    const price = options.priceOf(subject)
+    if (kept.gate !== null) {
+      await checkGate(kept.gate, { account: identify(request), subject }, options)
+    } else if (price === undefined || price === 0n) {
+      throw new Problem({
+        status: 403,
+        slug: 'no-price',
+        detail: `the artist of ${subject} has set neither a price nor a gate yet, and so nobody has the keys`,
+      })
+    }
+    // Before anybody pays for it.
+    const { key } = segmentKey(opened(kept, subject), salt, segment)
+    const asked = { request, cid, session: s, isHead: false }
+    const unit = unitsIn(track).get(cid)
+    const block = { subject, track: subjectToBytes32(subject), unit, part: 0 }
+    const paid = await options.sell(asked, block)
+    response
+      .set({ ...paid, 'Content-Type': 'application/octet-stream', 'Cache-Control': 'no-store' })
+      .send(Buffer.from(key))
+  })
+
+  /** A manifest that the track has now or had a moment ago. Another, made for the purpose, could have all of a track's
+   * keys in one unit of its time. */
+  async function trackOf(subject: Subject, manifest: string): Promise<LoadedTrack> {
+    const live = liveTrack(subject, catalogue.subject(subject))
+    const isOurs = live?.manifest === manifest || catalogue.replacedAt(subject, manifest) !== undefined
+    if (live === undefined || !isOurs) {
+      throw new Problem({
+        status: 404,
+        slug: 'not-its-manifest',
+        detail: `${manifest.slice(0, 100)} is no manifest of ${subject}, as far as this node has read the chain`,
+      })
+    }
+    return options.loadTrack(manifest, subject)
+  }
+
+  async function liveManifest(subject: Subject): Promise<LoadedTrack> {
+    return trackOf(subject, liveTrack(subject, catalogue.subject(subject))?.manifest ?? '')
+  }
+
+  async function secretOf(subject: Subject, { manifest }: LoadedTrack): Promise<KeptSecret> {
+    const keyHolders = manifest.keyHolders ?? []
+    if (!keyHolders.includes(self)) {
+      throw new Problem({
+        status: 404,
+        slug: 'not-a-key-holder',
+        detail: `this node gives out no keys of ${subject}; these operators do: ${keyHolders.join(', ')}`,
+        members: { keyHolders },
+      })
+    }
+    const known = secrets.get(subject)
+    // It was sealed to a hot key that this node had once.
+    if (known !== undefined && opens(known, subject)) return known
+    const given = await options.askOthers(
+      subject,
+      keyHolders.filter((operator) => operator !== self),
+    )
+    if (given === undefined || !opens(given, subject)) throw unknownSecret(subject)
+    secrets.set(subject, given)
+    return given
+  }
+
+  /** @throws SealedSecretError */
+  function opened({ sealed }: KeptSecret, subject: Subject): Uint8Array {
+    const name = subject + sealed
+    const known = openedSecrets.get(name)
+    if (known !== undefined) return known
+    const secret = openSecret(sealed, { subject, privateKey: options.privateKey })
+    openedSecrets.set(name, secret)
+    return secret
+  }
+
+  function opens(kept: KeptSecret, subject: Subject): boolean {
+    try {
+      opened(kept, subject)
+      return true
+    } catch (error) {
+      if (error instanceof SealedSecretError) return false
+      throw error
+    }
+  }
+
+  function unitsIn(track: LoadedTrack): Map<string, number> {
+    const known = units.get(track)
+    if (known !== undefined) return known
+    const found = unitsOfBlocks(track)
+    units.set(track, found)
+    return found
+  }
+
+  return router
+}
+
+function subjectIn(request: Request): Subject {
+  const { subject } = request.params
+  if (isSubject(subject)) return subject
+  throw new Problem({
+    status: 400,
+    slug: 'malformed-subject',
+    detail: 'a track is 0x<40 hex digits>-<number>',
+  })
+}
+
+function placeIn(track: LoadedTrack, request: Request): { salt: string; segment: number; cid: string } {
+  const { rendition, segment } = request.params
+  const { encryption, segments } = track.renditions[Number(rendition)] ?? {}
+  const place = /^\d{1,5}$/.test(String(segment)) ? Number(segment) : -1
+  const cid = segments?.[place]?.[2]['/']
+  if (encryption === undefined || cid === undefined || place < encryption.clearSegments) {
+    throw new Problem({
+      status: 404,
+      slug: 'no-such-key',
+      detail: `${track.cid} has no encrypted segment ${segment} in rendition ${rendition}`,
+    })
+  }
+  return { salt: encryption.salt, segment: place, cid }
+}
+
+function unknownSecret(subject: Subject): Problem {
+  return new Problem({
+    status: 503,
+    slug: 'secret-unknown',
+    title: 'Secret unknown',
+    detail: `this node has not been given the secret of ${subject} yet: ask another key holder`,
+    headers: { 'Retry-After': '60' },
+  })
+}

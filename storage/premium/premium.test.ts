@@ -1,0 +1,287 @@
+import { createApp, finishApp, type Listening, listen, Problem } from '@hexachord/platform/http'
+import { createLogger, createMetrics } from '@hexachord/platform/process'
+import { openSqlite } from '@hexachord/platform/sqlite'
+import { followKey, type SubjectState } from '@hexachord/protocol/actions'
+import { cidOf, linkTo } from '@hexachord/protocol/cids'
+import { encodeManifest, encodeRendition, type LoadedTrack, loadTrack } from '@hexachord/protocol/manifests'
+import { type Address, parseAddress, type Subject, subjectOf } from '@hexachord/protocol/names'
+import { type KeptSecret, openSecret, sealSecret, segmentKey } from '@hexachord/protocol/premium'
+import type { Domain } from '@hexachord/protocol/signing'
+import { createToken } from '@hexachord/protocol/tokens'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { AbiCoder, Wallet } from 'ethers'
+import { createIdentify } from '../peers/index.ts'
+import { createSecretStore, premiumMigrations, premiumRoutes } from './index.ts'
+
+const domain: Domain = {
+  ...{ name: 'Hexachord', version: '1', chainId: 31_337 },
+  verifyingContract: `0x${'c'.repeat(40)}`,
+}
+const secret = new Uint8Array(32).fill(7)
+const salt = `0x${'5a'.repeat(16)}`
+const random = (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes)
+const [self, other, stranger] = ['a', 'b', 'd'].map((digit): Address => `0x${digit.repeat(40)}`) as [
+  Address,
+  Address,
+  Address,
+]
+const artist = new Wallet(`0x${'11'.repeat(32)}`)
+const listener = new Wallet(`0x${'22'.repeat(32)}`)
+const nodeKey = new Wallet(`0x${'33'.repeat(32)}`)
+const peerKey = new Wallet(`0x${'44'.repeat(32)}`)
+const addressOf = (wallet: Wallet) => parseAddress(wallet.address)
+const subject = subjectOf(addressOf(artist), 5n)
+const ticksOfUnit = 288_000
+
+let server: Listening
+let track: LoadedTrack
+/** Another manifest of the same sound, of nobody's track. */
+let forged: LoadedTrack
+let price: bigint | undefined
+let charged: [session: string | undefined, unit: number | undefined][]
+let entries: Map<string, unknown>
+let tokenBalance: () => Promise<string>
+let atOthers: KeptSecret | undefined
+let peer: { operator: Address; hotKey: Address } | undefined
+const secrets = createSecretStore(openSqlite(':memory:', { migrations: premiumMigrations }))
+
+beforeEach(async () => {
+  track = await aTrack([ticksOfUnit, ticksOfUnit, ticksOfUnit, ticksOfUnit], [self, other])
+  forged = await aTrack([1, 1, 1, 1], [self, other])
+  price = 100n
+  charged = []
+  entries = new Map()
+  tokenBalance = async () => AbiCoder.defaultAbiCoder().encode(['uint256'], [0])
+  atOthers = undefined
+  peer = { operator: other, hotKey: addressOf(peerKey) }
+  secrets.remove(subject)
+  const logger = createLogger({ service: 'test', level: 'silent' })
+  const app = createApp({ logger, metrics: createMetrics('test'), service: 'test' })
+  // Not known before the server listens.
+  const audience = () => server.origin
+  app.use(
+    premiumRoutes({
+      ...{ self, secrets, privateKey: nodeKey.privateKey, now: Date.now },
+      catalogue: {
+        entry: (key) => entries.get(key) as never,
+        identity: (author) => ({ controller: author }) as never,
+        subject: (asked) => (asked === subject ? stateOf(track) : undefined),
+        replacedAt: () => undefined,
+      },
+      reader: { call: () => tokenBalance() },
+      loadTrack: async (manifest) => (manifest === forged.cid ? forged : track),
+      askOthers: async () => atOthers,
+      priceOf: () => price,
+      async sell({ session }, { unit }): Promise<Record<string, string>> {
+        if (price === undefined) return {}
+        if (session !== 'paid') throw new Problem({ status: 402, slug: 'payment-required', detail: 'pay' })
+        charged.push([session, unit])
+        return { 'PAYMENT-RESPONSE': 'paid' }
+      },
+      identify: (request) => createIdentify({ domain, audience: audience(), now: Date.now })(request),
+      requireOperator(_, response, next) {
+        response.locals.operator = peer
+        next()
+      },
+    }),
+  )
+  server = await listen(finishApp(app), { host: '127.0.0.1', port: 0 })
+})
+afterEach(() => server.close())
+
+function stateOf({ cid }: LoadedTrack): SubjectState {
+  return { kind: 'track', deleted: false, author: addressOf(artist), body: { manifest: cid } } as never
+}
+
+/** A track of four segments, the first of them in the clear, that is all but sound. */
+async function aTrack(ticks: readonly number[], keyHolders: Address[]): Promise<LoadedTrack> {
+  const blocks = new Map<string, Uint8Array>()
+  const store = async (bytes: Uint8Array, codec: 'raw' | 'dag-json') => {
+    const cid = await cidOf(bytes, codec)
+    blocks.set(cid, bytes)
+    return linkTo(cid)
+  }
+  const init = await store(new Uint8Array([9]), 'raw')
+  const segments = ticks.map(async (count, n): Promise<[number, number, typeof init]> => {
+    return [count, 1, await store(new Uint8Array([n]), 'raw')]
+  })
+  const rendition = encodeRendition({
+    ...{ v: 1, kind: 'rendition', codec: 'mp4a.40.2', container: 'fmp4', channels: 2 },
+    ...{ sampleRateHz: 48_000, averageBandwidth: 96_000, bandwidth: 96_000, timescale: 48_000 },
+    encryption: { method: 'AES-128', salt, clearSegments: 1 },
+    init: { data: init, byteLength: 1 },
+    segments: await Promise.all(segments),
+  })
+  const durationMs = Math.max(1, Math.round(ticks.reduce((sum, count) => sum + count, 0) / 48))
+  const renditions = [await store(rendition, 'dag-json')]
+  const manifest = encodeManifest({ v: 1, kind: 'track', durationMs, renditions, keyHolders })
+  const { '/': cid } = await store(manifest, 'dag-json')
+  return loadTrack(cid, async (name) => blocks.get(name) ?? new Uint8Array())
+}
+
+const sealedToNode = (gate: KeptSecret['gate'] = null): KeptSecret => ({
+  sealed: sealSecret(secret, { subject, publicKey: nodeKey.signingKey.publicKey }, random),
+  gate,
+})
+const tokenOf = (account: Wallet) =>
+  createToken(account, domain, { audience: server.origin, expiresAt: Date.now() + 60_000 })
+
+async function put(body: unknown, account = artist, name: string = subject) {
+  const headers = { authorization: await tokenOf(account), 'content-type': 'application/json' }
+  const init = { method: 'PUT', headers, body: JSON.stringify(body) }
+  return outcome(await fetch(`${server.origin}/premium/${name}`, init))
+}
+
+async function key(
+  segment: number | string,
+  {
+    session = 'paid',
+    manifest = track.cid,
+    account,
+  }: { session?: string; manifest?: string; account?: Wallet } = {},
+) {
+  const headers = new Headers(account === undefined ? [] : [['authorization', await tokenOf(account)]])
+  const query = session === '' ? '' : `?s=${session}`
+  return fetch(`${server.origin}/premium/${subject}/keys/${manifest}/0/${segment}${query}`, { headers })
+}
+
+async function outcome(response: Response): Promise<[status: number, problem?: string]> {
+  if (response.ok) return [response.status]
+  const { type } = (await response.json()) as { type: string }
+  return [response.status, type.split(':').at(-1) ?? '']
+}
+
+const refusal = async (...args: Parameters<typeof key>) => outcome(await key(...args))
+
+describe('a key holder', () => {
+  test('gives the key of a segment that is paid for, and charges the unit of its time', async () => {
+    expect(await put(sealedToNode())).toEqual([204])
+    for (const segment of [1, 2, 3]) {
+      const response = await key(segment)
+      expect(response.headers.get('cache-control')).toBe('no-store')
+      const bytes = new Uint8Array(await response.arrayBuffer())
+      expect(bytes).toEqual(segmentKey(secret, salt, segment).key)
+    }
+    expect(charged).toEqual([
+      ['paid', 1],
+      ['paid', 2],
+      ['paid', 3],
+    ])
+  })
+
+  test('gives none that is not paid for', async () => {
+    await put(sealedToNode())
+    expect(await refusal(2, { session: 'broke' })).toEqual([402, 'payment-required'])
+    expect(await refusal(2, { session: '' })).toEqual([402, 'payment-required'])
+  })
+
+  test('gives none before the artist has set a price or a gate', async () => {
+    await put(sealedToNode())
+    for (price of [undefined, 0n]) expect(await refusal(2)).toEqual([403, 'no-price'])
+  })
+
+  test('gives none by a manifest that is not the track’s: it could put all of its time into one unit', async () => {
+    await put(sealedToNode())
+    expect(await refusal(2, { manifest: forged.cid })).toEqual([404, 'not-its-manifest'])
+    expect(charged).toEqual([])
+  })
+
+  test.each(['0', '4', '-1', '1e0', 'x', '99999'])('has no key %s', async (segment) => {
+    await put(sealedToNode())
+    expect(await refusal(segment)).toEqual([404, 'no-such-key'])
+  })
+
+  test('takes a secret from the artist alone, and only one that was sealed to it for this track', async () => {
+    expect(await put(sealedToNode(), listener)).toEqual([403, 'not-the-author'])
+    const elsewhere = sealSecret(secret, { subject, publicKey: peerKey.signingKey.publicKey }, random)
+    expect(await put({ sealed: elsewhere, gate: null })).toEqual([400, 'invalid-secret'])
+    expect(await put(sealedToNode(), artist, subjectOf(addressOf(artist), 6n))).toEqual([
+      400,
+      'invalid-secret',
+    ])
+    expect((await put({ sealed: '0x', gate: null }))[0]).toBe(400)
+    expect((await put(sealedToNode(), artist, 'nobody'))[1]).toBe('malformed-subject')
+    expect(secrets.get(subject)).toBeUndefined()
+  })
+
+  test('that has no secret gets it from another one, once', async () => {
+    expect(await refusal(2)).toEqual([503, 'secret-unknown'])
+    atOthers = sealedToNode()
+    expect((await key(2)).status).toBe(200)
+    atOthers = undefined
+    expect((await key(3)).status).toBe(200)
+  })
+
+  test('whose hot key is another now gets the secret anew, and charges nobody while it has none', async () => {
+    const elsewhere = sealSecret(secret, { subject, publicKey: peerKey.signingKey.publicKey }, random)
+    secrets.set(subject, { sealed: elsewhere, gate: null })
+    expect(await refusal(2)).toEqual([503, 'secret-unknown'])
+    expect(charged).toEqual([])
+    atOthers = sealedToNode()
+    expect((await key(2)).status).toBe(200)
+  })
+
+  test('that the artist took from the list gives none any more', async () => {
+    await put(sealedToNode())
+    track = await aTrack([ticksOfUnit, ticksOfUnit, ticksOfUnit, ticksOfUnit], [other])
+    expect(await refusal(2)).toEqual([404, 'not-a-key-holder'])
+  })
+})
+
+describe('a gate', () => {
+  test('for followers opens to who follows the artist, and to the artist', async () => {
+    price = undefined
+    await put(sealedToNode({ kind: 'follower' }))
+    expect(await refusal(2)).toEqual([401, 'invalid-token'])
+    expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
+    entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })
+    expect((await key(2, { account: listener })).status).toBe(200)
+    entries.set(followKey(addressOf(listener), addressOf(artist)), { on: false })
+    expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
+    expect((await key(2, { account: artist })).status).toBe(200)
+    expect(charged).toEqual([])
+  })
+
+  test.each(['erc20', 'erc721', 'erc1155'] as const)(
+    'for holders of an %s opens to who has enough',
+    async (standard) => {
+      price = undefined
+      await put(sealedToNode({ kind: 'holder', standard, contract: stranger, least: '3' }))
+      const balance = (amount: number) => async () => AbiCoder.defaultAbiCoder().encode(['uint256'], [amount])
+      tokenBalance = balance(2)
+      expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
+      tokenBalance = balance(3)
+      expect((await key(2, { account: listener })).status).toBe(200)
+      tokenBalance = () => Promise.reject(new Error('the node is away'))
+      expect(await refusal(2, { account: listener })).toEqual([503, 'gate-unknown'])
+    },
+  )
+
+  test('of a track with a price lets nobody through who has not paid', async () => {
+    await put(sealedToNode({ kind: 'follower' }))
+    entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })
+    expect(await refusal(2, { account: listener, session: 'broke' })).toEqual([402, 'payment-required'])
+    expect((await key(2, { account: listener })).status).toBe(200)
+    expect(charged).toEqual([['paid', 2]])
+  })
+})
+
+describe('another key holder', () => {
+  const sealed = (publicKey = peerKey.signingKey.compressedPublicKey, name: Subject = subject) =>
+    fetch(`${server.origin}/premium/${name}/sealed?publicKey=${publicKey}`)
+
+  test('is given the secret, sealed to its own key', async () => {
+    await put(sealedToNode({ kind: 'follower' }))
+    const given = (await (await sealed()).json()) as KeptSecret
+    expect(given.gate).toEqual({ kind: 'follower' })
+    expect(openSecret(given.sealed, { subject, privateKey: peerKey.privateKey })).toEqual(secret)
+  })
+
+  test('is not, if it is not on the list of the artist, or names the key of somebody else', async () => {
+    await put(sealedToNode())
+    expect(await outcome(await sealed(nodeKey.signingKey.compressedPublicKey))).toEqual([403, 'not-your-key'])
+    peer = { operator: stranger, hotKey: addressOf(peerKey) }
+    expect(await outcome(await sealed())).toEqual([403, 'not-a-key-holder'])
+    expect((await outcome(await sealed('0x02')))[0]).toBe(400)
+  })
+})

@@ -1,0 +1,5 @@
+export { type Book, createBook, NotCovered } from './book.ts'
+export type { Channel } from './channel.ts'
+export type { BookRecord } from './records.ts'
+export { defaultSessionLimits, type Session, type SessionLimits, TooManySessions } from './session.ts'
+export { type RefusalFault, sentVoucher, VoucherRefused } from './vouchers.ts'

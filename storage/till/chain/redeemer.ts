@@ -1,0 +1,200 @@
+import { type Rpc, refusal, type Sender } from '@hexachord/platform/chain'
+import type { Logger } from '@hexachord/platform/process'
+import type { Address } from '@hexachord/protocol/names'
+import { id as hashOf } from 'ethers'
+import type { PaymentsView } from '../payments-view.ts'
+import { escrowInterface } from './payment-logs.ts'
+import type { TillTables } from './till-tables.ts'
+import { batchesOf, type Claim, gasOfClaim, nodeShareOf } from './worth.ts'
+
+/** A voucher in the book; `packed` are its lines, in hex. */
+type BookedVoucher = {
+  readonly base: bigint
+  readonly cumulative: bigint
+  readonly packed: string
+  readonly signature: string
+}
+
+/** What redeeming needs of the till's book. */
+export type RedeemableBook = {
+  channels(): Iterable<{
+    readonly payer: Address
+    readonly key: Address
+    readonly last: BookedVoucher | undefined
+    readonly frozen: BookedVoucher | undefined
+  }>
+  /** Ends the vouchers of a channel at one that can be redeemed. */
+  freeze(payer: Address, key: Address): unknown
+  /** Tells up to where a channel is settled, once no reorganisation will undo it. */
+  settled(payer: Address, key: Address, amount: bigint): unknown
+}
+
+export type Redeemer = {
+  /** Freezes what is due, and sends what is frozen and worth it. Rounds of one redeemer must not overlap.
+   * @throws what the chain's node gives */
+  round(): Promise<void>
+}
+
+/** Between two tries of a voucher that was refused: each costs the chain's node a call for all of its transaction. */
+const restMs = 30_000
+/** A round number well below what a transaction may take (EIP-7825: 16.8 million). */
+const defaultLimits = { gas: 12_000_000n, claims: 200 }
+
+/**
+ * Redeems by the hot key: when half of a reserve is owed, at once when a payer asks for its reserve back, and all of it
+ * every `everyMs`.
+ */
+export function createRedeemer(options: {
+  book: RedeemableBook
+  view: Pick<PaymentsView, 'termsOf' | 'channel'>
+  tables: TillTables
+  /** Of the operator's hot key. */
+  sender: Pick<Sender, 'address' | 'enqueue' | 'status'>
+  rpc: Pick<Rpc, 'call'>
+  escrow: Address
+  operator: Address
+  everyMs: number
+  /** What gas costs, in wei. */
+  gasPrice: () => Promise<bigint>
+  /** What a base unit of the payment token is worth, in wei; zero to let gas cost nothing. */
+  weiPerUnit: bigint
+  /** What a transaction that is final has cost, in wei. */
+  costOf: (hash: string) => Promise<bigint>
+  logger: Logger
+  /** Unix time in ms. */
+  now: () => number
+  /** Of one transaction. */
+  limits?: { gas: bigint; claims: number }
+}): Redeemer {
+  const { book, view, tables, sender, escrow, operator, weiPerUnit, logger, now } = options
+  const limits = options.limits ?? defaultLimits
+  if (tables.scheduledAt() === undefined) tables.setScheduledAt(now())
+  const complained = new Set<string>()
+  /** Channels whose vouchers were refused, and until when they are left alone. */
+  const resting = new Map<string, number>()
+
+  /** Says once of each voucher why it is not redeemed. */
+  function complain({ payer, key, base, cumulative }: Claim, reason: string): void {
+    const about = `${payer} ${key} ${cumulative} ${reason}`
+    if (complained.has(about)) return
+    if (complained.size >= 1_000) complained.clear()
+    complained.add(about)
+    logger.warn({ payer, key, base, cumulative, reason }, 'a voucher is not redeemed')
+  }
+
+  /** Whether what the node earns by a voucher is more than the gas that it takes. */
+  function isWorth(claim: Pick<Claim, 'lines'>, gasPrice: bigint): boolean {
+    if (weiPerUnit === 0n) return true
+    return nodeShareOf(claim, view.termsOf) * weiPerUnit > gasOfClaim(claim) * gasPrice
+  }
+
+  /** What became of the transactions that were sent. @returns channels that are still in one */
+  async function settle(): Promise<Set<string>> {
+    const inFlight = new Set<string>()
+    for (const { id, claims } of tables.redemptions()) {
+      const status = sender.status(id)
+      if (status?.state !== 'final' && status?.state !== 'failed') {
+        for (const { payer, key } of claims) inFlight.add(payer + key)
+        continue
+      }
+      const cost = status.hash === null ? 0n : await options.costOf(status.hash)
+      if (status.state === 'failed') logger.error({ id, reason: status.reason }, 'a redemption failed')
+      else for (const { payer, key, cumulative } of claims) await book.settled(payer, key, cumulative)
+      const redeemed = claims.reduce((sum, { base, cumulative }) => sum + cumulative - base, 0n)
+      tables.transaction(() => {
+        tables.removeRedemption(id)
+        tables.addTotal('gasWei', cost)
+        if (status.state === 'final') tables.addTotal('redeemed', redeemed)
+      })
+    }
+    return inFlight
+  }
+
+  /** Freezes what is due. */
+  async function freezeDue(gasPrice: bigint): Promise<void> {
+    const isScheduled = now() - (tables.scheduledAt() ?? 0) >= options.everyMs
+    for (const { payer, key, last, frozen } of book.channels()) {
+      if (last === undefined || frozen !== undefined) continue
+      const { reserved, released, releasing, settled } = view.channel(payer, key)
+      const isHalf = (last.cumulative - settled) * 2n >= reserved - released - settled
+      if (!isScheduled && !isHalf && releasing === 0n) continue
+      const claim = claimOf(payer, key, last)
+      if (isWorth(claim, gasPrice)) await book.freeze(payer, key)
+      else if (releasing > 0n) complain(claim, 'it earns less than its gas')
+    }
+    if (isScheduled) tables.setScheduledAt(now())
+  }
+
+  /** Frozen vouchers that the chain would take now, as far as is known here. */
+  async function redeemable(inFlight: ReadonlySet<string>, gasPrice: bigint): Promise<Claim[]> {
+    const claims: Claim[] = []
+    for (const { payer, key, frozen } of book.channels()) {
+      if (frozen === undefined || inFlight.has(payer + key)) continue
+      const claim = claimOf(payer, key, frozen)
+      const { settled } = view.channel(payer, key)
+      if (settled > claim.base) {
+        // By the operator's own account, or before this till lost what it knew.
+        if (settled !== claim.cumulative)
+          complain(claim, `somebody else redeemed up to ${settled}: run one till`)
+        await book.settled(payer, key, settled)
+        resting.delete(payer + key)
+      } else if ((resting.get(payer + key) ?? 0) > now()) continue
+      else if (isWorth(claim, gasPrice)) claims.push(claim)
+      else complain(claim, 'it earns less than its gas')
+    }
+    return claims
+  }
+
+  const dataOf = (claims: readonly Claim[]) =>
+    escrowInterface.encodeFunctionData('redeem', [operator, claims])
+
+  /** Why the chain would not take these together, or null. */
+  function refusalOf(claims: readonly Claim[]): Promise<string | null> {
+    const call = { from: sender.address, to: escrow, data: dataOf(claims) }
+    return refusal(options.rpc, call, 'latest', [escrowInterface])
+  }
+
+  /** Those that the chain would take: all together, or each of them that it would take alone. */
+  async function accepted(claims: readonly Claim[]): Promise<readonly Claim[]> {
+    if ((await refusalOf(claims)) === null) return claims
+    const alone: Claim[] = []
+    for (const claim of claims) {
+      const reason = await refusalOf([claim])
+      if (reason === null) alone.push(claim)
+      else {
+        complain(claim, reason)
+        resting.set(claim.payer + claim.key, now() + restMs)
+      }
+    }
+    return alone
+  }
+
+  function send(claims: readonly Claim[]): void {
+    const data = dataOf(claims)
+    const id = `redemption ${hashOf(data)} ${now()}`
+    tables.transaction(() => {
+      tables.addRedemption({ id, claims })
+      sender.enqueue({ id, to: escrow, data })
+    })
+    const amount = claims.reduce((sum, { base, cumulative }) => sum + cumulative - base, 0n)
+    logger.info({ id, vouchers: claims.length, amount }, 'redeeming')
+  }
+
+  return {
+    async round() {
+      const inFlight = await settle()
+      const gasPrice = weiPerUnit === 0n ? 0n : await options.gasPrice()
+      await freezeDue(gasPrice)
+      const claims = await redeemable(inFlight, gasPrice)
+      for (const batch of batchesOf(claims, limits)) {
+        const good = await accepted(batch)
+        if (good.length > 0) send(good)
+      }
+    },
+  }
+}
+
+function claimOf(payer: Address, key: Address, voucher: BookedVoucher): Claim {
+  const { base, cumulative, packed: lines, signature } = voucher
+  return { payer, key, base, cumulative, lines, signature }
+}

@@ -1,0 +1,66 @@
+import type { Address, Hash } from '@hexachord/protocol/names'
+import { type Shares, splitLine, unpackLines } from '@hexachord/protocol/payments'
+import { getBytes } from 'ethers'
+
+/** A voucher as it goes to the chain; `lines` packed, in hex. */
+export type Claim = {
+  readonly payer: Address
+  readonly key: Address
+  readonly base: bigint
+  readonly cumulative: bigint
+  readonly lines: string
+  readonly signature: string
+}
+
+/** Of redeeming, rounded up from what was measured in the contracts' gas snapshots: a transaction, and in it a voucher
+ * and a line of a track that nobody has paid for before. */
+const [gasOfTransaction, gasOfVoucher, gasOfLine] = [30_000n, 30_000n, 32_000n]
+const lineDigits = 128
+
+export function linesOf({ lines }: Pick<Claim, 'lines'>): number {
+  return (lines.length - 2) / lineDigits
+}
+
+/** The most gas that a transaction with these vouchers takes. */
+export function gasOf(claims: readonly Pick<Claim, 'lines'>[]): bigint {
+  return claims.reduce((sum, claim) => sum + gasOfClaim(claim), gasOfTransaction)
+}
+
+export function gasOfClaim(claim: Pick<Claim, 'lines'>): bigint {
+  return gasOfVoucher + gasOfLine * BigInt(linesOf(claim))
+}
+
+/** What the node gets of a voucher's lines, in base units. */
+export function nodeShareOf(
+  { lines }: Pick<Claim, 'lines'>,
+  termsOf: (track: Hash) => Shares | undefined,
+): bigint {
+  return unpackLines(getBytes(lines)).reduce((sum, line) => {
+    const terms = termsOf(line.track)
+    return terms === undefined ? sum : sum + splitLine(line, terms).node
+  }, 0n)
+}
+
+/**
+ * Puts vouchers into transactions that no block refuses, in their order.
+ * @param limits of one transaction
+ */
+export function batchesOf<One extends Pick<Claim, 'lines'>>(
+  claims: readonly One[],
+  limits: { gas: bigint; claims: number },
+): One[][] {
+  const batches: One[][] = []
+  let gas = 0n
+  for (const claim of claims) {
+    const batch = batches.at(-1)
+    const more = gasOfClaim(claim)
+    if (batch !== undefined && batch.length < limits.claims && gas + more <= limits.gas) {
+      batch.push(claim)
+      gas += more
+    } else {
+      batches.push([claim])
+      gas = gasOfTransaction + more
+    }
+  }
+  return batches
+}

@@ -1,0 +1,171 @@
+import { mkdir } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import type { Logger, Metrics } from '@hexachord/platform/process'
+import type { LoadedTrack } from '@hexachord/protocol/manifests'
+import type { Address, Subject } from '@hexachord/protocol/names'
+import { paymentDomains, type SentVoucher } from '@hexachord/protocol/payments'
+import type { Router } from 'express'
+import { lockDirectory } from '../ipfs/directory-lock.ts'
+import { createAccept } from './accept-payment.ts'
+import {
+  type Book,
+  type BookRecord,
+  type Channel,
+  createBook,
+  defaultSessionLimits,
+  type Session,
+  type SessionLimits,
+} from './book/index.ts'
+import {
+  createTillGate,
+  openPaidBlocks,
+  type PaidBlock,
+  type PaidBlocks,
+  type TillGate,
+  type TokenNetwork,
+} from './gate/index.ts'
+import { payRoutes } from './http/pay-routes.ts'
+import { openJournal } from './journal/index.ts'
+import type { PaymentsView } from './payments-view.ts'
+import { createVoucherSigners, loadNativeRecovery } from './signatures/index.ts'
+import { createTillMetrics } from './till-metrics.ts'
+
+export type TillOptions = {
+  /** Of the till alone: its journal and its index of paid blocks. */
+  readonly directory: string
+  readonly network: TokenNetwork
+  /** The operator, to whom vouchers are made out. */
+  readonly node: Address
+  /** Origin of this node as others see it. */
+  readonly publicUrl: string
+  readonly view: PaymentsView
+  /** Tracks that give a node less are refused, with the reason. */
+  readonly leastNodeBps: number
+  /** Units of each paid track that are free, from its beginning. */
+  readonly previewUnits: number
+  /** The manifest of a track with its renditions. @throws Problem when it is not here */
+  readonly loadTrack: (manifest: string, subject: Subject) => Promise<LoadedTrack>
+  /** CID of the manifest that a track has now; undefined for what is no track. */
+  readonly liveManifestOf: (subject: Subject) => string | undefined
+  /** Whether a node of the network has signed a request; it pays nothing. Asked only where there is an `Authorization`.
+   * @default nobody is one */
+  readonly isPeer?: (request: IncomingMessage) => boolean | Promise<boolean>
+  /** Whether a free track has a block, too. Not one that was published after the paid one: else whoever publishes the
+   * music of others for nothing would make it free. @default no block is shared */
+  readonly isFreeElsewhere?: (cid: string, block: PaidBlock) => boolean
+  /** What strangers may fetch for nothing, all together. @default 0, which is no limit */
+  readonly freeBytesPerSecond?: number
+  readonly limits?: Partial<SessionLimits>
+  /** ms since 1970. */
+  readonly now: () => number
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/**
+ * What is paid here, and the gate before what costs something. The chain's side reads `channels` and says what the chain
+ * did; what these functions change is on the disk when they resolve, and rejects with `JournalFull` when it cannot be.
+ */
+export type Till = {
+  /** `/pay/sessions` and `/pay/vouchers`. */
+  readonly routes: Router
+  readonly gate: TillGate
+  readonly paidBlocks: PaidBlocks
+  /** All that have vouchers, credit or sessions. `last` is what could be frozen; `frozen` waits to be redeemed. */
+  channels(): Iterable<Channel>
+  /** Channels with a frozen voucher. */
+  frozen(): { payer: Address; key: Address; voucher: SentVoucher }[]
+  /**
+   * Ends the vouchers of a channel at the newest one that the contract would redeem now; the next begin there. It stays
+   * as it is until it is settled: redeem it before another. Full vouchers are frozen without being asked.
+   * @returns the frozen voucher, or undefined if there is none that could be redeemed
+   */
+  freeze(payer: Address, key: Address): Promise<SentVoucher | undefined>
+  /** Tells up to where a channel is settled on the chain, once that is final: its frozen voucher is forgotten. */
+  settled(payer: Address, key: Address, amount: bigint): Promise<void>
+  /** Lets vouchers reach a signed reserve that the payer can pay and that is on its way to the chain, until `untilMs`;
+   * `unitsBeforeMined` units are served on it. */
+  awaitReserve(payer: Address, key: Address, total: bigint, untilMs: number): Promise<void>
+  /** Whom a session belongs to, for what else is signed in it; undefined when it is unknown or has ended. */
+  session(token: string): Session | undefined
+  /** What is in memory; for reports, see `reportOf`. */
+  readonly book: Book
+  close(): Promise<void>
+}
+
+/** Each has a reserve on the chain, which costs its payer gas; one takes some kB. */
+const mostChannels = 100_000
+
+/**
+ * Opens a till, and reads what it knew before.
+ * @throws NativeRecoveryMissing, DirectoryLocked while another process has the directory, JournalForeign
+ */
+export async function createTill(options: TillOptions): Promise<Till> {
+  const { directory, view, node, now, logger } = options
+  const { recover } = loadNativeRecovery()
+  const domain = paymentDomains(options.network).escrow
+
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const lock = lockDirectory(directory)
+  const paidBlocks = openPaidBlocks(join(directory, 'paid-blocks.sqlite'))
+  let write = (_: BookRecord): void => {
+    throw new TypeError('a book writes nothing while it is read')
+  }
+  const book = createBook({
+    ...{ view, now, mostChannels, leastNodeBps: options.leastNodeBps },
+    limits: { ...defaultSessionLimits, ...options.limits },
+    write: (record) => write(record),
+  })
+  const journal = await openJournal({
+    ...{ directory, logger },
+    header: JSON.stringify({ till: 1, chainId: domain.chainId, escrow: domain.verifyingContract, node }),
+    replay: (text) => book.apply(JSON.parse(text)),
+    *snapshot() {
+      for (const record of book.snapshot()) yield JSON.stringify(record)
+    },
+  }).catch((error: unknown) => {
+    lock.release()
+    paidBlocks.close()
+    throw error
+  })
+  write = (record) => journal.append(JSON.stringify(record))
+
+  const isFreeElsewhere = options.isFreeElsewhere ?? (() => false)
+  const signers = createVoucherSigners({ domain, node })
+  const accept = createAccept({ book, journal, signers })
+  const shared = { ...options, book, journal, paidBlocks, domain, recover, accept }
+  return {
+    routes: payRoutes(shared),
+    gate: createTillGate({
+      ...{ ...shared, isFreeElsewhere, isPeer: options.isPeer ?? (() => false) },
+      freeBytesPerSecond: options.freeBytesPerSecond ?? 0,
+      metrics: createTillMetrics(options.metrics, book.counts),
+    }),
+    ...{ paidBlocks, book },
+    channels: book.channels,
+    frozen: () => [...book.frozen()],
+    async freeze(payer, key) {
+      journal.requireRoom()
+      const voucher = book.freeze(payer, key)
+      await journal.durable()
+      return voucher
+    },
+    async settled(payer, key, amount) {
+      book.settled(payer, key, amount)
+      await journal.durable()
+    },
+    async awaitReserve(payer, key, total, untilMs) {
+      journal.requireRoom()
+      book.awaitReserve(payer, key, total, untilMs)
+      await journal.durable()
+    },
+    session: book.session,
+    async close() {
+      await signers.close()
+      await journal.close()
+      lock.release()
+      paidBlocks.close()
+    },
+  }
+}

@@ -1,0 +1,219 @@
+import type { IncomingMessage } from 'node:http'
+import { Problem } from '@hexachord/platform/http'
+import type { Address } from '@hexachord/protocol/names'
+import type { SentVoucher } from '@hexachord/protocol/payments'
+import type { Gate, PaidRequest } from '../../gateway/index.ts'
+import { type Book, NotCovered, type Session, VoucherRefused } from '../book/index.ts'
+import type { Journal } from '../journal/index.ts'
+import { caip2 } from '../payment-headers.ts'
+import type { PaymentsView } from '../payments-view.ts'
+import { notWritable } from '../problems.ts'
+import { sessionMembers } from '../report.ts'
+import type { TillMetrics } from '../till-metrics.ts'
+import type { PaidBlock, PaidBlocks } from './paid-blocks.ts'
+import { createTokenBucket } from './token-bucket.ts'
+import { paymentRequired, paymentResponse, readPaymentSignature, type TokenNetwork } from './x402.ts'
+
+export type GateOptions = {
+  readonly book: Book
+  readonly accept: (session: Session, voucher: SentVoucher) => Promise<void>
+  readonly journal: Journal
+  readonly paidBlocks: PaidBlocks
+  readonly view: Pick<PaymentsView, 'termsOf' | 'channel'>
+  readonly network: TokenNetwork
+  readonly node: Address
+  readonly publicUrl: string
+  readonly leastNodeBps: number
+  readonly previewUnits: number
+  readonly isPeer: (request: IncomingMessage) => boolean | Promise<boolean>
+  readonly isFreeElsewhere: (cid: string, block: PaidBlock) => boolean
+  readonly freeBytesPerSecond: number
+  readonly metrics: TillMetrics
+  readonly now: () => number
+}
+
+/** A block, and what it costs as a part of a track. */
+type Sold = PaidBlock & { readonly price: bigint; readonly nodeBps: number }
+
+const none: readonly Sold[] = []
+/** Free traffic that may come at once, in seconds of its rate. */
+const burstSeconds = 10
+
+export type TillGate = Gate & {
+  /**
+   * Sells what is not a block, such as a key: charges a unit of a track to the session of a request, unless the track has
+   * no price. When this resolves, that is on the disk. Nodes of the network pay like everybody.
+   * @returns headers for the answer
+   * @throws as `admit`
+   */
+  sell(asked: PaidRequest, block: PaidBlock): Promise<Readonly<Record<string, string>>>
+}
+
+/** The gate of a till: see payments in `protocol/payments`. */
+export function createTillGate(options: GateOptions): TillGate {
+  const { book, journal, paidBlocks, view, leastNodeBps, previewUnits, metrics, now } = options
+  const network = caip2(options.network.chainId)
+  const { freeBytesPerSecond } = options
+  const freeBytes =
+    freeBytesPerSecond > 0
+      ? createTokenBucket({ perSecond: freeBytesPerSecond, burst: freeBytesPerSecond * burstSeconds, now })
+      : undefined
+
+  function soldAs(cid: string): readonly Sold[] {
+    const blocks = paidBlocks.of(cid)
+    if (blocks.length === 0) return none
+    const sold: Sold[] = []
+    for (const block of blocks) {
+      const terms = view.termsOf(block.track)
+      // Who sold it once, and gives it away now, makes it free for nobody but themselves: else to sell the music of
+      // others for a while would do that. The same goes for previews.
+      if (terms === undefined || terms.unitPrice === 0n) continue
+      if (options.isFreeElsewhere(cid, block)) return none
+      sold.push({ ...block, price: terms.unitPrice, nodeBps: terms.nodeBps })
+    }
+    const isPreview = sold.every(({ unit }) => unit !== undefined && unit < previewUnits)
+    return isPreview ? none : sold
+  }
+
+  function required(asked: PaidRequest, sold: Sold, error: string, session?: Session, more: object = {}) {
+    const { subject, unit, price } = sold
+    const path = new URL(asked.request.url ?? '/', options.publicUrl).pathname
+    const extra = { name: 'Hexachord', version: '1', subject, unit: unit ?? null, sessions: '/pay/sessions' }
+    const requirements = { error, url: options.publicUrl + path, amount: price, extra }
+    metrics.refused('payment-required')
+    return new Problem({
+      status: 402,
+      slug: 'payment-required',
+      title: 'Payment required',
+      detail: error,
+      members: {
+        ...{ subject, unit: unit ?? null, unitPrice: String(price), ...more },
+        ...(session === undefined ? {} : sessionMembers(options, session)),
+      },
+      headers: { 'PAYMENT-REQUIRED': paymentRequired(options.network, options.node, requirements) },
+    })
+  }
+
+  async function isPeer(request: IncomingMessage): Promise<boolean> {
+    return request.headers.authorization !== undefined && (await options.isPeer(request))
+  }
+
+  /** The session that pays, and what it pays for. @throws Problem */
+  function matched(asked: PaidRequest, token: string | undefined, all: readonly Sold[]) {
+    const [first] = all
+    if (first === undefined) throw new TypeError('a block that is free was to be paid')
+    if (all.every(({ nodeBps }) => nodeBps < leastNodeBps)) {
+      metrics.refused('share-too-small')
+      throw shareTooSmall(first.nodeBps, leastNodeBps)
+    }
+    if (token === undefined) {
+      const path = `POST ${options.publicUrl}/pay/sessions`
+      throw required(asked, first, `this block costs something: open a session by ${path}`)
+    }
+    const session = book.session(token)
+    if (session === undefined) throw required(asked, first, 'the session is unknown here, or has ended')
+    const sold = all.find(({ track }) => track === session.track)
+    if (sold === undefined) throw required(asked, first, `the session is for ${session.subject}`, session)
+    if (sold.nodeBps < leastNodeBps) throw shareTooSmall(sold.nodeBps, leastNodeBps)
+    if (sold.unit === undefined)
+      throw required(asked, sold, 'the original file is not sold by units', session)
+    return { session, sold, unit: sold.unit }
+  }
+
+  async function pay(asked: PaidRequest, all: readonly Sold[]): Promise<Record<string, string>> {
+    const header = asked.request.headers['payment-signature']
+    const payment = typeof header === 'string' ? readPaymentSignature(header, network) : undefined
+    const { session, sold, unit } = matched(asked, payment?.session ?? asked.session, all)
+    if (asked.isHead) {
+      if (!book.isCovered(session, unit, sold.price, sold.part)) {
+        throw required(asked, sold, 'what was paid does not cover it', session)
+      }
+      return {}
+    }
+    try {
+      journal.requireRoom()
+      if (payment !== undefined) await options.accept(session, payment.voucher)
+      const cost = book.charge(session, unit, sold.price, sold.part)
+      metrics.served(cost === 0n ? 'repeated' : 'paid')
+      await journal.durable()
+      return payment === undefined ? {} : { 'PAYMENT-RESPONSE': responseTo(session, cost) }
+    } catch (error) {
+      if (error instanceof NotCovered) {
+        throw required(asked, sold, error.message, session, { missing: String(error.missing) })
+      }
+      if (error instanceof VoucherRefused) {
+        throw required(asked, sold, `the voucher is refused: ${error.message}`, session, {
+          fault: error.fault,
+        })
+      }
+      throw notWritable(error)
+    }
+  }
+
+  function responseTo({ payer, channel, track }: Session, amount: bigint): string {
+    const credit = String(channel.credits.get(track) ?? 0n)
+    const cumulative = String(channel.last?.cumulative ?? channel.base)
+    return paymentResponse({
+      ...{ network, payer, amount },
+      extra: { credit, base: String(channel.base), cumulative },
+    })
+  }
+
+  return {
+    isInUse: () => !paidBlocks.isEmpty(),
+    isPaid: (cid) => soldAs(cid).length > 0,
+    requireMeans(asked) {
+      const { headers } = asked.request
+      const hasMeans = headers['payment-signature'] !== undefined || headers.authorization !== undefined
+      if (!hasMeans) matched(asked, asked.session, soldAs(asked.cid))
+    },
+    async admit(asked, bytes) {
+      const sold = soldAs(asked.cid)
+      // It became free in the meantime.
+      if (sold.length === 0) return {}
+      if (await isPeer(asked.request)) {
+        metrics.servedPeer(bytes)
+        return {}
+      }
+      return pay(asked, sold)
+    },
+    async sell(asked, block) {
+      const terms = view.termsOf(block.track)
+      if (terms === undefined || terms.unitPrice === 0n) return {}
+      return pay(asked, [{ ...block, price: terms.unitPrice, nodeBps: terms.nodeBps }])
+    },
+    isPeer,
+    requireFree(request, cids) {
+      for (const cid of cids) {
+        const [sold] = soldAs(cid)
+        if (sold === undefined) continue
+        const asked = { request, cid, session: undefined, isHead: false }
+        throw required(asked, sold, 'there are blocks in it that cost something: pay for each by itself')
+      }
+    },
+    takeFree: (bytes) => freeBytes === undefined || freeBytes.take(bytes) === 0,
+    async requireFreeRate({ request, session }, bytes) {
+      if (freeBytes === undefined || (session !== undefined && book.session(session) !== undefined)) return
+      const waitMs = freeBytes.take(bytes)
+      if (waitMs === 0 || (await isPeer(request))) return
+      metrics.refused('too-much-for-free')
+      throw new Problem({
+        status: 429,
+        slug: 'too-much-for-free',
+        title: 'Too much for free',
+        detail: 'this node has given away what it gives away for now; ask again later, or another holder',
+        headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) },
+      })
+    },
+  }
+}
+
+export function shareTooSmall(nodeBps: number, leastNodeBps: number): Problem {
+  return new Problem({
+    status: 403,
+    slug: 'share-too-small',
+    title: 'Share too small',
+    detail: `the track gives its node ${nodeBps} basis points, and this one serves from ${leastNodeBps} on; ask another holder`,
+    members: { nodeBps, leastNodeBps },
+  })
+}

@@ -1,0 +1,128 @@
+import { type Migration, openSqlite } from '@hexachord/platform/sqlite'
+import { isCid, parseCid } from '@hexachord/protocol/cids'
+import type { LoadedTrack } from '@hexachord/protocol/manifests'
+import { type Hash, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
+import { partsOfUnits, unitsOfBlocks } from '@hexachord/protocol/payments'
+import { LRUCache } from 'lru-cache'
+
+/** Where a block stands in a track that has a price. */
+export type PaidBlock = {
+  readonly subject: Subject
+  readonly track: Hash
+  /** Undefined for a part of the original file, which is not sold by units. */
+  readonly unit: number | undefined
+  /** How much of its unit it is: less than one where several segments share it. */
+  readonly part: number
+}
+
+/** Which blocks are paid for, and as which units: an index that can be made again from the tracks at any time. */
+export type PaidBlocks = {
+  /** Takes up a track's segments, and its original file; what was known of the track before is forgotten. Of a premium
+   * track keys are sold and no blocks: what is encrypted anybody may copy. */
+  add(subject: Subject, track: LoadedTrack): void
+  remove(subject: Subject): void
+  has(subject: Subject, manifest: string): boolean
+  /** The track that was taken up with a manifest, the first one where several have it. */
+  subjectOf(manifest: string): Subject | undefined
+  /** Synchronous, from memory for blocks that were asked about lately. */
+  of(cid: string): readonly PaidBlock[]
+  isEmpty(): boolean
+  close(): void
+}
+
+const migrations: readonly Migration[] = [
+  {
+    name: 'paid-blocks-1',
+    sql: `
+      CREATE TABLE paid_track (id INTEGER PRIMARY KEY, subject TEXT NOT NULL UNIQUE, manifest TEXT NOT NULL) STRICT;
+      CREATE TABLE paid_block (
+        digest BLOB NOT NULL,
+        track INTEGER NOT NULL REFERENCES paid_track (id) ON DELETE CASCADE,
+        -- null for a part of the original file
+        unit INTEGER,
+        -- segments of its rendition that share the unit
+        parts INTEGER NOT NULL DEFAULT 1,
+        PRIMARY KEY (digest, track)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX paid_block_by_track ON paid_block (track);
+      CREATE INDEX paid_track_by_manifest ON paid_track (manifest);
+    `,
+  },
+]
+
+/** What is remembered of blocks, most of which are free: some 100 bytes each. */
+const blocksKept = 65_536
+const free: readonly PaidBlock[] = []
+
+export const paidBlocksQuery = `SELECT subject, unit, parts FROM paid_block JOIN paid_track ON paid_track.id = track
+  WHERE digest = ? ORDER BY track LIMIT 16`
+
+/** @param path of a SQLite file of its own */
+export function openPaidBlocks(path: string): PaidBlocks {
+  const database = openSqlite(path, { migrations })
+  const known = new LRUCache<string, readonly PaidBlock[]>({ max: blocksKept })
+  let isEmpty = false
+
+  function changed(): void {
+    known.clear()
+    isEmpty = database.get('SELECT 1 FROM paid_track LIMIT 1') === undefined
+  }
+
+  function look(cid: string): readonly PaidBlock[] {
+    if (!isCid(cid)) return free
+    const rows = database.all<{ subject: Subject; unit: number | null; parts: number }>(
+      paidBlocksQuery,
+      parseCid(cid).digest,
+    )
+    if (rows.length === 0) return free
+    return rows.map(({ subject, unit, parts }) => ({
+      ...{ subject, track: subjectToBytes32(subject), unit: unit ?? undefined, part: 1 / parts },
+    }))
+  }
+
+  changed()
+  return {
+    add(subject, track) {
+      database.transaction(() => {
+        database.run('DELETE FROM paid_track WHERE subject = ?', subject)
+        const { lastInsertRowid: id } = database.run(
+          'INSERT INTO paid_track (subject, manifest) VALUES (?, ?)',
+          ...[subject, track.cid],
+        )
+        const insert =
+          'INSERT INTO paid_block (digest, track, unit, parts) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
+        const sold = track.manifest.keyHolders === undefined ? unitsOfBlocks(track) : []
+        const parts = partsOfUnits(track)
+        for (const [cid, unit] of sold) {
+          database.run(insert, parseCid(cid).digest, id, unit, parts.get(cid) ?? 1)
+        }
+        for (const [, { '/': cid }] of track.original?.blocks ?? []) {
+          database.run(insert, parseCid(cid).digest, id, null, 1)
+        }
+      })
+      changed()
+    },
+    remove(subject) {
+      const { changes } = database.run('DELETE FROM paid_track WHERE subject = ?', subject)
+      if (changes > 0) changed()
+    },
+    has: (subject, manifest) =>
+      database.get('SELECT 1 FROM paid_track WHERE subject = ? AND manifest = ?', subject, manifest) !==
+      undefined,
+    subjectOf: (manifest) =>
+      database.get<{ subject: Subject }>(
+        'SELECT subject FROM paid_track WHERE manifest = ? ORDER BY id LIMIT 1',
+        manifest,
+      )?.subject,
+    of(cid) {
+      if (isEmpty) return free
+      const found = known.get(cid)
+      if (found !== undefined) return found
+      const blocks = look(cid)
+      known.set(cid, blocks)
+      return blocks
+    },
+    isEmpty: () => isEmpty,
+    close: () => database.close(),
+  }
+}

@@ -1,0 +1,8 @@
+export type { Channel, Session } from './book/index.ts'
+export { createTill, type Till, type TillOptions } from './create-till.ts'
+export type { PaidBlock, PaidBlocks, TokenNetwork } from './gate/index.ts'
+export { JournalForeign, JournalFull } from './journal/index.ts'
+export { type NodeTill, openNodeTill, type TillStatus } from './open-node-till.ts'
+export type { PaymentsView } from './payments-view.ts'
+export { reportOf } from './report.ts'
+export { loadNativeRecovery, type NativeRecovery, NativeRecoveryMissing } from './signatures/index.ts'

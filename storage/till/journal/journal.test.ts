@@ -1,0 +1,140 @@
+import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLogger } from '@hexachord/platform/process'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { readFrames } from './frames.ts'
+import { JournalForeign, openJournal } from './index.ts'
+
+const logger = createLogger({ service: 'test', level: 'silent' })
+const header = 'a till of tests'
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'journal-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const fileIn = (folder: string) => join(folder, 'till.journal')
+
+/** A journal of a list of words. */
+async function openWords(folder = directory, options: { rewriteBytes?: number; header?: string } = {}) {
+  const words: string[] = []
+  const journal = await openJournal({
+    ...{ directory: folder, header, logger, ...options },
+    replay: (word) => words.push(word),
+    snapshot: () => words,
+  })
+  const add = (word: string) => {
+    words.push(word)
+    journal.append(word)
+  }
+  return { ...journal, words, add }
+}
+
+describe('a journal', () => {
+  test('has everything again after it was closed, in order', async () => {
+    const first = await openWords()
+    for (const word of ['one', 'two', 'drei 🎵']) first.add(word)
+    await first.durable()
+    first.add('four')
+    await first.close()
+    const second = await openWords()
+    expect(second.words).toEqual(['one', 'two', 'drei 🎵', 'four'])
+    await second.close()
+  })
+
+  test('writes once for all that wait', async () => {
+    const journal = await openWords()
+    const before = journal.syncedBytes()
+    journal.add('one')
+    const one = journal.durable()
+    journal.add('two')
+    const two = journal.durable()
+    expect(journal.syncedBytes()).toBe(before)
+    await one
+    expect((await stat(fileIn(directory))).size).toBe(before + 2 * (8 + 3))
+    await two
+    await expect(journal.durable()).resolves.toBeUndefined()
+    await journal.close()
+  })
+
+  test('stays short: it is written anew from what still counts', async () => {
+    const kept: string[] = []
+    const journal = await openJournal({
+      ...{ directory, header, logger, rewriteBytes: 2_000 },
+      replay: () => undefined,
+      snapshot: () => kept.slice(-3),
+    })
+    for (let number = 0; number < 400; number += 1) {
+      kept.push(`word ${number}`)
+      journal.append(`word ${number}`)
+      if (number % 100 === 99) await journal.durable()
+    }
+    await journal.close()
+    expect((await stat(fileIn(directory))).size).toBeLessThan(2_500)
+    const { words, close } = await openWords()
+    expect(words.slice(-3)).toEqual(['word 397', 'word 398', 'word 399'])
+    await close()
+  })
+
+  test('of another till is refused, and not touched', async () => {
+    await (await openWords()).close()
+    const before = await readFile(fileIn(directory))
+    await expect(openWords(directory, { header: 'another till' })).rejects.toThrow(JournalForeign)
+    expect(await readFile(fileIn(directory))).toEqual(before)
+  })
+
+  test('loses nothing that was durable, wherever a loss of power cuts it off', async () => {
+    const { journal, known } = await writeInRounds()
+    const bytes = await readFile(fileIn(directory))
+    fc.assert(
+      fc.property(fc.nat(bytes.length), fc.uint8Array({ maxLength: 20 }), (cut, garbage) => {
+        // What was written after the last sync may have come to the disk in any form.
+        const words: string[] = []
+        readFrames(Buffer.concat([bytes.subarray(0, cut), garbage]), (word) => words.push(word))
+        const durable = known.findLast((one) => one.bytes <= cut)?.words ?? 0
+        if (durable > 0) expect(words.length - 1).toBeGreaterThanOrEqual(durable)
+        expect([header, ...journal.words].slice(0, words.length)).toEqual(words)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('goes on behind what was whole, and never reads what was torn', async () => {
+    const { journal } = await writeInRounds()
+    await truncate(fileIn(directory), (await stat(fileIn(directory))).size - 3)
+    await appendFile(fileIn(directory), 'garbage')
+    const again = await openWords()
+    expect(again.words).toEqual(journal.words.slice(0, -1))
+    again.add('on')
+    await again.close()
+    const last = await openWords()
+    expect(last.words).toEqual([...journal.words.slice(0, -1), 'on'])
+    await last.close()
+  })
+
+  /** @returns after each round, how long the file was for certain and how many words were in it */
+  async function writeInRounds() {
+    const journal = await openWords()
+    const known: { bytes: number; words: number }[] = []
+    for (let round = 0; round < 4; round += 1) {
+      for (let word = 0; word <= round; word += 1) journal.add(`${round} ${'x'.repeat(word * 7)}`)
+      await journal.durable()
+      known.push({ bytes: journal.syncedBytes(), words: journal.words.length })
+    }
+    await journal.close()
+    return { journal, known }
+  }
+
+  test('that was left while it was written anew is the one before', async () => {
+    const journal = await openWords()
+    journal.add('one')
+    await journal.close()
+    await writeFile(`${fileIn(directory)}.new`, 'half of a')
+    const again = await openWords()
+    expect(again.words).toEqual(['one'])
+    await again.close()
+  })
+})

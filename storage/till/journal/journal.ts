@@ -1,0 +1,212 @@
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Logger } from '@hexachord/platform/process'
+import { syncDirectory } from '../../ipfs/durable-file.ts'
+import { frameOf, readFrames } from './frames.ts'
+
+/** What was said to be done, on the disk. */
+export type Journal = {
+  /** Puts a record behind all others. It is durable when a `durable()` that is called afterwards resolves. */
+  append(record: string): void
+  /** Resolves when everything that was appended is on the disk; everybody who waits shares one write. @throws JournalFull */
+  durable(): Promise<void>
+  /** Whether what is appended now could become durable: to be asked before anything is done. @throws JournalFull */
+  requireRoom(): void
+  /** Bytes of the file that no loss of power takes away. */
+  syncedBytes(): number
+  close(): Promise<void>
+}
+
+export type JournalOptions = {
+  /** It is there already. */
+  readonly directory: string
+  /** The first record: whose journal it is. A file that begins otherwise is not touched. */
+  readonly header: string
+  /** Called with each record that is there, in order, before `openJournal` resolves. */
+  readonly replay: (record: string) => void
+  /** Records that stand for all that were appended or replayed until now. */
+  readonly snapshot: () => Iterable<string>
+  readonly logger: Pick<Logger, 'warn' | 'error' | 'info'>
+  /** It is written anew when it is this long, and at least twice as long as it was then. @default 16 MiB */
+  readonly rewriteBytes?: number
+  /** Between two tries while nothing can be written, in ms. @default 1 s */
+  readonly retryMs?: number
+}
+
+/** Nothing can be written now, because the disk is full or fails. What was appended is kept and tried again. */
+export class JournalFull extends Error {
+  override readonly name = 'JournalFull'
+}
+
+/** The file is somebody else's. */
+export class JournalForeign extends Error {
+  override readonly name = 'JournalForeign'
+}
+
+const fileName = 'till.journal'
+const defaultRewriteBytes = 16 * 1024 * 1024
+const defaultRetryMs = 1_000
+/** What may wait for the disk; more comes only where it stands still. */
+const mostWaitingBytes = 16 * 1024 * 1024
+
+/**
+ * Opens a journal, or begins one. What was torn at its end is cut off: nobody was told that it was done.
+ *
+ * A write that fails is never tried again on the same file: after a failed fdatasync nobody knows what of it is on the
+ * disk (https://lwn.net/Articles/752063/). The journal is written anew beside it instead, from `snapshot`.
+ * @throws JournalForeign, and what the file system gives
+ */
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  const { directory, header, logger, rewriteBytes = defaultRewriteBytes, retryMs = defaultRetryMs } = options
+  const path = join(directory, fileName)
+  let synced = await replay()
+  let file: FileHandle | undefined
+  let rewrittenBytes = 0
+
+  let waiting: Buffer[] = []
+  let waitingBytes = 0
+  let next = createPromise()
+  let underWay = Promise.resolve()
+  let writing: Promise<void> | undefined
+  let failure: unknown
+  let retry: NodeJS.Timeout | undefined
+  let isClosed = false
+
+  if (synced === 0) await rewrite()
+  else file = await open(path, 'a')
+
+  /** @returns bytes that are whole */
+  async function replay(): Promise<number> {
+    await rm(`${path}.new`, { force: true })
+    const bytes = await readFile(path).catch(emptyIfMissing)
+    let isFirst = true
+    const whole = readFrames(bytes, (record) => {
+      if (isFirst && record !== header) throw foreign(path, record)
+      if (!isFirst) options.replay(record)
+      isFirst = false
+    })
+    if (whole === bytes.length) return whole
+    logger.warn({ path, bytes: bytes.length - whole }, 'the end of the journal was torn, and is cut off')
+    const torn = await open(path, 'r+')
+    try {
+      await torn.truncate(whole)
+      await torn.datasync()
+    } finally {
+      await torn.close()
+    }
+    return whole
+  }
+
+  /** Writes all of it to a new file, which takes the place of the old one once it is durable. */
+  async function rewrite(): Promise<void> {
+    const frames = [frameOf(header)]
+    for (const record of options.snapshot()) frames.push(frameOf(record))
+    const bytes = Buffer.concat(frames)
+    await rm(`${path}.new`, { force: true })
+    const fresh = await open(`${path}.new`, 'ax', 0o600)
+    try {
+      await fresh.writeFile(bytes)
+      await fresh.datasync()
+      await rename(`${path}.new`, path)
+      await syncDirectory(directory)
+    } catch (error) {
+      await fresh.close()
+      await rm(`${path}.new`, { force: true })
+      throw error
+    }
+    await file?.close()
+    file = fresh
+    synced = bytes.length
+    rewrittenBytes = bytes.length
+  }
+
+  async function writeDown(bytes: Buffer): Promise<void> {
+    const isLong = synced + bytes.length > Math.max(rewriteBytes, 2 * rewrittenBytes)
+    // What waits has happened already, and so stands in the snapshot.
+    if (failure !== undefined || isLong || file === undefined) return rewrite()
+    await file.appendFile(bytes)
+    await file.datasync()
+    synced += bytes.length
+  }
+
+  async function writeAll(): Promise<void> {
+    // What else happens in this turn of the event loop goes into the same write.
+    await nextTurn()
+    do {
+      const [bytes, batch] = [Buffer.concat(waiting), next]
+      waiting = []
+      waitingBytes = 0
+      next = createPromise()
+      underWay = batch.promise
+      try {
+        await writeDown(bytes)
+        if (failure !== undefined) logger.info({ path }, 'the journal can be written again')
+        failure = undefined
+        batch.resolve()
+      } catch (cause) {
+        if (failure === undefined) logger.error({ err: cause, path }, 'the journal cannot be written')
+        failure = cause
+        batch.reject(full(cause))
+        scheduleRetry()
+      }
+    } while (waiting.length > 0 && failure === undefined)
+    writing = undefined
+  }
+
+  function start(): void {
+    writing ??= writeAll()
+  }
+
+  function scheduleRetry(): void {
+    if (isClosed) return
+    retry = setTimeout(start, retryMs)
+    retry.unref()
+  }
+
+  return {
+    append(record) {
+      const frame = frameOf(record)
+      waiting.push(frame)
+      waitingBytes += frame.length
+      if (failure === undefined) start()
+    },
+    durable() {
+      if (failure !== undefined) return Promise.reject(full(failure))
+      return waiting.length > 0 ? next.promise : underWay
+    },
+    requireRoom() {
+      if (failure !== undefined) throw full(failure)
+      if (waitingBytes > mostWaitingBytes) throw new JournalFull('the disk does not keep up')
+    },
+    syncedBytes: () => synced,
+    async close() {
+      isClosed = true
+      clearTimeout(retry)
+      while (writing !== undefined) await writing
+      await file?.close()
+    },
+  }
+}
+
+function createPromise() {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  // Whoever waits hears of it; where nobody does, the log does.
+  promise.catch(() => undefined)
+  return { promise, resolve, reject }
+}
+
+function full(cause: unknown): JournalFull {
+  return new JournalFull('what was paid cannot be written down now', { cause })
+}
+
+function foreign(path: string, found: string): JournalForeign {
+  return new JournalForeign(
+    `${path} is the journal of another till (${found.slice(0, 200)}); give this one a directory of its own`,
+  )
+}
+
+function emptyIfMissing(error: NodeJS.ErrnoException): Buffer {
+  if (error.code === 'ENOENT') return Buffer.alloc(0)
+  throw error
+}

@@ -1,0 +1,187 @@
+import { localDollarAbi, trackPurchasesAbi, trackRegistryAbi } from '@hexachord/contracts/generated'
+import {
+  type ChainReader,
+  decodeRevert,
+  OutboxConflict,
+  RpcError,
+  type Sender,
+  type TransactionStatus,
+} from '@hexachord/platform/chain'
+import { type Address, type Hash, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
+import { strictSignature } from '@hexachord/protocol/signing'
+import { Interface, type InterfaceAbi } from 'ethers'
+import { LRUCache } from 'lru-cache'
+import { caip2 } from '../payment-headers.ts'
+import {
+  type Authorization,
+  checkAuthorization,
+  type ExactRequirements,
+  PurchaseRefused,
+  readExactPayment,
+} from './exact-payment.ts'
+import { readTokenName } from './token-name.ts'
+
+export type PurchasesOptions = {
+  readonly network: {
+    readonly chainId: number
+    readonly payments: { readonly token: string; readonly trackPurchases: string }
+  }
+  /** The operator, which gets a node's share. */
+  readonly node: Address
+  readonly chain: Pick<ChainReader, 'call'>
+  /** Sends with the operator's hot key. */
+  readonly sender: Pick<Sender, 'enqueue' | 'status' | 'onChange'>
+  /** Terms in force; undefined for a track that is free. */
+  readonly termsOf: (track: Hash) => { readonly unitPrice: bigint } | undefined
+  /** Tracks that cost less, in base units, are not sold whole: to settle a purchase costs the node gas. */
+  readonly leastPrice: bigint
+  /** How long a buyer waits for the chain. @default 60 s */
+  readonly minedTimeoutMs?: number
+  /** Unix time in ms. */
+  readonly now: () => number
+}
+
+/** A purchase that stands on the chain. */
+export type Receipt = { readonly payer: Address; readonly transaction: string; readonly amount: bigint }
+
+/** Whole tracks, for buyers who know the scheme `exact` of x402 and nothing of us. */
+export type Purchases = {
+  /** What all of a track costs; undefined for one that is free, or that is not sold whole.
+   * @param units how many it has */
+  requirements(subject: Subject, units: number): Promise<ExactRequirements | undefined>
+  /**
+   * Checks a payment, sends it, and resolves when it is on the chain, split among node and payees. The same payment again
+   * is the same purchase: nothing is paid twice, and until it expires a broken download goes on with it.
+   * @param header `PAYMENT-SIGNATURE`
+   * @throws PurchaseRefused, PurchaseUnderWay, Problem 400
+   */
+  buy(subject: Subject, wanted: ExactRequirements, header: string): Promise<Receipt>
+}
+
+/** The chain takes its time: the same payment may be sent again. */
+export class PurchaseUnderWay extends Error {
+  override readonly name = 'PurchaseUnderWay'
+}
+
+/** For the buyer to sign and us to send, and for a broken download to go on. */
+const maxTimeoutSeconds = 600
+const mostWaiting = 100
+/** To settle takes 118,000 the first time (see the snapshots of `contracts`), beside the transfer. */
+const gasLimit = 400_000n
+
+const purchases = new Interface(trackPurchasesAbi as InterfaceAbi)
+/** For the names of what may be refused; tokens have their errors by ERC-6093, or say it in words. */
+const errors = [trackPurchasesAbi, trackRegistryAbi, localDollarAbi].map(
+  (abi) => new Interface(abi as InterfaceAbi),
+)
+const noMoney = /^ERC20InsufficientBalance|exceeds balance/
+
+export function createPurchases(options: PurchasesOptions): Purchases {
+  const { node, chain, sender, termsOf, leastPrice, now, minedTimeoutMs = 60_000 } = options
+  const { chainId, payments } = options.network
+  const network = caip2(chainId)
+  const addresses = new LRUCache<string, string>({ max: 10_000 })
+  let tokenName: Promise<ExactRequirements['extra']> | undefined
+  let waiting = 0
+
+  async function nameOfToken(): Promise<ExactRequirements['extra']> {
+    tokenName ??= readTokenName(chain, payments.token)
+    try {
+      return await tokenName
+    } catch (error) {
+      tokenName = undefined
+      throw error
+    }
+  }
+
+  async function payToOf(track: Hash): Promise<string> {
+    const known = addresses.get(track)
+    if (known !== undefined) return known
+    const data = purchases.encodeFunctionData('purchaseOf', [track, node])
+    const answer = await chain.call({ to: payments.trackPurchases, data })
+    const address = String(purchases.decodeFunctionResult('purchaseOf', answer)[0])
+    addresses.set(track, address)
+    return address
+  }
+
+  /** What only the chain knows: money, nonce, terms. @throws PurchaseRefused */
+  async function rehearse(data: string, payer: Address): Promise<void> {
+    try {
+      await chain.call({ to: payments.trackPurchases, data })
+    } catch (error) {
+      // EIP-1474 gives 3 to reverts; not every node follows.
+      const isRefusal = error instanceof RpcError && (error.code === 3 || /revert/i.test(error.message))
+      if (!isRefusal) throw error
+      const why = typeof error.data === 'string' ? decodeRevert(error.data, errors) : error.message
+      const reason = noMoney.test(why) ? 'insufficient_funds' : 'invalid_transaction_state'
+      throw new PurchaseRefused(reason, payer, `the chain would refuse it: ${why}`)
+    }
+  }
+
+  async function mined(id: string, payer: Address): Promise<TransactionStatus> {
+    if (waiting >= mostWaiting) throw new PurchaseUnderWay('too many purchases are under way: ask again')
+    waiting += 1
+    const done = Promise.withResolvers<TransactionStatus | undefined>()
+    const look = (status: TransactionStatus | null) => {
+      if (status?.id === id && status.state !== 'queued' && status.state !== 'sent') done.resolve(status)
+    }
+    const forget = sender.onChange(look)
+    const timer = setTimeout(() => done.resolve(undefined), minedTimeoutMs)
+    try {
+      look(sender.status(id))
+      const status = await done.promise
+      if (status === undefined) {
+        throw new PurchaseUnderWay('the chain takes its time: ask again with the same payment')
+      }
+      if (status.state === 'failed') {
+        throw new PurchaseRefused(
+          'invalid_transaction_state',
+          payer,
+          `it could not be settled: ${status.reason}`,
+        )
+      }
+      return status
+    } finally {
+      waiting -= 1
+      clearTimeout(timer)
+      forget()
+    }
+  }
+
+  return {
+    async requirements(subject, units) {
+      const track = subjectToBytes32(subject)
+      const price = (termsOf(track)?.unitPrice ?? 0n) * BigInt(units)
+      if (price === 0n || price < leastPrice) return undefined
+      return {
+        ...{ scheme: 'exact', network, amount: String(price), asset: payments.token },
+        ...{ payTo: await payToOf(track), maxTimeoutSeconds, extra: await nameOfToken() },
+      }
+    },
+
+    async buy(subject, wanted, header) {
+      const authorization = readExactPayment(header, network)
+      checkAuthorization(authorization, wanted, chainId, Math.floor(now() / 1000))
+      const { from, nonce } = authorization
+      const data = settlingData(subjectToBytes32(subject), node, authorization)
+      // Nonces are the token's: one buyer's is used once, for one purchase.
+      const id = `purchase/${from}/${nonce}`
+      if (sender.status(id) === null) await rehearse(data, from)
+      try {
+        sender.enqueue({ id, to: payments.trackPurchases, data, gasLimit })
+      } catch (error) {
+        if (!(error instanceof OutboxConflict)) throw error
+        throw new PurchaseRefused('nonce_already_used', from, 'its nonce has paid for something else')
+      }
+      const { hash } = await mined(id, from)
+      return { payer: from, transaction: hash ?? '', amount: authorization.value }
+    },
+  }
+}
+
+function settlingData(track: Hash, node: Address, authorization: Authorization): string {
+  const { from, value, validAfter, validBefore, nonce, signature } = authorization
+  const { r, s, yParity } = strictSignature(signature)
+  const signed = [from, value, validAfter, validBefore, nonce, 27 + yParity, r, s]
+  return purchases.encodeFunctionData('settleWithAuthorization', [track, node, signed])
+}

@@ -1,0 +1,102 @@
+import { fileURLToPath } from 'node:url'
+import { freshNumber, subjectOf } from '@hexachord/protocol/names'
+import type { Track } from '@hexachord/protocol/rest'
+import { makeTemporaryFolder, type TemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
+import {
+  type AppPasswordMade,
+  allowPlayerWrites,
+  createAppPassword,
+  forbidPlayerWrites,
+} from '@hexachord/sdk/listening'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type Artist, newArtist } from '../network/artist.ts'
+import { decodedMs, makeRecording, runProgram } from '../network/recordings.ts'
+import { program, whyMissing } from './debian.ts'
+
+const sublime = await program('sublime-music')
+const session = fileURLToPath(new URL('sublime_session.py', import.meta.url))
+
+const network = testNetwork()
+const seconds = 8
+let folder: TemporaryFolder
+let artist: Artist
+let track: Track
+let password: AppPasswordMade
+
+beforeAll(async () => {
+  folder = await makeTemporaryFolder()
+  artist = await newArtist(network)
+  const file = await makeRecording(folder.path, { name: 'for sublime', seconds })
+  const details = { title: 'Sublime song', artist: 'Sublime artist', genre: 'Sublime genre' }
+  ;({ track } = await artist.release(file, details))
+  const number = () => freshNumber((bytes) => crypto.getRandomValues(bytes))
+  for (const album of [true, false]) {
+    await artist.write('playlist', subjectOf(artist.account.address, number()), {
+      prev: null,
+      title: album ? 'Sublime album' : 'Sublime list',
+      album,
+      add: [{ track: track.id }],
+    })
+  }
+  password = await createAppPassword(artist.connection, artist.account, 'sublime-music')
+}, 60_000)
+afterAll(() => folder?.remove())
+
+describe(`sublime-music${whyMissing(sublime)}`, () => {
+  const run = 'path' in sublime ? test : test.skip
+  run(
+    'logs in, finds its way through the catalogue, and is given audio that plays to the end',
+    async () => {
+      const { server, username, password: secret } = password
+      // Debian's packages are for Debian's Python, whichever else there is.
+      const { output } = await runProgram('/usr/bin/python3', [session, server, username, secret])
+      const seen = JSON.parse(output.trim().split('\n').at(-1) ?? '')
+      expect(seen).toMatchObject({
+        ping: true,
+        artists: expect.arrayContaining(['Sublime artist']),
+        artist: 'Sublime artist',
+        album: 'Sublime album',
+        songs: [['Sublime song', seconds, 1]],
+        song: 'Sublime song',
+        genres: expect.arrayContaining(['Sublime genre']),
+        playlists: expect.arrayContaining([['Sublime list', 1]]),
+      })
+      expect(seen.folders).toBe(seen.artists.length)
+      for (const kind of ['RANDOM', 'NEWEST', 'ALPHABETICAL_BY_NAME', 'ALPHABETICAL_BY_ARTIST']) {
+        expect([kind, seen.lists[kind]]).toEqual([kind, expect.arrayContaining(['Sublime album'])])
+      }
+      expect(seen.lists.STARRED).toEqual([])
+      expect(Math.abs((await decodedMs(seen.stream, { isFile: true })) - seconds * 1000)).toBeLessThan(250)
+
+      const frequent = new URLSearchParams({
+        type: 'frequent',
+        apiKey: secret,
+        v: '1.16.1',
+        c: 'test',
+        f: 'json',
+      })
+      const played = await (await fetch(`${server}/rest/getAlbumList2?${frequent}`)).json()
+      expect(played['subsonic-response'].albumList2.album).toContainEqual(
+        expect.objectContaining({ name: 'Sublime album', playCount: 1 }),
+      )
+    },
+    60_000,
+  )
+})
+
+test('a player keeps favourites for a listener from when that is allowed until it is forbidden', async () => {
+  const { connection, account } = artist
+  const { server, password: apiKey } = password
+  const ask = async (method: string, query: Record<string, string> = {}) => {
+    const search = new URLSearchParams({ apiKey, v: '1.16.1', c: 'test', f: 'json', ...query })
+    return (await (await fetch(`${server}/rest/${method}?${search}`)).json())['subsonic-response']
+  }
+  const id = `tr-${track.id}`
+  expect(await ask('star', { id })).toMatchObject({ status: 'failed', error: { code: 50 } })
+  expect(await allowPlayerWrites(connection, account)).toMatchObject({ server })
+  expect(await ask('star', { id })).toMatchObject({ status: 'ok' })
+  expect((await ask('getStarred2')).starred2.song).toMatchObject([{ id }])
+  expect(await ask('unstar', { id })).toMatchObject({ status: 'ok' })
+  expect(await forbidPlayerWrites(connection, account)).toEqual([server])
+  expect(await ask('star', { id })).toMatchObject({ status: 'failed', error: { code: 50 } })
+}, 90_000)
