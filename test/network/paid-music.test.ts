@@ -163,7 +163,12 @@ describe('a paid track', () => {
     expect(owed).toBe(unitPrice * BigInt(unitsOf(opened.loaded)))
 
     const before = { node: await balance(node), curator: await balance(curator.address) }
-    const available = (await reader.channel(key.address, key.address, node)).reserved - owed
+    // The node served on a signed reserve, which it may still be relaying.
+    const reserved = await eventually(
+      async () => (await reader.channel(key.address, key.address, node)).reserved,
+      { describe: 'the reserve is mined', deadlineMs: 30_000, until: (now) => now >= owed },
+    )
+    const available = reserved - owed
     await initiateRelease(writing(key), { key: key.address, node, amount: available })
     const line = { curator: curator.address, amount: owed }
     const split = splitLine(line, shares)
