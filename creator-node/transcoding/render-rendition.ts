@@ -250,6 +250,8 @@ function outputOptions(plan: RenditionPlan, directory: string): string[] {
     ...['-f', 'hls', '-hls_time', String(plan.segmentSeconds), '-hls_playlist_type', 'vod'],
     // temp_file: a segment gets its name only when it is complete.
     ...['-hls_flags', 'independent_segments+temp_file', '-hls_segment_type', 'fmp4'],
+    // A program that reads the whole as one file takes an index within the first segment for that of all.
+    ...['-hls_segment_options', 'movflags=+skip_sidx'],
     // Some builds still count FLAC in MP4 as experimental.
     ...['-strict', '-2'],
     ...['-hls_fmp4_init_filename', 'init.mp4', '-hls_segment_filename', join(directory, '%05d.m4s')],

@@ -1,4 +1,4 @@
-export { audioFileOf, audioFileType, type FileBlock, usualRendition } from './audio-file.ts'
+export { audioFileOf, audioFileType, type FileBlock, type FilePart, usualRendition } from './audio-file.ts'
 export {
   blocksOf,
   decodeManifest,

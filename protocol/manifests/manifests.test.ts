@@ -338,13 +338,30 @@ function sortedJson(value: unknown): string {
 }
 
 describe('a rendition as one file', () => {
-  test('is its initialization section and its segments, in order', () => {
-    const { blocks, byteLength } = audioFileOf(aac)
-    expect(blocks.map(({ cid }) => cid)).toEqual([
+  test('is its initialization section, an index and its segments, in order', () => {
+    const { parts, byteLength } = audioFileOf(aac)
+    expect(parts.map((part) => ('cid' in part ? part.cid : 'index'))).toEqual([
       aac.init.data['/'],
+      'index',
       ...aac.segments.map(([, , link]) => link['/']),
     ])
-    expect(byteLength).toBe(aac.init.byteLength + aac.segments.reduce((sum, [, bytes]) => sum + bytes, 0))
+    const media = aac.init.byteLength + aac.segments.reduce((sum, [, bytes]) => sum + bytes, 0)
+    expect(byteLength).toBe(media + 32 + 12 * aac.segments.length)
+  })
+
+  test('says in its index how long each segment is, in bytes and in ticks', () => {
+    const link = aac.init.data
+    const segments = [
+      [264_600, 96_123, link],
+      [100_000, 41_000, link],
+    ] satisfies typeof aac.segments
+    const [, index] = audioFileOf({ init: aac.init, timescale: 44_100, segments }).parts
+    expect(Buffer.from(index !== undefined && 'bytes' in index ? index.bytes : []).toString('hex')).toBe(
+      [
+        ...['00000038', '73696478', '00000000', '00000001', '0000ac44', '00000000', '00000000', '00000002'],
+        ...['0001777b', '00040998', '90000000', '0000a028', '000186a0', '90000000'],
+      ].join(''),
+    )
   })
 
   test('is the best AAC where none is asked for, else the first', () => {

@@ -27,7 +27,7 @@ const querySchema = z.object({
 
 /**
  * `GET /audio/:manifest`: a rendition as one MP4 file, for programs that cannot play HLS, put together from its blocks
- * while it is sent. `?rendition=` names one as its playlist does, `aac-160` or `flac`; by default it is the best AAC.
+ * and an index of them while it is sent. `?rendition=` names one as its playlist does, `aac-160` or `flac`; by default it is the best AAC.
  * `?filename=` and `?download=true` name a file to save, as for `/ipfs`.
  * @param options.takedowns what this operator refuses; by default nothing
  * @param options.gate asks for payment; by default nothing costs anything
@@ -53,11 +53,11 @@ export function audioRoutes(options: {
       })
     }
     const audio = audioFileOf(rendition)
-    const cids = audio.blocks.map(({ cid }) => cid)
+    const cids = audio.parts.flatMap((part) => ('cid' in part ? [part.cid] : []))
     gate?.requireFree(request, cids)
     const file = {
       ...audio,
-      etag: `"${rendition.cid}.m4a"`,
+      etag: `"${rendition.cid}.indexed.m4a"`,
       type: audioFileType,
       disposition: dispositionOf(query, name),
     }

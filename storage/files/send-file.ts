@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Problem } from '@hexachord/platform/http'
-import type { FileBlock } from '@hexachord/protocol/manifests'
+import type { FilePart } from '@hexachord/protocol/manifests'
 import type { Request, Response } from 'express'
 import pLimit from 'p-limit'
 import { blocksAway } from '../gateway/blocks-away.ts'
@@ -9,9 +9,9 @@ import { isUnchanged, requestedRange } from '../gateway/conditions.ts'
 import { BlockNotFound, type IpfsNode, KuboUnavailable } from '../ipfs/index.ts'
 import type { Takedowns } from '../takedowns/index.ts'
 
-/** A file that stands nowhere as such: some blocks, one after the other. */
+/** A file that stands nowhere as such: some blocks, one after the other, and what follows from their manifest. */
 export type ServedFile = {
-  readonly blocks: readonly FileBlock[]
+  readonly parts: readonly FilePart[]
   readonly byteLength: number
   /** Names these very bytes, wherever they are: strong, with its quotes. */
   readonly etag: string
@@ -22,8 +22,8 @@ export type ServedFile = {
 
 type Blocks = Pick<IpfsNode, 'get' | 'size'>
 
-/** Both ends of the part of a block that is sent: from a byte to before another. */
-type Piece = { readonly block: FileBlock; readonly from: number; readonly to: number }
+/** Both ends of what is sent of a part: from a byte to before another. */
+type Piece = { readonly part: FilePart; readonly from: number; readonly to: number }
 
 /** 48 weeks, as for blocks: what a hash names never changes. */
 const maxAgeSeconds = 29_030_400
@@ -69,8 +69,8 @@ export async function sendFile(
     })
   }
   const { start, end } = range === 'whole' ? { start: 0, end: byteLength - 1 } : range
-  const pieces = piecesOf(file.blocks, start, end + 1)
-  for (const { block } of pieces) takedowns?.requireServed(block.cid)
+  const pieces = piecesOf(file.parts, start, end + 1)
+  for (const { part } of pieces) if ('cid' in part) takedowns?.requireServed(part.cid)
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   const body = bytesOf(ipfs, pieces, gone.signal)
@@ -98,14 +98,14 @@ export async function sendFile(
   }
 }
 
-/** What lies from `start` to before `end`, block by block. */
-function piecesOf(blocks: readonly FileBlock[], start: number, end: number): Piece[] {
+/** What lies from `start` to before `end`, part by part. */
+function piecesOf(parts: readonly FilePart[], start: number, end: number): Piece[] {
   const pieces: Piece[] = []
   let place = 0
-  for (const block of blocks) {
-    const [from, to] = [Math.max(0, start - place), Math.min(block.byteLength, end - place)]
-    if (from < to) pieces.push({ block, from, to })
-    place += block.byteLength
+  for (const part of parts) {
+    const [from, to] = [Math.max(0, start - place), Math.min(part.byteLength, end - place)]
+    if (from < to) pieces.push({ part, from, to })
+    place += part.byteLength
   }
   return pieces
 }
@@ -113,9 +113,10 @@ function piecesOf(blocks: readonly FileBlock[], start: number, end: number): Pie
 /** @throws BlockNotFound for a block that is not here, or not as long as it has to be */
 async function requireAll(ipfs: Blocks, pieces: readonly Piece[], signal: AbortSignal): Promise<void> {
   const limit = pLimit(looksAtOnce)
-  const look = async ({ block: { cid, byteLength } }: Piece) => {
+  const look = async ({ part }: Piece) => {
     signal.throwIfAborted()
-    if ((await ipfs.size(cid, { signal })) !== byteLength) throw new BlockNotFound(cid)
+    if ('bytes' in part) return
+    if ((await ipfs.size(part.cid, { signal })) !== part.byteLength) throw new BlockNotFound(part.cid)
   }
   await limit.map(pieces, look).finally(() => limit.clearQueue())
 }
@@ -125,10 +126,10 @@ async function* bytesOf(
   pieces: readonly Piece[],
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
-  for (const { block, from, to } of pieces) {
-    const bytes = await ipfs.get(block.cid, { signal })
+  for (const { part, from, to } of pieces) {
+    const bytes = 'bytes' in part ? part.bytes : await ipfs.get(part.cid, { signal })
     // What names a block lies about its length; its hash is right.
-    if (bytes.length !== block.byteLength) throw new BlockNotFound(block.cid)
+    if ('cid' in part && bytes.length !== part.byteLength) throw new BlockNotFound(part.cid)
     yield bytes.subarray(from, to)
   }
 }

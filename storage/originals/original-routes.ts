@@ -35,7 +35,7 @@ export function originalRoutes(options: {
     gate?.requireFree(request, cids)
     const { byteLength, type, filename } = content.original
     const file = {
-      blocks: original.blocks.map(([bytes, { '/': cid }]) => ({ cid, byteLength: bytes })),
+      parts: original.blocks.map(([bytes, { '/': cid }]) => ({ cid, byteLength: bytes })),
       ...{ byteLength, type, etag: `"${original.cid}"` },
       disposition: contentDisposition('attachment', filename),
     }

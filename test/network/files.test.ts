@@ -74,6 +74,15 @@ describe('a track as one file, by way of discovery', () => {
     expect(Math.abs(bytes / 2 / 44_100 - (seconds - 15))).toBeLessThan(0.1)
   })
 
+  test('is known to a player by its beginning, without a look at each segment', async () => {
+    const { complaint } = await runProgram('ffprobe', ['-v', 'debug', stream])
+    const asked = complaint.match(/request: GET .*/g) ?? []
+    expect(asked.map((line) => line.split('?')[0]?.replace(/\/[^/]*( HTTP.*)?$/, ''))).toEqual([
+      `request: GET /v1/tracks/${track.id}`,
+      'request: GET /audio',
+    ])
+  })
+
   test('is the same at every holder, which the redirect names, so that a broken download goes on elsewhere', async () => {
     const redirect = await ask(stream, { redirect: 'manual' })
     const duplicates = [...(redirect.headers.get('link') ?? '').matchAll(/<([^>]+)>; rel=duplicate/g)]
