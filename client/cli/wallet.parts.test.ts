@@ -98,6 +98,9 @@ describe('a listener', () => {
   })
 
   test('deposits, and sets a budget', async () => {
+    expect(await user('wallet', 'deposit', '10.1')).toMatchObject({
+      ...{ code: 2, stderr: expect.stringContaining('the wallet holds 10 LUSD') },
+    })
     expect(await told('wallet', 'deposit', '4')).toEqual({ deposited: '4000000', free: '4000000' })
     expect(await said('wallet', 'budget', '--hour', '0.5', '--month', '3')).toContain(
       '0.5 LUSD an hour, 3 LUSD a month; 0.5 LUSD left now',
@@ -140,6 +143,9 @@ describe('a listener', () => {
     await chain.rpc('evm_increaseTime', [61])
     await chain.rpc('evm_mine')
     expect(await said('wallet', 'release', till.operator)).toContain('0.07973 LUSD taken back')
+    expect(await user('wallet', 'withdraw', account.address, '4')).toMatchObject({
+      ...{ code: 2, stderr: expect.stringContaining('3.99933 LUSD can be withdrawn') },
+    })
     expect(await told('wallet', 'withdraw', account.address)).toEqual({
       ...{ withdrawn: (4_000_000n - 5n * unitPrice).toString(), to: account.address },
     })

@@ -65,6 +65,11 @@ export function addWalletCommand(program: Command, context: Context): void {
     .action((text: string, _options, self: Command) =>
       withWallet(self, context, async ({ key, reader, writing, token, now }) => {
         const amount = amountOf(text, token)
+        const held = await reader.tokenBalanceOf(key.address)
+        if (amount > held)
+          throw new UsageError(
+            `the wallet holds ${formatAmount(held, token)}: send some to ${key.address}, or deposit less`,
+          )
         await deposit(writing, key, amount, now)
         const free = await reader.balanceOf(key.address)
         print(
@@ -91,9 +96,12 @@ export function addWalletCommand(program: Command, context: Context): void {
     .argument('[amount]', 'in whole tokens; default: all')
     .action((to: string, text: string | undefined, _options, self: Command) =>
       withWallet(self, context, async ({ address, reader, writing, token }) => {
-        const amount = text === undefined ? await reader.balanceOf(address) : amountOf(text, token)
-        if (amount === 0n)
-          throw new UsageError('there is nothing to withdraw: release what nodes have reserved first')
+        const free = await reader.balanceOf(address)
+        const amount = text === undefined ? free : amountOf(text, token)
+        if (amount === 0n || amount > free)
+          throw new UsageError(
+            `${formatAmount(free, token)} can be withdrawn: release what nodes have reserved first`,
+          )
         await withdraw(writing, parseAddress(to), amount)
         print(self, inText({ withdrawn: amount, to }), `sent ${formatAmount(amount, token)} to ${to}`)
       }),
