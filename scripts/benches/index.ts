@@ -1,5 +1,6 @@
 import type { Bench } from './bench.ts'
 import { gateway } from './gateway.ts'
+import { head } from './head.ts'
 import { indexing } from './indexing.ts'
 import { ingest } from './ingest.ts'
 import { listen } from './listen.ts'
@@ -24,6 +25,7 @@ export const benches: readonly Bench[] = [
   playlist,
   start,
   indexing,
+  head,
   reads,
   till,
   settle,

@@ -31,6 +31,9 @@ export type BenchChain = {
   /** The newest block: far enough above that none with actions is open for peers. */
   readonly head: number
   readonly actions: number
+  /** Brings the next hundred actions to the chain's node, which keeps them until its next block. @returns the hash of the last one */
+  sendMore(): Promise<Hash>
+  mine(): Promise<void>
   close(): Promise<void>
 }
 
@@ -89,20 +92,27 @@ export async function buildChain(options: {
     const finalityBlocks = emptyBlocks + Math.ceil(blocks * (1 - finalShare))
     const { network, hotKeys } = await found({ rpcUrl, networkFile, finalityBlocks, signal })
     await rpc.call('anvil_setCode', [batchAddress, batchCode])
-    await bringActions({ rpc, network, hotKeys, layout, actions })
+    const sending = await openSending({ rpc, network, hotKeys, layout })
+    const mine = async (blocks = 1) => void (await rpc.call('anvil_mine', [toQuantity(blocks)]))
+    for (let done = 0; done < actions; done += actionsPerBlock) {
+      await sending.send(Math.min(actionsPerBlock, actions - done))
+      await mine()
+    }
     const lastBlock = Number(await rpc.call('eth_blockNumber', []))
-    await rpc.call('anvil_mine', [toQuantity(emptyBlocks)])
+    await mine(emptyBlocks)
     return {
       ...{ rpcUrl, network, networkFile, lastBlock, head: lastBlock + emptyBlocks, actions },
+      sendMore: () => sending.send(actionsPerBlock),
+      mine: () => mine(),
       async close() {
+        await rpc.close()
         await child.stop()
       },
     }
   } catch (error) {
+    await rpc.close()
     await child.stop()
     throw error
-  } finally {
-    await rpc.close()
   }
 }
 
@@ -144,46 +154,47 @@ function walletOf(number: number): Wallet {
   return new Wallet(`0x${number.toString(16).padStart(64, '0')}`)
 }
 
-async function bringActions(options: {
+/** Goes on with the script where it was: its actions wait for the next block. */
+async function openSending(options: {
   rpc: Rpc
   network: NetworkFile
   hotKeys: readonly HotKey[]
   layout: Layout
-  actions: number
-}): Promise<void> {
-  const { rpc, network, hotKeys, layout, actions } = options
+}): Promise<{ send(actions: number): Promise<Hash> }> {
+  const { rpc, network, hotKeys, layout } = options
   const domain = domainOf(network)
   const [relayer = '', ...authors] = ((await rpc.call('eth_accounts', [])) as string[]).map((address) =>
     address.toLowerCase(),
   )
   let relayed = Number(await rpc.call('eth_getTransactionCount', [relayer, 'latest']))
   const drafts = writeScript({
-    ...{ actions, authors: authors as Address[], firstMs: firstSecond * 1000 },
+    ...{ authors: authors as Address[], firstMs: firstSecond * 1000 },
     receiptsOf: (subject) => receiptsOf(subject, domain, hotKeys),
   })
-  for (let done = 0; done < actions; done += actionsPerBlock) {
-    const block: Draft[] = []
-    while (block.length < Math.min(actionsPerBlock, actions - done)) {
-      const { value } = await drafts.next()
-      if (value !== undefined) block.push(value)
-    }
-    const calls = await signedCalls(rpc, domain, block)
-    const transactions =
-      layout === 'single'
-        ? calls.map((data) => ({ to: network.contracts.catalog, data }))
-        : [{ to: batchAddress, data: batchOf(network.contracts.catalog, calls) }]
-    await rpc.batch(
-      transactions.map((transaction) => ({
-        method: 'eth_sendTransaction',
-        params: [
-          {
-            ...{ from: relayer, ...transaction, gasPrice: '0x1', nonce: toQuantity(relayed++) },
-            gas: layout === 'single' ? '0x7a120' : '0x2faf080',
-          },
-        ],
-      })),
-    )
-    await rpc.call('anvil_mine', ['0x1'])
+  return {
+    async send(actions) {
+      const block: Draft[] = []
+      while (block.length < actions) block.push((await drafts.next()).value)
+      const calls = await signedCalls(rpc, domain, block)
+      const transactions =
+        layout === 'single'
+          ? calls.map((data) => ({ to: network.contracts.catalog, data }))
+          : [{ to: batchAddress, data: batchOf(network.contracts.catalog, calls) }]
+      await rpc.batch(
+        transactions.map((transaction) => ({
+          method: 'eth_sendTransaction',
+          params: [
+            {
+              ...{ from: relayer, ...transaction, gasPrice: '0x1', nonce: toQuantity(relayed++) },
+              gas: layout === 'single' ? '0x7a120' : '0x2faf080',
+            },
+          ],
+        })),
+      )
+      const last = block.at(-1)
+      if (last === undefined) throw new RangeError('there is nothing to send')
+      return last.digest
+    },
   }
 }
 

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openLogFile } from '../../local-network/log-file.ts'
-import { startOwnedProcess } from '../../local-network/owned-process.ts'
+import { type OwnedProcess, startOwnedProcess } from '../../local-network/owned-process.ts'
 import { indexerNodeOptions } from '../../local-network/services.ts'
 import type { BenchChain } from './chain.ts'
 import type { BenchDatabase } from './database.ts'
@@ -37,19 +37,8 @@ export async function runOurs(options: {
 }): Promise<Run> {
   const { folder, chain, database, withinMs, signal } = options
   const databaseUrl = await database.makeAnew('ours')
-  const logFile = path.join(folder, `ours-${Date.now()}.log`)
   const startedAtMs = Date.now()
-  const child = await startOwnedProcess({
-    command: process.execPath,
-    args: ['--disable-warning=ExperimentalWarning', entry],
-    cwd: folder,
-    env: {
-      ...{ HOST: '127.0.0.1', PORT: '0', PUBLIC_URL: 'http://127.0.0.1:4600', ARCHIVES: 'off' },
-      NODE_OPTIONS: indexerNodeOptions,
-      ...{ RPC_URL: chain.rpcUrl, NETWORK_FILE: chain.networkFile, DATABASE_URL: databaseUrl },
-    },
-    log: openLogFile(logFile),
-  })
+  const { child, logFile } = await startOurs({ folder, chain, databaseUrl, port: 0 })
   try {
     const times = await timeIndexing({
       ...{ child, logFile, startedAtMs, withinMs, signal },
@@ -60,4 +49,27 @@ export async function runOurs(options: {
   } finally {
     await child.stop()
   }
+}
+
+/** @param options.port of its API; 0 for one that nobody needs to know */
+export async function startOurs(options: {
+  readonly folder: string
+  readonly chain: BenchChain
+  readonly databaseUrl: string
+  readonly port: number
+}): Promise<{ child: OwnedProcess; logFile: string }> {
+  const { folder, chain, databaseUrl, port } = options
+  const logFile = path.join(folder, `ours-${Date.now()}.log`)
+  const child = await startOwnedProcess({
+    command: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', entry],
+    cwd: folder,
+    env: {
+      ...{ HOST: '127.0.0.1', PORT: String(port), PUBLIC_URL: 'http://127.0.0.1:4600', ARCHIVES: 'off' },
+      NODE_OPTIONS: indexerNodeOptions,
+      ...{ RPC_URL: chain.rpcUrl, NETWORK_FILE: chain.networkFile, DATABASE_URL: databaseUrl },
+    },
+    log: openLogFile(logFile),
+  })
+  return { child, logFile }
 }

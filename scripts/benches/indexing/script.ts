@@ -4,6 +4,7 @@ import { type Address, type Hash, type Subject, subjectOf, userSubject } from '@
 
 /** An action before it is signed. */
 export type Draft = {
+  readonly digest: Hash
   readonly author: Address
   readonly nonce: bigint
   readonly kind: KindName
@@ -29,17 +30,16 @@ const urn = weights.flatMap(([kind, weight]) => Array<KindName>(weight).fill(kin
 const firstTracks = 20
 
 /**
- * What people do on a network of music, the same each time: every action is one that the rules accept.
+ * What people do on a network of music, the same each time, for ever: every action is one that the rules accept.
  * @param options.firstMs by the clocks of the authors; the chain must not be more than an hour behind
  * @param options.receiptsOf receipts of a track that is published under this name, and what they are about
  */
 export async function* writeScript(options: {
-  readonly actions: number
   readonly authors: readonly Address[]
   readonly firstMs: number
   readonly receiptsOf: (subject: Subject) => Promise<{ readonly [key: string]: Json }>
-}): AsyncGenerator<Draft, void, undefined> {
-  const { actions, authors, firstMs, receiptsOf } = options
+}): AsyncGenerator<Draft, never, undefined> {
+  const { authors, firstMs, receiptsOf } = options
   const dice = createDice(1)
   const pick = <Item>(items: readonly Item[]): Item => {
     const item = items[dice(items.length)]
@@ -94,7 +94,7 @@ export async function* writeScript(options: {
     return pick(urn)
   }
 
-  for (let index = 0; index < actions; index++) {
+  for (let index = 0; ; index++) {
     const author = authors[index] ?? pick(authors)
     const kind = kindAt(index)
     const [subject, content] = await contentOf(kind, author, firstMs + index)
@@ -105,7 +105,7 @@ export async function* writeScript(options: {
       content: encodeCanonicalJson(content),
     })
     if (Object.hasOwn(Object(content), 'prev')) written.set(subject, digest)
-    yield action
+    yield { ...action, digest }
   }
 }
 
