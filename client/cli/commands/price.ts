@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { parsed } from '@hexachord/protocol/checked'
 import { NameError, parseAddress, type Subject } from '@hexachord/protocol/names'
 import { checkTerms, type Terms, TermsError, tillJson } from '@hexachord/protocol/payments'
 import type { HeldKey } from '@hexachord/sdk/keys'
@@ -142,7 +143,7 @@ function describeTerms({ terms, version }: TermsOnChain, token: Token): string[]
 
 async function readSigned(path: string, track: Subject) {
   try {
-    const signed = signedTermsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    const signed = parsed(signedTermsSchema, JSON.parse(await readFile(path, 'utf8')))
     if (signed.track === track) return signed
   } catch (cause) {
     throw new UsageError(`${path} has no signed terms, as --sign-only prints them`, { cause })
