@@ -40,6 +40,9 @@ export const tracksInterface = new Interface([
   `function setTerms(bytes32 track, ${terms} terms)`,
   `function setTermsBySig(bytes32 track, ${terms} terms, uint256 deadline, bytes signature)`,
   'function cancelChange(bytes32 track)',
+  'function offeredTo(bytes32 track) view returns (address)',
+  'function offerTrack(bytes32 track, address to)',
+  'function acceptTrack(bytes32 track)',
 ])
 
 /** What a node's channel holds on the chain, in base units; `readyAt` in unix seconds, zero when nothing is released. */
