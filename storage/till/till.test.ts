@@ -116,6 +116,32 @@ describe('a session', () => {
     expect(await response.json()).toMatchObject({ type: `urn:hexachord:problem:${slug}` })
   })
 
+  test('opens and is paid through an hour in which nothing is heard of the chain, on what was reserved before', async () => {
+    let now = Date.now()
+    const channel = { reserved: 10_000n, released: 0n, releasing: 0n, settled: 0n }
+    const alone = await startTill({ now: () => now })
+    const { address } = listener
+    alone.chain.channels.set(address + address, channel)
+    const block = (unit: number, token: string) => alone.get(`/ipfs/${alone.segment(unit)}?s=${token}`)
+    try {
+      let token = ''
+      for (let unit = 0; unit <= 7; unit++) {
+        const opening = await listener.opening({ expiresAt: now + 30_000 })
+        token = (await reportIn(await post(alone.origin, '/pay/sessions', opening))).session
+        const voucher = await listener.voucher(BigInt(unit + 1) * testPrice)
+        expect((await post(alone.origin, '/pay/vouchers', { session: token, voucher })).status).toBe(200)
+        expect((await block(unit, token)).status).toBe(200)
+        now += 10 * 60_000
+      }
+      // What was reserved bounds what a node can lose, however long it lasts.
+      const beyond = await listener.voucher(10_001n)
+      const refused = await post(alone.origin, '/pay/vouchers', { session: token, voucher: beyond })
+      expect(await refused.json()).toMatchObject({ fault: 'StreamReserveExceeded' })
+    } finally {
+      await alone.close()
+    }
+  })
+
   test('tells a clock that is wrong what time it is', async () => {
     const response = await post(server.origin, '/pay/sessions', await listener.opening({ expiresAt: 5 }))
     const { now: told } = (await response.json()) as { now: number }
