@@ -8,13 +8,6 @@ import {ITrackRegistry} from "../src/interfaces/ITrackRegistry.sol";
 import {Payments, Voucher} from "./support/Payments.sol";
 import {SECP256K1_N, clamp, vm} from "./support/Vm.sol";
 
-/// @dev An account that takes no call.
-contract Refusing {
-    fallback() external payable {
-        revert("no");
-    }
-}
-
 /// @dev What is paid with a voucher, and every way to be paid by a wrong one.
 contract StreamVouchersTest is Payments {
     uint96 private constant RESERVED = 1_000_000;
@@ -286,23 +279,6 @@ contract StreamVouchersTest is Payments {
             abi.encodeWithSelector(IStreamEscrow.StreamNothingToDistribute.selector, track, uint24(1))
         );
         escrow.distribute(track, 1);
-    }
-
-    function test_aPayeeOrCuratorThatRevertsHoldsNobodyUp() public {
-        address refusing = address(new Refusing());
-        ITrackRegistry.Terms memory terms = termsOf(1500, 300);
-        terms.payees[1] = refusing;
-        bytes32 shared = trackOf(3);
-        vm.prank(artist);
-        tracks.setTerms(shared, terms);
-        redeemOne(Voucher(payer, NODE, 0, 10_000, line(shared, refusing, 10_000)), PAYER_KEY);
-        escrow.distribute(shared, 1);
-        require(escrow.balanceOf(NODE) == 1500, "the node is paid");
-        require(escrow.balanceOf(artist) == 8200 - 2733, "the other payee is paid");
-        require(escrow.balanceOf(refusing) == 300 + 2733, "what it does not fetch waits for it");
-        vm.prank(artist);
-        escrow.withdraw(artist, 8200 - 2733);
-        require(token.balanceOf(artist) == 8200 - 2733, "and has it");
     }
 
     function test_fewerUnitsThanPayeesAreSplitAsFarAsTheyGo() public {
