@@ -9,6 +9,7 @@ import {
   loadConfig,
   wholeNumber,
 } from '@hexachord/platform/process'
+import { checked } from '@hexachord/protocol/checked'
 import { type Address, parseAddress } from '@hexachord/protocol/names'
 import { nodeConfig, nodeVariables } from '@hexachord/storage/node'
 import * as z from 'zod'
@@ -90,7 +91,7 @@ const listPrefix = 'allowlist:'
 
 function toPublishers(text: string, context: z.RefinementCtx): Publishers {
   if (text === 'open' || text === 'invite') return text
-  const list = commaList(accountAddress).safeParse(text.slice(listPrefix.length))
+  const list = checked(commaList(accountAddress), text.slice(listPrefix.length))
   if (!text.startsWith(listPrefix) || !list.success) {
     context.addIssue({
       code: 'custom',

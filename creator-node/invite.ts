@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openSqlite } from '@hexachord/platform/sqlite'
+import { parsed } from '@hexachord/protocol/checked'
 import * as z from 'zod'
 // Past the door, behind which stands the whole node: this starts at once.
 import { createInvites, inviteMigrations } from './admission/invites.ts'
@@ -23,7 +24,7 @@ async function run(): Promise<void> {
     options: { days: { type: 'string', default: '30' } },
   })
   const given = { directory: process.env.DATA_DIR, count: positionals[0] ?? '1', days: values.days }
-  const { directory, count, days } = schema.parse(given)
+  const { directory, count, days } = parsed(schema, given)
   const path = join(directory, `${serviceName}.sqlite`)
   await access(path)
   const database = openSqlite(path, { migrations: inviteMigrations, isPart: true })

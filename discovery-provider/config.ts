@@ -1,4 +1,5 @@
 import { commaList, type Environment, loadConfig, origin, serverVariables } from '@hexachord/platform/process'
+import { checked } from '@hexachord/protocol/checked'
 import * as z from 'zod'
 import type { ArchivePolicy } from './archives/index.ts'
 
@@ -7,7 +8,7 @@ const { DATA_DIR: _, ...variables } = serverVariables
 
 const archivePolicy = z.string().transform((text, context): ArchivePolicy => {
   if (text === 'auto' || text === 'off') return text
-  const gateways = commaList(origin).safeParse(text)
+  const gateways = checked(commaList(origin), text)
   if (gateways.success && gateways.data.length > 0) return gateways.data
   const message = 'must be auto, off, or origins of gateways with commas between'
   context.addIssue({ code: 'custom', message })

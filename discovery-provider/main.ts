@@ -10,6 +10,7 @@ import { createDailyChecks } from './checking/index.ts'
 import { readConfig } from './config.ts'
 import { createIndexMetrics, startCatalogueWriter } from './indexing/index.ts'
 import { keepFingerprints } from './likeness/index.ts'
+import { keepManifests } from './manifests/index.ts'
 import manifest from './package.json' with { type: 'json' }
 import { createPaymentFollower } from './payments/index.ts'
 import { watchPeers } from './peers/index.ts'
@@ -91,6 +92,11 @@ async function start({ lifecycle, env, logger }: ServiceContext) {
     signal: lifecycle.signal,
   })
   lifecycle.onClose('fingerprints', fingerprints.close)
+
+  const manifests = keepManifests({
+    ...{ postgres, fetch, mayWrite, now: Date.now, logger, signal: lifecycle.signal },
+  })
+  lifecycle.onClose('manifests', manifests.close)
 
   const api = createApi({
     postgres,

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { localDollarAbi, streamEscrowAbi } from '@hexachord/contracts/generated'
+import { subjectOf } from '@hexachord/protocol/names'
 import { paymentDomains } from '@hexachord/protocol/payments'
 import { signMessage } from '@hexachord/protocol/signing'
 import {
@@ -87,6 +88,36 @@ describe('an artist', () => {
     expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('500 to 4000 basis points') })
     expect(await user('price', subject, '0.0000001')).toMatchObject({ code: 2 })
     expect(await user('price', subject, '1', '--payee', '0x12:10')).toMatchObject({ code: 2 })
+  })
+
+  test('hands tracks on to a new key, since keys rotated in the catalogue own nothing where tracks are paid', async () => {
+    const later = await newUser({ ...network.env, HEXACHORD_RPC: chain.url })
+    const refused = async (cli: Cli, ...args: string[]) => {
+      const { code, stderr } = await cli('price', ...args)
+      expect(code).toBe(2)
+      return stderr
+    }
+    try {
+      const { address } = JSON.parse((await later('key', 'new', '--json')).stdout)
+      await chain.rpc('anvil_setBalance', [address, '0xde0b6b3a7640000'])
+      const not = `is not of ${address} but of ${account.address}`
+      expect(await refused(later, subject, '0.1')).toContain(`${not}: who owns a track is what TrackRegistry`)
+      const unset = subjectOf(account.address, 99n)
+      expect(await refused(later, unset, '0.1', '--sign-only')).toContain(
+        `${not}: nobody has set terms for it yet, so it is of the first key of its author`,
+      )
+      expect(await refused(later, subject, '--accept')).toContain(`is not offered to ${address}`)
+      expect(await refused(user, unset, '--offer', address)).toContain('set a price first')
+
+      expect(await said('price', subject, '--offer', address)).toContain(`offered    to ${address}`)
+      const taken = await later('price', subject, '--accept')
+      expect(taken).toMatchObject({ code: 0, stdout: expect.stringContaining(`owner      ${address}`) })
+      expect(await refused(user, subject, '0.1')).toContain(`is not of ${account.address} but of ${address}`)
+      expect(await later('price', subject, '--offer', account.address)).toMatchObject({ code: 0 })
+      expect(await said('price', subject, '--accept')).toContain(`owner      ${account.address}`)
+    } finally {
+      await later.remove()
+    }
   })
 })
 

@@ -1,3 +1,4 @@
+import { parsed } from '@hexachord/protocol/checked'
 import type { Operator } from '@hexachord/protocol/operators'
 import {
   bucketOf,
@@ -91,7 +92,7 @@ async function ask<Schema extends z.ZodType>(
     if (response.status !== 200) {
       throw new PeerFailed(`${peer.endpoint} answers ${response.status}: ${text.slice(0, 200)}`)
     }
-    return schema.parse(JSON.parse(text))
+    return parsed(schema, JSON.parse(text))
   } catch (cause) {
     signal.throwIfAborted()
     if (cause instanceof PeerFailed) throw cause

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import { parsed } from '@hexachord/protocol/checked'
 import { blocksOf } from '@hexachord/protocol/manifests'
 import type { Address, Hash } from '@hexachord/protocol/names'
 import type { Operator } from '@hexachord/protocol/operators'
@@ -53,7 +54,7 @@ export async function challenge(
     })
     const text = await response.text()
     if (response.status !== 200) return `it answers ${response.status}`
-    const proof = proofSchema.parse(JSON.parse(text))
+    const proof = parsed(proofSchema, JSON.parse(text))
     if (proof.answer !== expected) return 'its blocks are others than ours'
     const context = { operator: operator.operator, asker: self, subject, manifest, nonce, answer: expected }
     return proofSigner(context, proof.signature, domain) === operator.hotKey

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { CarError } from '@hexachord/protocol/cars'
+import { parsed } from '@hexachord/protocol/checked'
 import type { LoadedRendition, LoadedTrack, Picture } from '@hexachord/protocol/manifests'
 import sharp from 'sharp'
 import * as z from 'zod'
@@ -80,7 +81,7 @@ async function checkPicture({ image, type, width, height }: Picture, get: Get): 
 
 function checkWaveform(cid: string, bytes: Uint8Array): void {
   try {
-    const { length, data } = waveformSchema.parse(JSON.parse(new TextDecoder().decode(bytes)))
+    const { length, data } = parsed(waveformSchema, JSON.parse(new TextDecoder().decode(bytes)))
     if (data.length === 2 * length) return
   } catch (cause) {
     throw new CarError(`block ${cid} is no waveform`, { cause })

@@ -1,4 +1,5 @@
 import { open, stat } from 'node:fs/promises'
+import { parsed } from '@hexachord/protocol/checked'
 import * as z from 'zod'
 import { inputOptions, inputUrl } from './input-options.ts'
 import { ProgramFailed, ProgramMissing } from './process-errors.ts'
@@ -116,7 +117,7 @@ export async function probe(path: string, options: ProbeOptions): Promise<AudioS
 /** What ffprobe said, in JSON. @throws ProgramFailed when it is something else */
 export function readProbeAnswer(stdout: string): z.output<typeof answerSchema> {
   try {
-    return answerSchema.parse(JSON.parse(stdout))
+    return parsed(answerSchema, JSON.parse(stdout))
   } catch (cause) {
     throw new ProgramFailed('it said something that is no description of a file', { cause })
   }

@@ -1,5 +1,6 @@
 import { FetchFailed, type GuardedFetch } from '@hexachord/platform/http'
 import { type ArchiveEntry, archiveEntrySchema } from '@hexachord/protocol/archives'
+import { parsed } from '@hexachord/protocol/checked'
 import { listOf } from '@hexachord/protocol/rest'
 
 const listSchema = listOf(archiveEntrySchema)
@@ -61,7 +62,7 @@ async function listAt(
         maxBytes: pageBytes,
       })
       if (!response.ok) throw new FetchFailed(`${origin} answers ${response.status}`)
-      const { items, next } = listSchema.parse(await response.json())
+      const { items, next } = parsed(listSchema, await response.json())
       const last = items.at(-1)
       if (last === undefined || items.some(({ epoch }) => epoch <= after)) break
       entries.push(...items)

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { GuardedFetch } from '@hexachord/platform/http'
 import type { Postgres } from '@hexachord/platform/postgres'
 import type { Logger, Metrics } from '@hexachord/platform/process'
+import { parsed } from '@hexachord/protocol/checked'
 import { blockAnswerSchema, discoveryStatusSchema, type PeerStatus } from '@hexachord/protocol/rest'
 import type * as z from 'zod'
 import { type IndexedNetwork, readCheckpoint } from '../indexing/index.ts'
@@ -98,7 +99,7 @@ async function comparePeer(
       await response.body?.cancel()
       throw new Error(`${path} answers ${response.status}`)
     }
-    return schema.parse(await response.json())
+    return parsed(schema, await response.json())
   }
 
   const theirs = await ask('/status', discoveryStatusSchema)

@@ -1,5 +1,6 @@
 import type { Address, Subject } from '@hexachord/protocol/names'
 import type { PlaylistSummary, Track, User } from '@hexachord/protocol/rest'
+import { isOpen } from '../reading/closed-audio.ts'
 import type { Database } from '../reading/entity.ts'
 import { releasedUntil } from '../reading/related-tracks.ts'
 import { readUsers } from '../reading/users.ts'
@@ -94,6 +95,7 @@ export function createEntities({
       return tracks.map((track) => {
         const user = authorOf(track.author)
         const isOut = track.releaseAtMs === null || track.releaseAtMs <= untilMs
+        const isPlayable = isOut && isOpen(track)
         return {
           id: opaqueSubject(track.id),
           user_id: user.id,
@@ -112,10 +114,10 @@ export function createEntities({
           track_cid: track.manifest,
           orig_file_cid: null,
           is_original_available: false,
-          is_downloadable: isOut,
-          is_streamable: isOut,
+          is_downloadable: isPlayable,
+          is_streamable: isPlayable,
           is_unlisted: track.unlisted,
-          access: { stream: isOut, download: isOut },
+          access: { stream: isPlayable, download: isPlayable },
           remix_of:
             track.remixOf.length === 0
               ? null

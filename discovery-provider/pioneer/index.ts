@@ -1,3 +1,4 @@
+import { parsed } from '@hexachord/protocol/checked'
 import { isSubject } from '@hexachord/protocol/names'
 import * as z from 'zod'
 import { addressText, exampleAuthor } from '../reading/entity.ts'
@@ -47,7 +48,7 @@ export function pioneerRoutes(given: Omit<PioneerParts, 'entities'>): Route[] {
       },
       async answer({ query: { url } }) {
         const { kind, id } = await resolve(database, { url: resolvable(url) })
-        const opaque = isSubject(id) ? opaqueSubject(id) : opaqueUser(addressText.parse(id))
+        const opaque = isSubject(id) ? opaqueSubject(id) : opaqueUser(parsed(addressText, id))
         return { location: `/pioneer/v1/${kind}s/${opaque}` }
       },
     }),

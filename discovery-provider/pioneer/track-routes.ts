@@ -89,7 +89,7 @@ export function trackRoutes({ postgres: database, liveHolders, entities, now }: 
       query: appQuery.extend({ no_redirect: z.enum(['true', 'false']).default('false') }),
       answers: { ...audioAnswers, 200: audioUrl },
       async answer({ params: { id }, query: { no_redirect } }) {
-        const place = await placeAtHolder(holders, id, ({ manifest }) => audioPath(manifest))
+        const place = await placeAtHolder(holders, id, ({ manifest }) => audioPath(manifest), 'file')
         if (no_redirect === 'false') return place
         return { body: { data: place.location }, freshness: 'never' }
       },
@@ -100,7 +100,7 @@ export function trackRoutes({ postgres: database, liveHolders, entities, now }: 
       params: trackParams,
       query: appQuery,
       answers: audioAnswers,
-      answer: ({ params: { id } }) => placeAtHolder(holders, id, (track) => downloadPath(track)),
+      answer: ({ params: { id } }) => placeAtHolder(holders, id, (track) => downloadPath(track), 'file'),
     }),
   ]
 }

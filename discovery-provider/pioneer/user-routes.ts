@@ -1,5 +1,6 @@
 import { Problem } from '@hexachord/platform/http'
 import { handleSchema } from '@hexachord/protocol/actions'
+import { checked, parsed } from '@hexachord/protocol/checked'
 import type { Address } from '@hexachord/protocol/names'
 import * as z from 'zod'
 import { addressText, searchText } from '../reading/entity.ts'
@@ -111,10 +112,10 @@ export function userRoutes({ postgres: database, entities, now }: PioneerParts):
       query: appQuery,
       answers: user,
       async answer({ params: { handle } }) {
-        const address = addressText.safeParse(handle)
+        const address = checked(addressText, handle)
         if (address.success) return oneUser(address.data)
-        const { id } = await resolve(database, { handle: handleSchema.parse(handle.toLowerCase()) })
-        return oneUser(addressText.parse(id))
+        const { id } = await resolve(database, { handle: parsed(handleSchema, handle.toLowerCase()) })
+        return oneUser(parsed(addressText, id))
       },
     }),
     route({

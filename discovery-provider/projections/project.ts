@@ -2,6 +2,7 @@ import { type PostgresClient, together } from '@hexachord/platform/postgres'
 import type { SubjectState } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
+import { noteManifests } from '../manifests/note-manifests.ts'
 import { noteRankable } from '../ranking/index.ts'
 import { apps, delegations } from './apps.ts'
 import { comments, pins, reactions } from './comments.ts'
@@ -66,6 +67,7 @@ export async function project(
     ),
     changeTallies(client, 'tally', [...tallies.values()]),
     noteChanges(client, subjects),
+    noteManifests(client, subjects),
     // Words are those of the rows that are there by then.
     noteWords(
       client,

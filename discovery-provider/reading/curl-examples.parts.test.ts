@@ -98,6 +98,14 @@ async function putExamples(): Promise<void> {
   await bookPayments(served.catalogue.database.postgres, [
     [{ do: 'setTerms', signer: author, track: subjectToBytes32(subject(11n)), terms: plainTerms(author) }, 1],
     [redemption(operators[0]?.operator ?? author, [{ track: subject(11n), amount: 1_340n }]), 2],
+    // A week after that it is free again, and has a stream for everybody.
+    [
+      {
+        ...{ do: 'setTerms', signer: author, track: subjectToBytes32(subject(11n)) },
+        terms: { ...plainTerms(author), unitPrice: 0n },
+      },
+      3,
+    ],
   ])
 }
 

@@ -89,6 +89,13 @@ beforeAll(async () => {
     `INSERT INTO search_tag SELECT md5(i::text) FROM generate_series(1, 8000) AS i`,
   )
   await database.postgres.query(`INSERT INTO play (track, day, count) SELECT id, '2026-11-28', 1 FROM track`)
+  await database.postgres.query(
+    `INSERT INTO manifest_seen SELECT md5(i::text), '{}' FROM generate_series(1, 8000) AS i`,
+  )
+  await database.postgres.query(
+    `INSERT INTO track_terms (track, version, unit_price, node_bps, curator_bps, payees, payee_bps, effective_at, block)
+     SELECT id, 1, 134, 1000, 0, '{}', '{}', 1, 1 FROM track`,
+  )
   await keepBestLiked(database.postgres)
   await database.postgres.query('VACUUM ANALYZE')
 })
@@ -105,6 +112,8 @@ const besides = [
   'tally_pkey',
   'pin_pkey',
   'mute_pkey',
+  'manifest_seen_pkey',
+  'track_terms_pkey',
 ]
 const withoutOperators = (names: string[]) => names.filter((name) => !besides.includes(name))
 

@@ -1,5 +1,6 @@
 import { Problem } from '@hexachord/platform/http'
 import { handleSchema, type SubjectState } from '@hexachord/protocol/actions'
+import { checked } from '@hexachord/protocol/checked'
 import { isSubject, parseAddress, type Subject } from '@hexachord/protocol/names'
 import { type Resolution, resolutionSchema } from '@hexachord/protocol/rest'
 import * as z from 'zod'
@@ -31,7 +32,7 @@ export function nameInUrl(
     if (isSubject(word)) return { subject: word }
     if (/^0x[0-9a-f]{40}$/.test(word)) return { user: word }
     const handle = word.startsWith('@') ? word.slice(1) : parts[index - 1] === 'users' ? word : undefined
-    if (handle !== undefined && handleSchema.safeParse(handle).success) return { handle }
+    if (handle !== undefined && checked(handleSchema, handle).success) return { handle }
   }
   return undefined
 }

@@ -2,12 +2,13 @@ import { Problem } from '@hexachord/platform/http'
 import type { Subject } from '@hexachord/protocol/names'
 import type { Holder, Track } from '@hexachord/protocol/rest'
 import * as z from 'zod'
+import { requireOpen } from './closed-audio.ts'
 import { type Database, subjectParams } from './entity.ts'
 import { fileNameOf } from './file-name.ts'
 import { gatewayOf, type LiveHolders } from './live-holders.ts'
 import { isReleased } from './related-tracks.ts'
 import { type Answer, route } from './route.ts'
-import { readTrack } from './tracks.ts'
+import { readPricedTrack } from './tracks.ts'
 
 /** Seconds after which a node that was restarted may be back. */
 const retryAfterSeconds = 5
@@ -36,7 +37,10 @@ export const audioAnswers = {
       'It is there: at a node that holds the track and answers now. `Link` names further nodes (RFC 6249), ' +
       'which give the same bytes under the same ETag',
   },
-  403: { description: 'The track is to be released later' },
+  402: {
+    description: 'It costs something; `playlists` says where it plays once a session there pays for it',
+  },
+  403: { description: 'The track is to be released later, or it is encrypted (`premium`), and is no file' },
   404: { description: 'There is no such track' },
   410: { description: 'The track was deleted' },
   503: { description: 'No node that holds the track answers at this moment' },
@@ -44,14 +48,17 @@ export const audioAnswers = {
 
 /** Where a track is at this moment: at a node that holds it and answers, and at which others.
  * @param pathOf where a node has it, from its origin
- * @throws Problem 403 before its release, 404, 410, 503 when no node that holds it answers */
+ * @param form what is asked for
+ * @throws Problem 403 before its release, 402 and 403 as `requireOpen`, 404, 410, 503 when no node that holds it answers */
 export async function placeAtHolder(
   { database, liveHolders, now }: { database: Database; liveHolders: LiveHolders; now: () => number },
   id: Subject,
   pathOf: (track: Track) => string,
+  form: 'file' | 'playlist',
 ): Promise<Extract<Answer, { location: string }>> {
-  const track = await readTrack(database, id)
+  const track = await readPricedTrack(database, id, now())
   await requireReleased(database, track, now())
+  await requireOpen({ database, liveHolders }, track, form)
   const { manifest, holders } = track
   const holder = await liveHolders.find(manifest, holders)
   if (holder === undefined) throw noLiveHolder(id, holders)
@@ -70,8 +77,11 @@ export function downloadPath(track: Track, rendition?: string): string {
 }
 
 export function streamRoutes(database: Database, liveHolders: LiveHolders, now: () => number) {
-  const atHolder = (id: Subject, pathOf: (track: Track) => string): Promise<Answer> =>
-    placeAtHolder({ database, liveHolders, now }, id, pathOf)
+  const atHolder = (
+    id: Subject,
+    pathOf: (track: Track) => string,
+    form: 'file' | 'playlist' = 'file',
+  ): Promise<Answer> => placeAtHolder({ database, liveHolders, now }, id, pathOf, form)
 
   return [
     route({
@@ -81,11 +91,9 @@ export function streamRoutes(database: Database, liveHolders: LiveHolders, now: 
       query: streamQuery,
       answers: audioAnswers,
       answer: ({ params: { id }, query: { format, rendition } }) =>
-        atHolder(id, ({ manifest }) =>
-          format === 'file'
-            ? audioPath(manifest, { rendition })
-            : `/hls/${manifest}/${rendition ?? 'master'}.m3u8`,
-        ),
+        format === 'file'
+          ? atHolder(id, ({ manifest }) => audioPath(manifest, { rendition }))
+          : atHolder(id, ({ manifest }) => `/hls/${manifest}/${rendition ?? 'master'}.m3u8`, 'playlist'),
     }),
     route({
       path: '/v1/tracks/:id/audio.m4a',

@@ -24,6 +24,8 @@ export type ReadTrackRow = TrackRow & {
   readonly listed_at_ms: number
   readonly author_handle: string | null
   readonly holders: Holder[]
+  readonly premium: boolean | null
+  readonly priced: boolean
   readonly tallies: Tallies
 }
 
@@ -38,13 +40,27 @@ const holdersOfTrack = `(
   FROM operator o WHERE o.id = ANY (t.operators) AND o.active AND o.gateway IS NOT NULL
 )`
 
+/** What is in force: the first terms at once, others from their time on. */
+const isPriced = `coalesce((
+  SELECT p.unit_price > 0 FROM track_terms p
+  WHERE p.track = t.id AND p.dropped_block IS NULL
+    AND (p.version = 1 OR p.effective_at <= extract(epoch FROM clock_timestamp()))
+  ORDER BY p.version DESC LIMIT 1
+), false)`
+
+const isPremium = `(SELECT m.key_holders <> '{}' FROM manifest_seen m WHERE m.manifest = t.manifest)`
+
+/** Condition on tracks, called `t`, that programs which know nothing of us can play: see `isOpen`. */
+export const isOpenTrack = `(NOT ${isPriced} AND ${isPremium} IS NOT TRUE)`
+
 /** Begins a query of tracks, called `t`, with all that {@link trackOf} needs. */
 export const selectTracks = `
   SELECT t.id, t.author, t.title, t.artist, t.album, t.genre, t.mood, t.tags, t.description, t.isrc, t.licence,
     t.unlisted, t.duration_ms, t.manifest, t.storage_root, t.leaf_count, t.byte_length,
     t.release_at_ms, t.remix_of, t.remix_credits, t.stem_of, t.stem_part, t.credits, t.listed_at_ms,
     t.created_at_ms, t.updated_at_ms, t.block, t.log_index, t.digest,
-    ${talliesOf('t.id')} AS tallies,
+    ${talliesOf('t.id')} AS tallies, ${isPriced} AS priced,
+    ${isPremium} AS premium,
     (SELECT p.handle FROM profile p WHERE p.id = t.author) AS author_handle,
     ${holdersOfTrack} AS holders`
 
@@ -76,6 +92,8 @@ export function trackOf(row: ReadTrackRow): Track {
     })),
     stemOf: row.stem_of === null ? null : { track: row.stem_of as Subject, part: row.stem_part ?? '' },
     credits: [...row.credits],
+    premium: row.premium,
+    priced: row.priced,
     saveCount: row.tallies.saves ?? 0,
     repostCount: row.tallies.reposts ?? 0,
     commentCount: row.tallies.comments ?? 0,
@@ -117,6 +135,19 @@ export async function readTrack(database: Database, id: Subject): Promise<Track>
 }
 
 type PricedRow = ReadTrackRow & { readonly terms: TermsColumn }
+
+function pricedTrackOf(row: PricedRow, nowMs: number): PricedTrack {
+  const terms = termsInForce(row.terms, nowMs)
+  return { ...trackOf(row), priced: terms !== null && BigInt(terms.unitPrice) > 0n, terms }
+}
+
+/** A track with what it costs at a time (ms). @throws Problem 404 or 410 */
+export async function readPricedTrack(database: Database, id: Subject, nowMs: number): Promise<PricedTrack> {
+  const { rows } = await database.query<PricedRow>(pricedTracksStatement, [[id]])
+  const [row] = rows
+  if (row === undefined) throw await absence(database, id, 'track')
+  return pricedTrackOf(row, nowMs)
+}
 
 const listQuery = pageQuery.extend({
   author: addressText.optional(),
@@ -203,8 +234,7 @@ export function trackRoutes(database: Database, now: () => number) {
       async answer({ params }) {
         const row = await trackAsked(params.id)
         if (row === undefined) throw await absence(database, params.id, 'track')
-        const body: PricedTrack = { ...trackOf(row), terms: termsInForce(row.terms, now()) }
-        return { body, freshness: 'checked' }
+        return { body: pricedTrackOf(row, now()), freshness: 'checked' }
       },
     }),
   ]

@@ -3,6 +3,7 @@ import { type RulesTable, rulesVersion } from '@hexachord/protocol/actions'
 import type { CatalogueRules } from '@hexachord/protocol/catalogue'
 import { type OperatorEvent, operatorsAt } from '@hexachord/protocol/operators'
 import { type Checkpoint, type IndexedNetwork, moveCheckpoint } from '../indexing/checkpoint.ts'
+import { noteAllManifests } from '../manifests/note-manifests.ts'
 import { noteAllChanged } from '../projections/note-changes.ts'
 import { projectOperators } from '../projections/operators.ts'
 import { tableVersions } from '../projections/project.ts'
@@ -65,6 +66,7 @@ export async function rebuild({
     await writeTableVersions(client)
     const tracks = tables.includes('track') ? `${buildingSchema}.track` : 'track'
     if (isRemade(shownOnShelf)) await noteAllChanged(client, tracks)
+    if (tables.includes('track')) await noteAllManifests(client, tracks)
     if (isRemade(ranked)) await noteAllRankable(client, tracks)
   })
   return next

@@ -5,7 +5,7 @@ import { readFavourites, showAlbums, showSongs } from './favourites.ts'
 import type { Asked, Methods, SubsonicParts } from './method.ts'
 import type { Parameters } from './parameters.ts'
 import { sampleIds } from './random.ts'
-import { readSongs, readSongsOfGenre } from './songs.ts'
+import { onlyOpen, readSongs, readSongsOfGenre } from './songs.ts'
 
 /** Conditions and order of lists of albums, each along an index of its own. */
 const orders: Readonly<Record<string, string>> = {
@@ -60,7 +60,9 @@ export function listMethods({ postgres, shelf, now }: SubsonicParts): Methods {
       const to = startOfYear(parameters.whole('toYear', { ...years, instead: years.most }) + 1)
       const fits = (createdAtMs: number) => createdAtMs >= from && createdAtMs < to
       await shelf.putInOrder()
-      const ids = await sampleIds(postgres, { table: 'shelf_song', count, genre, fits })
+      // Some of them nobody could play, and what is random is played unseen.
+      const sample = await sampleIds(postgres, { table: 'shelf_song', count: 2 * count, genre, fits })
+      const ids = (await onlyOpen(postgres, sample)).slice(0, count)
       const songs = await readSongs(postgres, ids, now())
       return { randomSongs: { song: await showSongs(postgres, account, songs) } }
     },

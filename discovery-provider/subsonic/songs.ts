@@ -1,4 +1,5 @@
 import type { Database } from '../reading/entity.ts'
+import { isOpenTrack } from '../reading/tracks.ts'
 import { isoTime, seconds, yearOf } from './albums.ts'
 import type { Fields } from './answer.ts'
 import { artistId, songId } from './ids.ts'
@@ -33,6 +34,17 @@ const selectSongs = (from: string) => `
 
 /** No answer has more songs than a playlist can have. */
 export const maximumSongs = 2_000
+
+/** Those of some tracks that a player can play: what is encrypted or costs something, none of them can. */
+export async function onlyOpen(database: Database, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const { rows } = await database.query<{ id: string }>(
+    `SELECT t.id FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, position) JOIN track t ON t.id = asked.id
+     WHERE ${isOpenTrack} ORDER BY asked.position`,
+    [ids],
+  )
+  return rows.map(({ id }) => id)
+}
 
 /** Songs by track id, in the order asked for, unlisted ones too; ids of none and of what is not out are left out.
  * @param nowMs the reader's clock */

@@ -1,21 +1,26 @@
 import type { Subject } from '@hexachord/protocol/names'
+import { whyClosed } from '../reading/closed-audio.ts'
 import type { Database } from '../reading/entity.ts'
 import { gatewayOf, type LiveHolders } from '../reading/live-holders.ts'
 import { requireReleased } from '../reading/stream.ts'
-import { readTrack } from '../reading/tracks.ts'
+import { readPricedTrack } from '../reading/tracks.ts'
 import { SubsonicError } from './errors.ts'
 
 /** Seconds after which a node that was restarted may be back. */
 const retryAfterSeconds = 5
 
 /** Where a player gets the audio of a track at this moment: the one place that decides so.
- * @throws Problem 403 before its release, 404 or 410; SubsonicError when no node that holds the track answers */
+ * @throws Problem 403 before its release, 404 or 410; SubsonicError for one that is not open, and when no node that
+ * holds the track answers */
 export async function streamUrl(
   { postgres, liveHolders, now }: { postgres: Database; liveHolders: LiveHolders; now: () => number },
   track: Subject,
 ): Promise<URL> {
-  const found = await readTrack(postgres, track)
+  const found = await readPricedTrack(postgres, track, now())
   await requireReleased(postgres, found, now())
+  const closed = whyClosed(found)
+  // Players show the message; none of them could pay.
+  if (closed !== undefined) throw new SubsonicError('notAuthorized', closed)
   const { manifest, holders } = found
   const holder = await liveHolders.find(manifest, holders)
   if (holder === undefined) {

@@ -2,6 +2,7 @@ import { digestHex } from '@hexachord/protocol/cids'
 import { audioFileType } from '@hexachord/protocol/manifests'
 import { playlistMediaType } from '@hexachord/protocol/playlists'
 import type { Track } from '@hexachord/protocol/rest'
+import { isOpen } from '../reading/closed-audio.ts'
 import { type Collection, listedAtMs } from './collection.ts'
 import { feedGuid } from './feed-guid.ts'
 import type { AudioFile, KnownAudio } from './known-audio.ts'
@@ -92,7 +93,14 @@ function itemOf({ track, audio }: Episode, links: Links, number: number | undefi
     textElement('pubDate', new Date(listedAtMs(track)).toUTCString()),
     textElement('description', description || `${title} by ${artist}`),
     // The profile of RSS: where the length cannot be determined, it is 0.
-    element('enclosure', { url: links.audio(id), length: audio?.usual.byteLength ?? 0, type: audioFileType }),
+    // What is encrypted or costs something no program of this kind can play.
+    isOpen(track)
+      ? element('enclosure', {
+          url: links.audio(id),
+          length: audio?.usual.byteLength ?? 0,
+          type: audioFileType,
+        })
+      : undefined,
     textElement('itunes:author', artist),
     textElement('itunes:duration', Math.round(durationMs / 1000)),
     textElement('itunes:episode', number),
@@ -102,14 +110,19 @@ function itemOf({ track, audio }: Episode, links: Links, number: number | undefi
   )
 }
 
-function alternatives({ track: { id, manifest }, audio }: Episode, links: Links): Child[] {
+function alternatives({ track, audio }: Episode, links: Links): Child[] {
+  const { id, manifest } = track
+  const open = isOpen(track)
+  const files = open ? (audio?.files ?? []) : []
   return [
-    ...(audio?.files ?? []).map((file) => alternativeFile(file, { url: links.audio(id, file.name), audio })),
-    element(
-      'podcast:alternateEnclosure',
-      { type: playlistMediaType, title: 'HLS' },
-      element('podcast:source', { uri: links.hls(id) }),
-    ),
+    ...files.map((file) => alternativeFile(file, { url: links.audio(id, file.name), audio })),
+    open
+      ? element(
+          'podcast:alternateEnclosure',
+          { type: playlistMediaType, title: 'HLS' },
+          element('podcast:source', { uri: links.hls(id) }),
+        )
+      : undefined,
     // The bytes behind this name are all that is needed to check every segment of the track, wherever it comes from.
     element(
       'podcast:alternateEnclosure',
@@ -117,7 +130,7 @@ function alternatives({ track: { id, manifest }, audio }: Episode, links: Links)
       element('podcast:source', { uri: `ipfs://${manifest}` }),
       integrity(digestHex(manifest)),
     ),
-    originalOf({ id, audio }, links),
+    open ? originalOf({ id, audio }, links) : undefined,
   ]
 }
 

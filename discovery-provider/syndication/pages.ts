@@ -1,5 +1,6 @@
 import { audioFileType } from '@hexachord/protocol/manifests'
 import type { Track } from '@hexachord/protocol/rest'
+import { isOpen } from '../reading/closed-audio.ts'
 import { type Collection, listedAtMs } from './collection.ts'
 import type { KnownAudio } from './known-audio.ts'
 import type { Links, Source } from './links.ts'
@@ -35,7 +36,7 @@ export function trackCard(
   return {
     ...{ title: track.title, by: track.artist, byUrl: links.page({ kind: 'users', id: track.author }) },
     ...{ page: links.trackPage(track.id), height: trackHeight },
-    player: released ? links.trackPlayer(track.id) : undefined,
+    player: released && isOpen(track) ? links.trackPlayer(track.id) : undefined,
     cover: coverOf(track.id, audio, links),
   }
 }
@@ -73,6 +74,7 @@ export function trackPage({
   const { id, title, artist, album, description, licence, durationMs, unlisted } = track
   const artistSource: Source = { kind: 'users', id: track.author }
   const card = trackCard(track, audio, links, { released })
+  const plays = released && isOpen(track)
   const announcement = `To be released on ${new Date(listedAtMs(track)).toUTCString()}`
   return page({
     card,
@@ -81,25 +83,25 @@ export function trackPage({
     description: released ? description || `${title} by ${artist}` : announcement,
     graph: {
       'og:type': 'music.song',
-      ...(released ? { 'og:audio': links.audio(id), 'og:audio:type': audioFileType } : {}),
+      ...(plays ? { 'og:audio': links.audio(id), 'og:audio:type': audioFileType } : {}),
       'music:duration': Math.round(durationMs / 1000),
       'music:musician': links.page(artistSource),
     },
-    stream: released ? links.audio(id) : undefined,
+    stream: plays ? links.audio(id) : undefined,
     feed: { url: links.feed(artistSource), title: author },
-    data: recordingData({ track, audio, released, links }),
+    data: recordingData({ track, audio, plays, links }),
     body: [
       element('h1', {}, title),
       element('p', {}, artist, album === null ? '' : ` · ${album}`),
       picture(card),
-      released ? sound(id, links) : element('p', {}, element('strong', {}, announcement)),
+      released ? sound(track, links) : element('p', {}, element('strong', {}, announcement)),
       description ? element('p', {}, description) : undefined,
       element(
         'p',
         {},
         `Licence: ${licence} · `,
         link(links.page(artistSource), `More by ${author}`),
-        ...(released ? [' · ', link(links.hls(id), 'HLS')] : []),
+        ...(plays ? [' · ', link(links.hls(id), 'HLS')] : []),
       ),
     ],
   })
@@ -142,7 +144,7 @@ export function trackPlayer(track: Track, links: Links): string {
   return player(`${track.artist} – ${track.title}`, [
     element('strong', {}, outward(links.trackPage(track.id), track.title)),
     ` ${track.artist}`,
-    sound(track.id, links),
+    sound(track, links),
   ])
 }
 
@@ -247,13 +249,20 @@ function metas(key: 'name' | 'property', values: Readonly<Record<string, string 
 }
 
 function trackList(tracks: readonly Track[], links: Links): Child {
-  const items = tracks.map(({ id, artist, title }) =>
-    element('li', {}, outward(links.trackPage(id), `${artist} – ${title}`), sound(id, links)),
-  )
+  const items = tracks.map((track) => {
+    const { id, artist, title } = track
+    return element('li', {}, outward(links.trackPage(id), `${artist} – ${title}`), sound(track, links))
+  })
   return element('ol', {}, ...items)
 }
 
-function sound(id: Track['id'], links: Links): Child {
+/** A page cannot pay, and has no keys. */
+function sound(track: Track, links: Links): Child {
+  const { id, premium } = track
+  if (!isOpen(track)) {
+    const why = premium ? 'Encrypted' : 'Costs something'
+    return element('p', {}, `${why}: hear it by hexachord play ${id}, or in an app that pays`)
+  }
   return element('audio', { controls: '', preload: 'none', src: links.audio(id) })
 }
 

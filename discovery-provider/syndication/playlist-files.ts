@@ -1,4 +1,5 @@
 import type { Track } from '@hexachord/protocol/rest'
+import { isOpen } from '../reading/closed-audio.ts'
 import type { Collection } from './collection.ts'
 import type { Links } from './links.ts'
 import { element, textElement, xmlDocument } from './markup.ts'
@@ -7,12 +8,14 @@ import { element, textElement, xmlDocument } from './markup.ts'
 export const m3uType = 'audio/x-mpegurl; charset=utf-8'
 export const xspfType = 'application/xspf+xml; charset=utf-8'
 
-/** An M3U in UTF-8, as nearly every player reads it. */
+/** An M3U in UTF-8, as nearly every player reads it: without what none of them could play. */
 export function m3uOf({ title, tracks }: Collection, links: Links): string {
-  const entries = tracks.map(
-    ({ id, artist, title, durationMs }) =>
-      `#EXTINF:${Math.round(durationMs / 1000)},${line(`${artist} - ${title}`)}\n${links.audio(id)}\n`,
-  )
+  const entries = tracks
+    .filter(isOpen)
+    .map(
+      ({ id, artist, title, durationMs }) =>
+        `#EXTINF:${Math.round(durationMs / 1000)},${line(`${artist} - ${title}`)}\n${links.audio(id)}\n`,
+    )
   return `#EXTM3U\n#PLAYLIST:${line(title)}\n${entries.join('')}`
 }
 
@@ -31,11 +34,12 @@ export function xspfOf({ source, title, by, tracks }: Collection, links: Links):
   )
 }
 
-function xspfTrack({ id, manifest, title, artist, album, durationMs }: Track, links: Links) {
+function xspfTrack(track: Track, links: Links) {
+  const { id, manifest, title, artist, album, durationMs } = track
   return element(
     'track',
     {},
-    textElement('location', links.audio(id)),
+    isOpen(track) ? textElement('location', links.audio(id)) : undefined,
     // Wherever it comes from, this is what it is.
     textElement('identifier', `ipfs://${manifest}`),
     textElement('title', title),

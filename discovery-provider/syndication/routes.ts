@@ -1,4 +1,5 @@
 import { type GuardedFetch, Problem } from '@hexachord/platform/http'
+import { parsed } from '@hexachord/protocol/checked'
 import type { Subject } from '@hexachord/protocol/names'
 import type { Track } from '@hexachord/protocol/rest'
 import * as z from 'zod'
@@ -210,15 +211,15 @@ function oembedRoute({ database, now, links, audio }: Context): Route {
   async function cardOf(url: string): Promise<{ card: Card; known: KnownAudio | undefined }> {
     const { kind, id } = await resolve(database, { url })
     if (kind === 'track') {
-      const track = await readTrack(database, subjectParams.parse({ id }).id)
+      const track = await readTrack(database, parsed(subjectParams, { id }).id)
       await requireReleased(database, track, now())
       const [known] = await audio.of([track])
       return { card: trackCard(track, known, links), known }
     }
     const collection =
       kind === 'user'
-        ? await readArtist(database, addressText.parse(id), now())
-        : await readCollection(database, subjectParams.parse({ id }).id, now())
+        ? await readArtist(database, parsed(addressText, id), now())
+        : await readCollection(database, parsed(subjectParams, { id }).id, now())
     const [first] = collection.tracks
     const [known] = first === undefined ? [] : await audio.of([first])
     return { card: collectionCard(collection, known, links), known }

@@ -1,5 +1,6 @@
 import { audioFileType } from '@hexachord/protocol/manifests'
 import type { Track } from '@hexachord/protocol/rest'
+import { isOpen } from '../reading/closed-audio.ts'
 import { type Collection, listedAtMs } from './collection.ts'
 import type { KnownAudio } from './known-audio.ts'
 import type { Links } from './links.ts'
@@ -12,17 +13,17 @@ const context = 'https://schema.org'
 export function recordingData({
   track,
   audio,
-  released,
+  plays,
   links,
 }: {
   track: Track
   audio?: KnownAudio | undefined
-  /** Of one that is not out there is no audio. */
-  released: boolean
+  /** Of one that is not out, or not open, there is no audio. */
+  plays: boolean
   links: Links
 }): StructuredData {
   const { audio: object, ...rest } = recording(track, links, audio)
-  return { '@context': context, ...rest, ...(released ? { audio: object } : {}) }
+  return { '@context': context, ...rest, ...(plays ? { audio: object } : {}) }
 }
 
 export function collectionData(
@@ -41,7 +42,10 @@ export function collectionData(
     ...(kind === 'album' ? { byArtist: maker } : {}),
     ...(kind === 'playlist' ? { creator: maker } : {}),
     ...(kind === 'artist' ? {} : { numTracks: tracks.length }),
-    track: tracks.map((track) => recording(track, links)),
+    track: tracks.map((track) => {
+      const { audio, ...rest } = recording(track, links)
+      return isOpen(track) ? { ...rest, audio } : rest
+    }),
   }
 }
 

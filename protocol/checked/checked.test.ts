@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import * as z from 'zod'
 import { type KindName, kinds } from '../actions/index.ts'
 import { decodeManifest, ManifestError } from '../manifests/index.ts'
-import { checked } from './index.ts'
+import { checked, parsed } from './index.ts'
 
 /** What JSON can say, and nothing can measure. */
 const endless = { length: { toString: '' } }
@@ -18,6 +18,8 @@ describe('a value that has a length and no measure', () => {
     expect(() => z.string().max(5).safeParse(endless)).toThrow(TypeError)
     expect(checked(z.string().max(5), endless)).toMatchObject({ success: false })
     expect(checked(z.string().max(5), 'text')).toEqual({ success: true, data: 'text' })
+    expect(() => parsed(z.string().max(5), endless)).toThrow(z.ZodError)
+    expect(parsed(z.string().max(5), 'text')).toBe('text')
   })
 
   test.each(fields)('is refused in an action: %s, %s', (kind, field) => {

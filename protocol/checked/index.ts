@@ -23,3 +23,13 @@ export function checked<Schema extends z.ZodType>(
     }
   }
 }
+
+/**
+ * As `schema.parse`, for values that anybody may have written: see `checked`.
+ * @throws ZodError
+ */
+export function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = checked(schema, value)
+  if (result.success) return result.data
+  throw result.error
+}

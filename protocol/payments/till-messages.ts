@@ -39,8 +39,8 @@ const timeSchema = z.int().positive()
 /** `GET /pay/offer`: who is paid here and on which conditions, signed by the operator's hot key (`TillOffer`). */
 export const tillOfferSchema = z.strictObject({
   operator: addressSchema,
-  /** Origin at which the operator is registered. */
-  endpoint: z.string().regex(/^\S{1,300}$/, 'must be an origin'),
+  /** Origin at which the operator is registered. In ASCII, as origins are: half a surrogate pair cannot be signed. */
+  endpoint: z.string().regex(/^[!-~]{1,300}$/, 'must be an origin'),
   escrow: addressSchema,
   chainId: z.int().positive(),
   /** Tracks that give a node less are not served here. */

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { parsed } from '../checked/index.ts'
 import type { Address, Subject } from '../names/index.ts'
 import type { Domain } from '../signing/index.ts'
 import { type Receipt, receiptSchema, receiptSigner } from './receipts.ts'
@@ -59,7 +60,7 @@ async function ask(
     const text = await response.text()
     if (!response.ok) return { operator, state: 'away', reason: `it answers ${response.status}` }
     if (text.length > answerBytes) return { operator, state: 'away', reason: 'its answer is too long' }
-    const { items } = answerSchema.parse(JSON.parse(text))
+    const { items } = parsed(answerSchema, JSON.parse(text))
     const receipt = items.find((item) => item.operator === operator && item.subject === subject)
     if (receipt === undefined) return { operator, state: 'none', reason: 'it has no receipt' }
     const reason = faultOf(receipt, { manifest, hotKey, domain, nowMs })

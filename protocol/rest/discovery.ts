@@ -40,6 +40,11 @@ export const trackSchema = z.object({
   /** The track of which it is one part. */
   stemOf: z.object({ track: subjectSchema, part: z.string() }).nullable(),
   credits: z.array(z.object({ name: z.string(), role: z.string(), user: addressSchema.optional() })),
+  /** Whether its audio is encrypted, so that it plays by nothing but its playlist with keys; null while no holder has told
+   * what its manifest says. No action says it: it is an observation. */
+  premium: z.boolean().nullable().default(null),
+  /** Whether it costs something now. */
+  priced: z.boolean().default(false),
   saveCount: z.int(),
   repostCount: z.int(),
   commentCount: z.int(),

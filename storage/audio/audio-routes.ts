@@ -10,7 +10,7 @@ import { Router } from 'express'
 import * as z from 'zod'
 import { sendFile } from '../files/index.ts'
 import { contentDisposition } from '../gateway/file-names.ts'
-import type { Gate } from '../gateway/index.ts'
+import { type Gate, takeSession } from '../gateway/index.ts'
 import type { IpfsNode } from '../ipfs/index.ts'
 import type { Takedowns } from '../takedowns/index.ts'
 import { createServedTracks } from '../tracks/index.ts'
@@ -30,12 +30,12 @@ const querySchema = z.object({
  * and an index of them while it is sent. `?rendition=` names one as its playlist does, `aac-160` or `flac`; by default it is the best AAC.
  * `?filename=` and `?download=true` name a file to save, as for `/ipfs`.
  * @param options.takedowns what this operator refuses; by default nothing
- * @param options.gate asks for payment; by default nothing costs anything
+ * @param options.gate asks for payment, and limits what is given away; by default nothing costs anything
  */
 export function audioRoutes(options: {
   ipfs: Pick<IpfsNode, 'get' | 'size'>
   takedowns?: Pick<Takedowns, 'requireServed'>
-  gate?: Pick<Gate, 'requireFree'> | undefined
+  gate?: Pick<Gate, 'requireFree' | 'meter'> | undefined
 }): Router {
   const { ipfs, takedowns, gate } = options
   const trackOf = createServedTracks(options)
@@ -61,7 +61,11 @@ export function audioRoutes(options: {
       type: audioFileType,
       disposition: dispositionOf(query, name),
     }
-    await sendFile(request, response, { ipfs, takedowns, file })
+    await sendFile(request, response, {
+      ...{ ipfs, takedowns, file },
+      meter:
+        gate && (() => gate.meter({ request, session: takeSession(request.originalUrl).session }, false)),
+    })
   })
   return router
 }

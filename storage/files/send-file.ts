@@ -6,6 +6,7 @@ import type { Request, Response } from 'express'
 import pLimit from 'p-limit'
 import { blocksAway } from '../gateway/blocks-away.ts'
 import { isUnchanged, requestedRange } from '../gateway/conditions.ts'
+import type { Meter } from '../gateway/index.ts'
 import { BlockNotFound, type IpfsNode, KuboUnavailable } from '../ipfs/index.ts'
 import type { Takedowns } from '../takedowns/index.ts'
 
@@ -37,6 +38,7 @@ const looksAtOnce = 8
  * middle, the connection is cut: an answer that is short never looks whole. In memory are at most the block that is
  * being sent and the next one; when the caller hangs up nothing more is read.
  * @param options.takedowns what this operator refuses; by default nothing
+ * @param options.meter lets the answer begin, and counts what is sent; by default nothing is counted
  * @throws Problem 404 when a block is not here, 410, 416 or 503
  */
 export async function sendFile(
@@ -45,10 +47,12 @@ export async function sendFile(
   {
     ipfs,
     takedowns,
+    meter,
     file,
   }: {
     ipfs: Blocks
     takedowns?: Pick<Takedowns, 'requireServed'> | undefined
+    meter?: (() => Promise<Meter>) | undefined
     file: ServedFile
   },
 ): Promise<void> {
@@ -76,6 +80,7 @@ export async function sendFile(
   const body = bytesOf(ipfs, pieces, gone.signal)
   try {
     await requireAll(ipfs, pieces, gone.signal)
+    const count = request.method === 'HEAD' ? undefined : await meter?.()
     // Whatever is wrong with the first block can still be told.
     const first = request.method === 'HEAD' ? undefined : await body.next()
     response.status(range === 'whole' ? 200 : 206).set({
@@ -91,7 +96,8 @@ export async function sendFile(
       response.end()
       return
     }
-    await pipeline(Readable.from(continued(first.value, body), { objectMode: false }), response)
+    const sent = continued(first.value, body, count)
+    await pipeline(Readable.from(sent, { objectMode: false }), response)
   } catch (error) {
     if (gone.signal.aborted) return
     throw problemOf(error)
@@ -137,9 +143,14 @@ async function* bytesOf(
 async function* continued(
   first: Uint8Array,
   rest: AsyncGenerator<Uint8Array, void>,
+  count: Meter | undefined,
 ): AsyncGenerator<Uint8Array, void> {
+  count?.(first.length)
   yield first
-  yield* rest
+  for await (const bytes of rest) {
+    count?.(bytes.length)
+    yield bytes
+  }
 }
 
 function problemOf(error: unknown): unknown {

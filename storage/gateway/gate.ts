@@ -10,6 +10,12 @@ export type PaidRequest = {
   readonly isHead: boolean
 }
 
+/** Who asks, and what came to pay with. */
+export type Asking = Pick<PaidRequest, 'request' | 'session'>
+
+/** Counts bytes that are about to be sent. */
+export type Meter = (bytes: number) => void
+
 /** Stands before a gateway's blocks, of which some cost something. */
 export type Gate = {
   /** Whether any block may cost something. */
@@ -32,8 +38,15 @@ export type Gate = {
   isPeer(request: IncomingMessage): Promise<boolean>
   /** For what is given as a whole. @throws Problem 402 if one of these blocks costs something */
   requireFree(request: IncomingMessage, cids: Iterable<string>): void
-  /** Takes from what strangers may have for nothing. @returns false when that is used up */
-  takeFree(bytes: number): boolean
-  /** The same for those that are told why. @throws Problem 429 */
-  requireFreeRate(asked: PaidRequest, bytes: number): Promise<void>
+  /** Takes from what strangers may have for nothing. @returns false when that is used up, and for whom it may not be meant */
+  takeFree(request: IncomingMessage, bytes: number): boolean
+  /** The same for those that are told why, and for nodes of the network, which are counted. @throws Problem 429 */
+  requireFreeRate(asked: Asking, bytes: number): Promise<void>
+  /**
+   * The same for what is sent piece by piece and may end before all of it is.
+   * @param isPaid whether there are blocks in it that cost something, which only nodes of the network have as a whole
+   * @returns is told of each piece
+   * @throws Problem 429
+   */
+  meter(asked: Asking, isPaid: boolean): Promise<Meter>
 }

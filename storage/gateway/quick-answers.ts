@@ -75,7 +75,7 @@ export function createQuickAnswers(options: {
       // What became free or paid since has other headers.
       if (gate.isPaid(cid) !== isPaid) return undefined
       if (isPaid) return paid({ request, cid, session, isHead: false }, headers, body)
-      return gate.takeFree(body.length) ? { headers, body } : undefined
+      return gate.takeFree(request, body.length) ? { headers, body } : undefined
     },
     remember(request, response, block) {
       const key = keyOf(request, takeSession(request.url ?? '').url)

@@ -8,7 +8,7 @@ import { blocksAway } from './blocks-away.ts'
 import { carBlocks, carHeader, carPieces, readCarRequest, requireBytesWithin } from './car.ts'
 import { isUnchanged, requestedRange } from './conditions.ts'
 import { carParameters, chooseFormat } from './formats.ts'
-import type { Gate, PaidRequest } from './gate.ts'
+import type { Gate, Meter, PaidRequest } from './gate.ts'
 import { type GatewayParameters, type GatewayRequest, readGatewayRequest } from './gateway-request.ts'
 import { cachingHeaders, contentHeaders, corsHeaders, etagOf, type Selection } from './headers.ts'
 import { resolvePath } from './path-resolution.ts'
@@ -192,12 +192,12 @@ async function answerCar(selection: Selection, response: Response, { reader, gat
   if (selection.codec === 'raw') requireBytesWithin(car, size)
   const read = (cid: string) => reader.read(cid, false)
   const isPaid = await hasPaidBlocks(selection, response, gate, read)
-  if (!isPaid) await gate?.requireFreeRate(paidRequest(selection, response), size)
   const headers = contentHeaders({ ...selection, isPaid })
   if (asked.isHead) {
     response.writeHead(200, headers).end()
     return
   }
+  const count = await gate?.meter(paidRequest(selection, response), isPaid)
   response.writeHead(200, headers)
   if (asked.block.kind === 'inline') {
     response.end(carHeader(target))
@@ -205,9 +205,16 @@ async function answerCar(selection: Selection, response: Response, { reader, gat
   }
   try {
     // A whole track would push what is hot out of memory.
-    await pipeline(carPieces(blocks, car, read), response)
+    await pipeline(counted(carPieces(blocks, car, read), count), response)
   } catch (error) {
     if (!isGone(error)) throw new Error(`the CAR of ${target} had to be broken off`, { cause: error })
+  }
+}
+
+async function* counted(pieces: AsyncIterable<Uint8Array>, count: Meter | undefined) {
+  for await (const piece of pieces) {
+    count?.(piece.length)
+    yield piece
   }
 }
 

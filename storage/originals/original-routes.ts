@@ -2,7 +2,7 @@ import { Problem } from '@hexachord/platform/http'
 import { Router } from 'express'
 import { sendFile } from '../files/index.ts'
 import { contentDisposition } from '../gateway/file-names.ts'
-import type { Gate } from '../gateway/index.ts'
+import { type Gate, takeSession } from '../gateway/index.ts'
 import type { IpfsNode } from '../ipfs/index.ts'
 import type { Takedowns } from '../takedowns/index.ts'
 import { createServedTracks } from '../tracks/index.ts'
@@ -10,12 +10,12 @@ import { createServedTracks } from '../tracks/index.ts'
 /**
  * `GET /originals/:manifest`: the file that the artist sent, where it is part of the track, under the name that it had.
  * @param options.takedowns what this operator refuses; by default nothing
- * @param options.gate asks for payment; by default nothing costs anything
+ * @param options.gate asks for payment, and limits what is given away; by default nothing costs anything
  */
 export function originalRoutes(options: {
   ipfs: Pick<IpfsNode, 'get' | 'size'>
   takedowns?: Pick<Takedowns, 'requireServed'>
-  gate?: Pick<Gate, 'requireFree'> | undefined
+  gate?: Pick<Gate, 'requireFree' | 'meter'> | undefined
 }): Router {
   const { ipfs, takedowns, gate } = options
   const trackOf = createServedTracks(options)
@@ -39,7 +39,11 @@ export function originalRoutes(options: {
       ...{ byteLength, type, etag: `"${original.cid}"` },
       disposition: contentDisposition('attachment', filename),
     }
-    await sendFile(request, response, { ipfs, takedowns, file })
+    await sendFile(request, response, {
+      ...{ ipfs, takedowns, file },
+      meter:
+        gate && (() => gate.meter({ request, session: takeSession(request.originalUrl).session }, false)),
+    })
   })
   return router
 }

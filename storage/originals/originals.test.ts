@@ -25,6 +25,8 @@ let ipfs: IpfsNode
 let server: Listening
 let plain: TestTrack
 let manifest: string
+/** What the gate was told of. */
+let sent = 0
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'hexachord-originals-'))
   ipfs = await createEmbeddedIpfs({ directory, bitswap: false, logger })
@@ -32,7 +34,10 @@ beforeAll(async () => {
   for (const { cid, bytes } of plain.blocks) await ipfs.putVerified(cid, bytes)
   manifest = await withOriginal('Söng "1".flac')
   const app = createApp({ logger, metrics: createMetrics('test'), service: 'test' })
-  app.use(originalRoutes({ ipfs }))
+  const meter = async () => (bytes: number) => {
+    sent += bytes
+  }
+  app.use(originalRoutes({ ipfs, gate: { requireFree: () => undefined, meter } }))
   server = await listen(finishApp(app), { host: '127.0.0.1', port: 0 })
 })
 afterAll(async () => {
@@ -77,12 +82,14 @@ describe('an original', () => {
     ['bytes=2097152-', 2_097_152, file.length],
     ['bytes=-5', file.length - 5, file.length],
   ])('goes on where a download was broken: %s', async (range, from, to) => {
+    sent = 0
     const response = await get(manifest, { headers: { range } })
     expect([response.status, response.headers.get('content-range')]).toEqual([
       206,
       `bytes ${from}-${to - 1}/${file.length}`,
     ])
     expect((await bytesOf(response)).equals(file.subarray(from, to))).toBe(true)
+    expect(sent).toBe(to - from)
   })
 
   test('has no byte past its end', async () => {
@@ -91,10 +98,12 @@ describe('an original', () => {
   })
 
   test('is not sent to whom has it, and its length is told alone', async () => {
+    sent = 0
     const head = await get(manifest, { method: 'HEAD' })
     expect([head.status, head.headers.get('content-length')]).toEqual([200, String(file.length)])
     const headers = { 'if-none-match': head.headers.get('etag') ?? '' }
     expect((await get(manifest, { headers })).status).toBe(304)
+    expect(sent).toBe(0)
   })
 
   test('counts in the storage root of its track', async () => {

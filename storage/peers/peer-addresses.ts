@@ -1,5 +1,6 @@
 import { type GuardedFetch, isPublicAddress } from '@hexachord/platform/http'
 import type { Logger } from '@hexachord/platform/process'
+import { parsed } from '@hexachord/protocol/checked'
 import type { Address } from '@hexachord/protocol/names'
 import type { Operator } from '@hexachord/protocol/operators'
 import { nodeStatusSchema } from '@hexachord/protocol/rest'
@@ -78,7 +79,7 @@ export function peerAddresses(options: {
         timeoutMs: statusTimeoutMs,
         maxBytes: statusBytes,
       })
-      const { ipfs } = nodeStatusSchema.parse(await response.json())
+      const { ipfs } = parsed(nodeStatusSchema, await response.json())
       if (ipfs.peerId !== peerId) {
         logger.warn(
           { endpoint, says: ipfs.peerId, registered: peerId },

@@ -1,6 +1,7 @@
 import type { ChainReader } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
 import type { Sqlite } from '@hexachord/platform/sqlite'
+import { parsed } from '@hexachord/protocol/checked'
 import type { Address, Subject } from '@hexachord/protocol/names'
 import { type KeptSecret, keptSecretSchema } from '@hexachord/protocol/premium'
 import type { Wallet } from 'ethers'
@@ -59,7 +60,7 @@ export function openPremium(options: {
       try {
         const path = `/premium/${subject}/sealed?publicKey=${publicKey}`
         const response = await client(endpoint, path, { timeoutMs: answerMs, maxBytes: answerBytes })
-        if (response.ok) return keptSecretSchema.parse(await response.json())
+        if (response.ok) return parsed(keptSecretSchema, await response.json())
         logger.info({ operator, subject, status: response.status }, 'a key holder does not give the secret')
       } catch (err) {
         logger.info({ err, operator, subject }, 'a key holder does not give the secret')

@@ -1,4 +1,5 @@
 import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
+import { parsed } from '@hexachord/protocol/checked'
 import type { Subject } from '@hexachord/protocol/names'
 import { gateSchema, type KeptSecret } from '@hexachord/protocol/premium'
 
@@ -28,7 +29,7 @@ export function createSecretStore(database: Sqlite): SecretStore {
         subject,
       )
       if (row === undefined) return undefined
-      const gate = row.gate === null ? null : gateSchema.parse(JSON.parse(row.gate))
+      const gate = row.gate === null ? null : parsed(gateSchema, JSON.parse(row.gate))
       return { sealed: row.sealed, gate }
     },
     set(subject, { sealed, gate }) {

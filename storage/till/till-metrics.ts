@@ -3,7 +3,8 @@ import type { Metrics } from '@hexachord/platform/process'
 /** What a till counts, without anybody's name. */
 export type TillMetrics = {
   served(how: 'paid' | 'repeated'): void
-  servedPeer(bytes: number): void
+  /** Of a paid block, or of what is free anyway. */
+  servedPeer(bytes: number, isPaid: boolean): void
   refused(reason: string): void
 }
 
@@ -18,7 +19,8 @@ export function createTillMetrics(
   })
   const peerBytes = metrics.counter({
     name: 'till_peer_bytes_total',
-    help: 'Bytes of paid blocks that nodes of the network fetched for nothing',
+    help: 'Bytes that nodes of the network fetched for nothing, of paid tracks or of free ones',
+    labelNames: ['track'],
   })
   const refusals = metrics.counter({
     name: 'till_refusals_total',
@@ -40,11 +42,12 @@ export function createTillMetrics(
     repeated: blocks.labels('repeated'),
     peer: blocks.labels('peer'),
   }
+  const bytesOf = { paid: peerBytes.labels('paid'), free: peerBytes.labels('free') }
   return {
     served: (how) => children[how].inc(),
-    servedPeer(bytes) {
-      children.peer.inc()
-      peerBytes.inc(bytes)
+    servedPeer(bytes, isPaid) {
+      if (isPaid) children.peer.inc()
+      bytesOf[isPaid ? 'paid' : 'free'].inc(bytes)
     },
     refused: (reason) => refusals.inc({ reason }),
   }

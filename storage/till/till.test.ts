@@ -1,8 +1,9 @@
-import { createLogger } from '@hexachord/platform/process'
+import { createLogger, createMetrics } from '@hexachord/platform/process'
 import { type Hash, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
 import { paymentDomains, type SentVoucher } from '@hexachord/protocol/payments'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { eventually } from '../ipfs/fixtures/eventually.ts'
+import type { TillOptions } from './create-till.ts'
 import {
   paymentSignature,
   post,
@@ -113,6 +114,32 @@ describe('a session', () => {
     const response = await post(server.origin, '/pay/sessions', await opening())
     expect(response.status).toBe(status)
     expect(await response.json()).toMatchObject({ type: `urn:hexachord:problem:${slug}` })
+  })
+
+  test('opens and is paid through an hour in which nothing is heard of the chain, on what was reserved before', async () => {
+    let now = Date.now()
+    const channel = { reserved: 10_000n, released: 0n, releasing: 0n, settled: 0n }
+    const alone = await startTill({ now: () => now })
+    const { address } = listener
+    alone.chain.channels.set(address + address, channel)
+    const block = (unit: number, token: string) => alone.get(`/ipfs/${alone.segment(unit)}?s=${token}`)
+    try {
+      let token = ''
+      for (let unit = 0; unit <= 7; unit++) {
+        const opening = await listener.opening({ expiresAt: now + 30_000 })
+        token = (await reportIn(await post(alone.origin, '/pay/sessions', opening))).session
+        const voucher = await listener.voucher(BigInt(unit + 1) * testPrice)
+        expect((await post(alone.origin, '/pay/vouchers', { session: token, voucher })).status).toBe(200)
+        expect((await block(unit, token)).status).toBe(200)
+        now += 10 * 60_000
+      }
+      // What was reserved bounds what a node can lose, however long it lasts.
+      const beyond = await listener.voucher(10_001n)
+      const refused = await post(alone.origin, '/pay/vouchers', { session: token, voucher: beyond })
+      expect(await refused.json()).toMatchObject({ fault: 'StreamReserveExceeded' })
+    } finally {
+      await alone.close()
+    }
   })
 
   test('tells a clock that is wrong what time it is', async () => {
@@ -366,6 +393,62 @@ describe('free music', () => {
       const refused = await slow.get(init)
       expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '9'])
       now += 9_000
+      expect((await slow.get(init)).status).toBe(200)
+    } finally {
+      await slow.close()
+    }
+  })
+
+  test.each(['one file', 'a CAR'])(
+    'as %s is given away at that rate, too: for the bytes that are sent',
+    async (form) => {
+      let now = Date.now()
+      const slow = await startTill({ freeBytesPerSecond: 1_000, now: () => now })
+      try {
+        slow.chain.terms.clear()
+        const { manifest } = slow.track
+        const path = form === 'a CAR' ? `/ipfs/${manifest}?format=car` : `/audio/${manifest}`
+        const first = await slow.get(path)
+        const etag = first.headers.get('etag') ?? ''
+        const { byteLength } = await first.arrayBuffer()
+        expect([first.status, byteLength > 20_000]).toEqual([200, true])
+        const refused = await slow.get(path)
+        const seconds = Math.ceil((byteLength - 10_000) / 1_000)
+        expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, String(seconds)])
+        // What sends nothing costs nothing.
+        expect((await slow.get(path, { method: 'HEAD' })).status).toBe(200)
+        expect((await slow.get(path, { headers: { 'if-none-match': etag } })).status).toBe(304)
+        now += seconds * 1_000
+        expect((await slow.get(path)).status).toBe(200)
+      } finally {
+        await slow.close()
+      }
+    },
+  )
+
+  test('and what is paid goes to nodes of the network without a limit, counted to the byte', async () => {
+    const metrics = createMetrics('test')
+    const isPeer: TillOptions['isPeer'] = ({ headers }) => headers.authorization === 'a node'
+    const slow = await startTill({ freeBytesPerSecond: 1, isPeer, metrics })
+    const fetched = async (path: string) => {
+      const response = await slow.get(path, { headers: { authorization: 'a node' } })
+      expect(response.status).toBe(200)
+      return (await response.arrayBuffer()).byteLength
+    }
+    const counted = async (track: string) => {
+      const text = await metrics.registry.metrics()
+      const [, bytes] =
+        new RegExp(`till_peer_bytes_total{[^}]*track="${track}"[^}]*} (\\d+)`).exec(text) ?? []
+      return Number(bytes)
+    }
+    try {
+      const car = await fetched(`/ipfs/${slow.track.manifest}?format=car`)
+      const block = await fetched(`/ipfs/${slow.segment(0)}`)
+      expect(await counted('paid')).toBe(car + block)
+      const init = `/ipfs/${slow.loaded.renditions[0]?.init.data['/']}`
+      const free = [await fetched(init), await fetched(init), await fetched(init)]
+      expect(await counted('free')).toBe(free.reduce((sum, bytes) => sum + bytes, 0))
+      // They take nothing from what strangers may have.
       expect((await slow.get(init)).status).toBe(200)
     } finally {
       await slow.close()

@@ -41,6 +41,7 @@ export function addIncomeCommand(program: Command, context: Context): void {
         ({ day, track, account, share, units, earned, distributed }) =>
           `${day}  ${amountText(earned, income.currency)}  ${track}  ${units} units  ${share} ${account}  distributed ${amountText(distributed, income.currency)}`,
       )
-      print(self, income, [...lines, ...more(income.next)].join('\n') || 'nothing was earned')
+      const nothing = `nothing was earned by ${account}: income is of the accounts that a track's terms name, and tracks of who owns them (hexachord price <track>); another key, also one that was yours before, is asked for by its address`
+      print(self, income, [...lines, ...more(income.next)].join('\n') || nothing)
     })
 }

@@ -1,4 +1,5 @@
 import { type NoticeContent, noticeGrounds } from '@hexachord/protocol/actions'
+import { checked } from '@hexachord/protocol/checked'
 import { hashSchema } from '@hexachord/protocol/names'
 import { noticePublicity, publishNotice, withdrawNotice } from '@hexachord/sdk/publishing'
 import { type Command, Option } from 'commander'
@@ -31,7 +32,7 @@ export function addNoticeCommand(program: Command, context: Context): void {
   addPayingOptions(command).action(async (text: string | undefined, options: Options, self: Command) => {
     const { signal } = context
     const wanted = options.withdraw === undefined ? noticeFrom(text, options) : undefined
-    const withdrawn = hashSchema.safeParse(options.withdraw)
+    const withdrawn = checked(hashSchema, options.withdraw)
     if (wanted === undefined && !withdrawn.success)
       throw new UsageError('--withdraw needs a hash such as 0x12…')
     const payerOf = payerFrom(options)

@@ -1,12 +1,23 @@
 import { readFile } from 'node:fs/promises'
-import { NameError, parseAddress, type Subject } from '@hexachord/protocol/names'
+import { parsed } from '@hexachord/protocol/checked'
+import { type Address, NameError, parseAddress, type Subject } from '@hexachord/protocol/names'
 import { checkTerms, type Terms, TermsError, tillJson } from '@hexachord/protocol/payments'
 import type { HeldKey } from '@hexachord/sdk/keys'
-import { formatAmount, type TermsOnChain, type Token, type Writing } from '@hexachord/sdk/paying'
 import {
+  type EscrowReader,
+  formatAmount,
+  type TermsOnChain,
+  type Token,
+  type Writing,
+} from '@hexachord/sdk/paying'
+import {
+  acceptTrack,
   cancelChange,
+  NotTheOwner,
+  offerTrack,
   type Price,
   readPrice,
+  requireOwner,
   sendTerms,
   setTerms,
   signedTermsSchema,
@@ -36,7 +47,13 @@ export function addTermsOptions(command: Command): Command {
     .option('--curator-share <bps>', 'for whoever led a listener there, at most 500', bps, 0)
 }
 
-type Options = TermsOptions & { cancel?: true; signOnly?: true; send?: string }
+type Options = TermsOptions & {
+  cancel?: true
+  signOnly?: true
+  send?: string
+  offer?: Address
+  accept?: true
+}
 
 export function addPriceCommand(program: Command, context: Context): void {
   const command = program
@@ -46,9 +63,15 @@ export function addPriceCommand(program: Command, context: Context): void {
     .argument('[amount]', 'per 6 s of music, in whole tokens, such as 0.0002; 0 for a free track')
   addRpcOption(addTermsOptions(command))
     .option('--cancel', 'take back a change that is not in force yet')
+    .option('--offer <address>', 'hand the track on: whoever accepts it owns its price and income', account)
+    .option('--accept', 'take a track that was offered to you')
     .option('--sign-only', 'print signed terms for somebody else to send, and send nothing')
     .option('--send <file>', 'send terms that their owner has signed, and pay for it')
-    .addHelpText('after', '\nThe first price is in force at once; every change waits for a week.')
+    .addHelpText(
+      'after',
+      '\nThe first price is in force at once; every change waits for a week. Keys that were rotated in the catalogue' +
+        '\ndo not count here: before a key is given up, set a price (0, too) and --offer each track to the new one.',
+    )
     .action((text: string, amount: string | undefined, options: Options, self: Command) =>
       price(subjectIn(text, 'track'), amount, options, self, context),
     )
@@ -68,17 +91,44 @@ async function price(
     const found = await readPrice(reader, track)
     print(self, { track, token, ...JSON.parse(tillJson(found)) }, describePrice(found, token))
   }
-  if (amount === undefined && !options.cancel && !options.send) return show()
+  const { cancel, send, offer, accept } = options
+  if (amount === undefined && !cancel && !send && !offer && !accept) return show()
   const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
   const writing = writingBy(key, reader, settings, context)
-  if (options.send) await sendTerms(writing, await readSigned(options.send, track))
-  else if (options.cancel) await cancelChange(writing, track)
+  if (accept) await requireOffered(reader, track, key)
+  else if (!send) await owned(requireOwner(reader, track, key.address))
+  if (send) await sendTerms(writing, await readSigned(send, track))
+  else if (accept) await acceptTrack(writing, track)
+  else if (offer) {
+    const { inForce } = await readPrice(reader, track)
+    if (inForce === undefined) throw new UsageError('set a price first, 0 for none: then it can be handed on')
+    await offerTrack(writing, track, offer)
+  } else if (cancel) await cancelChange(writing, track)
   else if (options.signOnly) {
     const terms = termsFrom(amount ?? '', options, key, token)
     const signed = await signTerms(reader, key, track, { terms, nowMs: connection.now() })
     return print(self, signed, JSON.stringify(signed))
   } else await setTerms(writing, track, termsFrom(amount ?? '', options, key, token))
   await show()
+}
+
+/** @throws UsageError for a track that nobody offers to this key */
+async function requireOffered(reader: EscrowReader, track: Subject, { address }: HeldKey): Promise<void> {
+  const { owner, offeredTo } = await readPrice(reader, track)
+  if (offeredTo === address) return
+  throw new UsageError(
+    `${track} is not offered to ${address}: its owner ${owner} says so by --offer ${address}`,
+  )
+}
+
+/** @throws UsageError where somebody else owns the track */
+async function owned(checking: Promise<void>): Promise<void> {
+  try {
+    await checking
+  } catch (error) {
+    if (error instanceof NotTheOwner) throw new UsageError(error.message, { cause: error })
+    throw error
+  }
 }
 
 /** @throws UsageError for terms that the contract would refuse */
@@ -109,6 +159,7 @@ export async function pricing(
 ): Promise<(track: Subject) => Promise<void>> {
   const terms = termsFrom(amount, options, key, await writing.reader.token())
   return async (track) => {
+    await owned(requireOwner(writing.reader, track, key.address))
     const { inForce } = await readPrice(writing.reader, track)
     if (inForce === undefined || !isSame(inForce.terms, terms)) await setTerms(writing, track, terms)
   }
@@ -120,15 +171,17 @@ function isSame(one: Terms, other: Terms): boolean {
   return words(one) === words(other)
 }
 
-function describePrice({ owner, inForce, change }: Price, token: Token): string {
-  if (inForce === undefined) return `free: no price was ever set; ${owner} can set one`
+function describePrice({ owner, offeredTo, inForce, change }: Price, token: Token): string {
+  if (inForce === undefined)
+    return `free: no price was ever set; ${owner} can set one, by the first key of its author`
   const pending = change
     ? [
         `from ${new Date(change.effectiveAt * 1000).toISOString().slice(0, 16)} UTC on:`,
         ...describeTerms(change, token),
       ]
     : []
-  return [...describeTerms(inForce, token), `owner      ${owner}`, ...pending].join('\n')
+  const offer = offeredTo === undefined ? [] : [`offered    to ${offeredTo}, who has to accept`]
+  return [...describeTerms(inForce, token), `owner      ${owner}`, ...offer, ...pending].join('\n')
 }
 
 function describeTerms({ terms, version }: TermsOnChain, token: Token): string[] {
@@ -142,7 +195,7 @@ function describeTerms({ terms, version }: TermsOnChain, token: Token): string[]
 
 async function readSigned(path: string, track: Subject) {
   try {
-    const signed = signedTermsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    const signed = parsed(signedTermsSchema, JSON.parse(await readFile(path, 'utf8')))
     if (signed.track === track) return signed
   } catch (cause) {
     throw new UsageError(`${path} has no signed terms, as --sign-only prints them`, { cause })
@@ -154,6 +207,15 @@ function payees(text: string, before: Payee[] = []): Payee[] {
   const [address = '', share = ''] = text.split(':')
   try {
     return [...before, { account: parseAddress(address), bps: bps(share) }]
+  } catch (error) {
+    if (error instanceof NameError) throw new InvalidArgumentError(error.message)
+    throw error
+  }
+}
+
+function account(text: string): Address {
+  try {
+    return parseAddress(text)
   } catch (error) {
     if (error instanceof NameError) throw new InvalidArgumentError(error.message)
     throw error

@@ -3,6 +3,7 @@ import { createReadStream, openAsBlob } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { parsed } from '@hexachord/protocol/checked'
 import { hashSchema } from '@hexachord/protocol/names'
 import type { UploadSource } from '@hexachord/sdk/uploading'
 import { UsageError } from '../settings/index.ts'
@@ -21,7 +22,7 @@ export async function sourceOf(path: string): Promise<UploadSource> {
     async sha256(signal) {
       const hash = createHash('sha256')
       await pipeline(createReadStream(path), hash, signal ? { signal } : {})
-      return hashSchema.parse(`0x${hash.digest('hex')}`)
+      return parsed(hashSchema, `0x${hash.digest('hex')}`)
     },
   }
 }

@@ -1,5 +1,6 @@
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parsed } from '@hexachord/protocol/checked'
 import { type Address, addressSchema } from '@hexachord/protocol/names'
 import { decryptKey, encryptKey, type HeldKey, KeyError } from '@hexachord/sdk/keys'
 
@@ -53,7 +54,7 @@ export function keyStore(directory: string): KeyStore {
 function addressOf(json: string, path: string): Address {
   try {
     const { address } = JSON.parse(json)
-    return addressSchema.parse(`0x${String(address).replace(/^0x/, '').toLowerCase()}`)
+    return parsed(addressSchema, `0x${String(address).replace(/^0x/, '').toLowerCase()}`)
   } catch (cause) {
     throw new KeyError(`${path} is no key file (Web3 Secret Storage v3)`, { cause })
   }

@@ -1,5 +1,6 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checked } from '@hexachord/protocol/checked'
 import { addressSchema, subjectSchema } from '@hexachord/protocol/names'
 import * as z from 'zod'
 
@@ -56,7 +57,7 @@ export function fileListeningHistory(directory: string): ListeningHistory {
 /** A line that was cut short by a crash is none. */
 function entryIn(line: string): HistoryEntry[] {
   try {
-    const parsed = entrySchema.safeParse(JSON.parse(line))
+    const parsed = checked(entrySchema, JSON.parse(line))
     return parsed.success ? [parsed.data] : []
   } catch (error) {
     if (error instanceof SyntaxError) return []

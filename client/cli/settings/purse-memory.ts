@@ -1,6 +1,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { parsed } from '@hexachord/protocol/checked'
 import type { Address } from '@hexachord/protocol/names'
 import { tillJson } from '@hexachord/protocol/payments'
 import { emptyState, type PurseMemory, purseStateSchema, receiptSchema } from '@hexachord/sdk/paying'
@@ -55,7 +56,7 @@ export async function filePurseMemory(directory: string, key: Address): Promise<
 
   function load() {
     const text = readState.get(key)?.state
-    return text === undefined ? emptyState() : purseStateSchema.parse(JSON.parse(String(text)))
+    return text === undefined ? emptyState() : parsed(purseStateSchema, JSON.parse(String(text)))
   }
 
   return {
@@ -76,7 +77,7 @@ export async function filePurseMemory(directory: string, key: Address): Promise<
       ),
     receipts: () =>
       inTurn(() =>
-        readReceipts.all(key).map(({ receipt }) => receiptSchema.parse(JSON.parse(String(receipt)))),
+        readReceipts.all(key).map(({ receipt }) => parsed(receiptSchema, JSON.parse(String(receipt)))),
       ),
     close: () => database.close(),
   }

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checked } from '@hexachord/protocol/checked'
 import { type SavedUpload, savedUploadSchema, type UploadMemory } from '@hexachord/sdk/uploading'
 import * as z from 'zod'
 
@@ -38,7 +39,7 @@ export function fileUploadMemory(directory: string, maximumUploads = defaultMaxi
 /** A damaged file costs a fresh start of one upload, never the upload itself. */
 async function readOne(path: string): Promise<{ key: string; saved: SavedUpload } | undefined> {
   try {
-    return fileSchema.safeParse(JSON.parse(await readFile(path, 'utf8'))).data
+    return checked(fileSchema, JSON.parse(await readFile(path, 'utf8'))).data
   } catch (error) {
     if (error instanceof SyntaxError || isMissing(error)) return undefined
     throw error

@@ -1,3 +1,4 @@
+import { parsed } from '@hexachord/protocol/checked'
 import type { PaymentsNetwork } from '@hexachord/protocol/payments'
 import { type DiscoveryStatus, discoveryStatusSchema, paymentContractsSchema } from '@hexachord/protocol/rest'
 import { type Domain, domainOf } from '@hexachord/protocol/signing'
@@ -149,7 +150,7 @@ function choose(
   const moneyOf = (payments: DiscoveryStatus['payments']) =>
     payments ? Object.values(payments).join(' ').toLowerCase() : ''
   const money = network?.payments
-    ? moneyOf(paymentContractsSchema.parse(network.payments))
+    ? moneyOf(parsed(paymentContractsSchema, network.payments))
     : mostCommon(sameCatalog.map(({ status }) => moneyOf(status.payments)))
   const onNetwork = keep(
     sameCatalog,

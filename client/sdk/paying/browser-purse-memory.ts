@@ -1,3 +1,4 @@
+import { parsed } from '@hexachord/protocol/checked'
 import { tillJson } from '@hexachord/protocol/payments'
 import * as z from 'zod'
 import { type PurseMemory, receiptSchema } from './purse-memory.ts'
@@ -26,12 +27,12 @@ export function browserPurseMemory(name: string, storage: WebStorage, locks: Web
 
   async function load(): Promise<PurseState> {
     const text = storage.getItem(stateKey)
-    return text === null ? emptyState() : purseStateSchema.parse(JSON.parse(text))
+    return text === null ? emptyState() : parsed(purseStateSchema, JSON.parse(text))
   }
 
   async function receipts() {
     const text = storage.getItem(receiptsKey)
-    return text === null ? [] : receiptsSchema.parse(JSON.parse(text))
+    return text === null ? [] : parsed(receiptsSchema, JSON.parse(text))
   }
 
   return {

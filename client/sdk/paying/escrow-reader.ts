@@ -1,3 +1,4 @@
+import { checked } from '@hexachord/protocol/checked'
 import type { Address, Subject } from '@hexachord/protocol/names'
 import { subjectToBytes32 } from '@hexachord/protocol/names'
 import type { Terms } from '@hexachord/protocol/payments'
@@ -39,6 +40,9 @@ export const tracksInterface = new Interface([
   `function setTerms(bytes32 track, ${terms} terms)`,
   `function setTermsBySig(bytes32 track, ${terms} terms, uint256 deadline, bytes signature)`,
   'function cancelChange(bytes32 track)',
+  'function offeredTo(bytes32 track) view returns (address)',
+  'function offerTrack(bytes32 track, address to)',
+  'function acceptTrack(bytes32 track)',
 ])
 
 /** What a node's channel holds on the chain, in base units; `readyAt` in unix seconds, zero when nothing is released. */
@@ -153,7 +157,7 @@ export function readEscrow(http: Http, rpcUrl: string, contracts: PaymentContrac
     },
     async nowSeconds() {
       const { result } = await call('eth_getBlockByNumber', ['latest', false])
-      const block = blockSchema.safeParse(result).data
+      const block = checked(blockSchema, result).data
       if (block === undefined) throw noAnswer(rpcUrl, 'it has no newest block')
       return Number(block.timestamp)
     },
@@ -186,7 +190,7 @@ export function readEscrow(http: Http, rpcUrl: string, contracts: PaymentContrac
       const deadline = performance.now() + minedWithinMs
       for (;;) {
         const { result } = await call('eth_getTransactionReceipt', [hash], signal)
-        const status = receiptSchema.safeParse(result).data?.status
+        const status = checked(receiptSchema, result).data?.status
         if (status === '0x1') return
         if (status !== undefined) throw new TransactionFailed(`the transaction ${hash} was reverted`)
         if (performance.now() > deadline) {

@@ -1,3 +1,4 @@
+import { checked } from '@hexachord/protocol/checked'
 import { cidOf, linkTo } from '@hexachord/protocol/cids'
 import { encodeManifest, encodeRendition } from '@hexachord/protocol/manifests'
 import { subjectOf } from '@hexachord/protocol/names'
@@ -19,7 +20,7 @@ export async function rehearse(): Promise<void> {
   const [manifest = ''] = blocks.keys()
   const track = { id: answer.id, manifest, holders: [{ operator: author, endpoint: operator }] }
   // Whether it says all that an answer does is of no account.
-  trackSchema.safeParse({ ...answer, ...track })
+  checked(trackSchema, { ...answer, ...track })
   const http: Http = async (url) => {
     const cid = new URL(String(url)).pathname.slice('/ipfs/'.length)
     return new Response(blocks.get(cid) as BodyInit)

@@ -1,7 +1,11 @@
 export {
+  acceptTrack,
   cancelChange,
+  NotTheOwner,
+  offerTrack,
   type Price,
   readPrice,
+  requireOwner,
   type SignedTerms,
   sendTerms,
   setTerms,

@@ -8,6 +8,7 @@ import {
 } from '@hexachord/protocol/names'
 import { checkTerms, paymentDomains, type Terms } from '@hexachord/protocol/payments'
 import { signMessage } from '@hexachord/protocol/signing'
+import { ZeroAddress } from 'ethers'
 import * as z from 'zod'
 import type { Account } from '../keys/index.ts'
 import {
@@ -25,6 +26,8 @@ const signedForSeconds = 86_400
 export type Price = {
   /** Who may change it; its author before it was registered. */
   readonly owner: Address
+  /** To whom the owner offers it; undefined if to nobody. */
+  readonly offeredTo: Address | undefined
   /** Undefined for a track that was never registered, and is free. */
   readonly inForce: TermsOnChain | undefined
   /** `effectiveAt` in unix seconds. */
@@ -34,13 +37,56 @@ export type Price = {
 /** @throws ApiError when the chain does not answer */
 export async function readPrice(reader: EscrowReader, track: Subject): Promise<Price> {
   const { trackRegistry } = reader.contracts.payments
-  const [inForce, change, owner] = await Promise.all([
+  const [inForce, change, owner, offered] = await Promise.all([
     reader.termsOf(track),
     reader.changeOf(track),
     reader.view(trackRegistry, tracksInterface, 'ownerOf', [subjectToBytes32(track)]),
+    reader.view(trackRegistry, tracksInterface, 'offeredTo', [subjectToBytes32(track)]),
   ])
   const registered = inForce && String(owner?.[0]).toLowerCase()
-  return { owner: (registered as Address | undefined) ?? authorOf(track), inForce, change }
+  const to = String(offered?.[0] ?? ZeroAddress).toLowerCase() as Address
+  return {
+    owner: (registered as Address | undefined) ?? authorOf(track),
+    offeredTo: to === ZeroAddress ? undefined : to,
+    ...{ inForce, change },
+  }
+}
+
+/** Somebody else owns the track where it is paid; the message says who, and what can be done. */
+export class NotTheOwner extends Error {
+  override readonly name = 'NotTheOwner'
+  readonly owner: Address
+
+  constructor(track: Subject, account: Address, { owner, inForce }: Pick<Price, 'owner' | 'inForce'>) {
+    const why =
+      inForce === undefined
+        ? 'nobody has set terms for it yet, so it is of the first key of its author: keys that were rotated in the catalogue do not count where tracks are paid'
+        : 'who owns a track is what TrackRegistry says, whatever keys the catalogue has'
+    super(
+      `${track} is not of ${account} but of ${owner}: ${why}. That key sets the price, or hands the track on: it offers the track, and ${account} accepts it`,
+    )
+    this.owner = owner
+  }
+}
+
+/** @throws NotTheOwner, ApiError */
+export async function requireOwner(reader: EscrowReader, track: Subject, account: Address): Promise<void> {
+  const price = await readPrice(reader, track)
+  if (price.owner !== account) throw new NotTheOwner(track, account, price)
+}
+
+/** Offers a registered track to another account, which owns it once it accepts; waits until the chain has it. The payer has
+ * to be the owner. This is also how an artist takes tracks along to a new key.
+ * @param to the zero address takes an offer back
+ * @throws TransactionFailed, ApiError, and what the payer throws */
+export async function offerTrack(writing: Writing, track: Subject, to: Address): Promise<void> {
+  await call(writing, 'offerTrack', [subjectToBytes32(track), to])
+}
+
+/** Accepts a track that was offered to the payer: a change of terms that waits is dropped, those in force stay.
+ * @throws as `offerTrack` */
+export async function acceptTrack(writing: Writing, track: Subject): Promise<void> {
+  await call(writing, 'acceptTrack', [subjectToBytes32(track)])
 }
 
 /** Sets what a track costs and who earns from it, and waits until the chain has it. The first terms are in force at once,
@@ -73,7 +119,7 @@ export const signedTermsSchema = z.strictObject({
 })
 export type SignedTerms = z.infer<typeof signedTermsSchema>
 
-/** Signs terms for somebody else to send, within a day. @throws TermsError, ApiError */
+/** Signs terms for somebody else to send, within a day. @throws TermsError, NotTheOwner, ApiError */
 export async function signTerms(
   reader: EscrowReader,
   owner: Account,
@@ -81,6 +127,7 @@ export async function signTerms(
   { terms, nowMs }: { terms: Terms; nowMs: number },
 ): Promise<SignedTerms> {
   checkTerms(terms)
+  await requireOwner(reader, track, owner.address)
   const { unitPrice, nodeBps, curatorBps, payees, payeeBps } = terms
   const deadline = Math.floor(nowMs / 1000) + signedForSeconds
   const version = (await reader.latestVersion(track)) + 1

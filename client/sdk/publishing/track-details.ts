@@ -1,5 +1,6 @@
 import { ActionError, kinds, type TrackContent } from '@hexachord/protocol/actions'
 import { type Json, toCanonicalJson } from '@hexachord/protocol/canonical'
+import { checked } from '@hexachord/protocol/checked'
 import type { Track } from '@hexachord/protocol/rest'
 
 /** What the artist says of a track. Said once, it is public for ever. */
@@ -34,7 +35,7 @@ export const publishingNotice =
 /** Checks the form of details before any work is done for them: lengths, licence, control characters.
  * @throws ActionError with the name of the field */
 export function assertPublishable(details: TrackDetails): void {
-  const result = kinds.track.schema.safeParse(details)
+  const result = checked(kinds.track.schema, details)
   // What the upload itself will add is missing here.
   const issue = result.error?.issues.find(({ path }) => String(path[0]) in details)
   if (issue) throw new ActionError(`${issue.path.join('.')}: ${issue.message}`)

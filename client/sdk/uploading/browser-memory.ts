@@ -1,3 +1,4 @@
+import { checked } from '@hexachord/protocol/checked'
 import { type SavedUpload, savedUploadSchema, type UploadMemory } from './memory.ts'
 
 const prefix = 'hexachord upload '
@@ -26,7 +27,7 @@ export function browserMemory(storage: WebStorage): UploadMemory {
 function parse(text: string | null): SavedUpload | undefined {
   if (text === null) return undefined
   try {
-    return savedUploadSchema.safeParse(JSON.parse(text)).data
+    return checked(savedUploadSchema, JSON.parse(text)).data
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error

@@ -1,3 +1,4 @@
+import { parsed } from '@hexachord/protocol/checked'
 import { type Hash, hashSchema } from '@hexachord/protocol/names'
 
 /** A file to send. It is read in slices, never as a whole. */
@@ -29,5 +30,5 @@ async function sha256Of(bytes: ArrayBuffer): Promise<Hash | undefined> {
   const digest = await globalThis.crypto.subtle?.digest('SHA-256', bytes)
   if (digest === undefined) return undefined
   const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return hashSchema.parse(`0x${hex}`)
+  return parsed(hashSchema, `0x${hex}`)
 }

@@ -15,6 +15,7 @@ const groups: Readonly<
   'storage/till': () => import('./storage-till.ts'),
   platform: () => import('./platform.ts'),
   client: () => import('./client.ts'),
+  'client/till': () => import('./client-till.ts'),
 }
 
 /** Every parser of ours whose name begins with `wanted`, with its corpus.

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { streamEscrowAbi } from '@hexachord/contracts/generated'
+import { parse } from '@hexachord/platform/http'
 import { type Address, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
 import {
   mostLines,
@@ -6,15 +8,23 @@ import {
   type Payment,
   packLines,
   paymentSchema,
+  sentReserveSchema,
   tillJson,
 } from '@hexachord/protocol/payments'
+import { keptSecretSchema, openSecret, sealSecret, secretBytes } from '@hexachord/protocol/premium'
 import { type Domain, digestOf, signerOf, signMessage } from '@hexachord/protocol/signing'
 import { examplePrivateKey } from '@hexachord/protocol/vectors'
 import { takeSession } from '@hexachord/storage/gateway'
 import { createBook, defaultSessionLimits } from '@hexachord/storage/till/book'
 import { readPaymentSignature } from '@hexachord/storage/till/gate'
 import { frameOf, readFrames } from '@hexachord/storage/till/journal'
-import { hexlify, Wallet } from 'ethers'
+import { hexlify, Interface, type InterfaceAbi, Wallet } from 'ethers'
+import { bodyOf } from '../../../storage/till/http/messages.ts'
+import {
+  checkAuthorization,
+  type ExactRequirements,
+  readExactPayment,
+} from '../../../storage/till/purchases/exact-payment.ts'
 import { bytesTarget, named, never, problems, type Target, textTarget } from '../target.ts'
 
 const domain: Domain = {
@@ -26,6 +36,7 @@ const me = key.address.toLowerCase() as Address
 const node: Address = `0x${'0d'.repeat(20)}`
 const nobody: Address = `0x${'00'.repeat(20)}`
 const subject = subjectOf(node, 7n)
+const escrow = new Interface(streamEscrowAbi as InterfaceAbi)
 const token = 'c2Vzc2lvbi1vZi1hLWxpc3RlbmVy'
 
 export async function targets(): Promise<readonly Target[]> {
@@ -40,16 +51,26 @@ export async function targets(): Promise<readonly Target[]> {
     ...{ payer: me, node, subject, curator: nobody, expiresAt: 9_000_000 },
     signature: await signMessage(key, domain, 'Opening', message),
   }
+  const reserved = { payer: me, node, total: 5_000n, deadline: 9_000_000n }
+  const { node: _, deadline, ...sent } = reserved
+  const reserve = {
+    ...{ session: token, ...sent, deadline: Number(deadline) },
+    signature: await signMessage(key, domain, 'Reserve', reserved),
+  }
+  const secret = new Uint8Array(secretBytes).fill(7)
+  const publicKey = key.signingKey.compressedPublicKey
+  const random = (bytes: Uint8Array<ArrayBuffer>) => bytes.fill(9)
+  const gate = { kind: 'holder', standard: 'erc1155', contract: node, id: '4', least: '1' } as const
+  const kept = { sealed: sealSecret(secret, { subject, publicKey }, random), gate }
+  const purchase = JSON.stringify(await signedPurchase())
   const frames = Buffer.concat(['{"do":"charge"}', '{}', 'ö'].map(frameOf))
   return [
     textTarget({
       name: 'storage/till/opening',
       seeds: [JSON.stringify(opening)],
-      refuses: named('SyntaxError', 'SignatureError'),
+      refuses: either(problems(400), named('SignatureError')),
       read(text) {
-        const { data } = openingSchema.safeParse(JSON.parse(text))
-        if (data === undefined) return
-        const { subject: about, signature: by, ...rest } = data
+        const { subject: about, signature: by, ...rest } = bodyOf({ body: text }, openingSchema)
         const signed = { ...rest, track: subjectToBytes32(about) }
         // Nothing of it can be changed without another signer coming out.
         if (signerOf(domain, 'Opening', signed, by) === me) assert.deepEqual(signed, message)
@@ -73,14 +94,68 @@ export async function targets(): Promise<readonly Target[]> {
     textTarget({
       name: 'storage/till/payment',
       seeds: [tillJson(payment)],
-      refuses: named('SyntaxError', 'SignatureError', 'VoucherRefused'),
+      refuses: either(problems(400), named('SignatureError', 'VoucherRefused')),
       read(text) {
-        const { data } = paymentSchema.safeParse(JSON.parse(text))
-        if (data === undefined) return
+        const { voucher } = bodyOf({ body: text }, paymentSchema)
         const { book, session } = openBook()
-        book.accept(session, data.voucher, signerOfVoucher(data.voucher))
-        assert.deepEqual({ ...data.voucher, signature: '' }, { ...payment.voucher, signature: '' })
+        book.accept(session, voucher, signerOfVoucher(voucher))
+        assert.deepEqual({ ...voucher, signature: '' }, { ...payment.voucher, signature: '' })
         assert.equal(session.channel.credits.get(track), 500n)
+      },
+    }),
+    textTarget({
+      name: 'storage/till/body',
+      // JSON by its name has been read before: then it is any value.
+      seeds: [tillJson(payment), tillJson(reserve), JSON.stringify(opening)],
+      refuses: either(problems(400), named('SyntaxError')),
+      read(text) {
+        const body: unknown = JSON.parse(text)
+        if (typeof body === 'string') return
+        const read = [paymentSchema, sentReserveSchema, openingSchema].map((schema) => {
+          try {
+            return bodyOf({ body }, schema)
+          } catch (error) {
+            if (problems(400)(error)) return undefined
+            throw error
+          }
+        })
+        // No message is taken for another.
+        assert.ok(read.filter((message) => message !== undefined).length <= 1)
+      },
+    }),
+    textTarget({
+      name: 'storage/till/reserve',
+      seeds: [tillJson(reserve)],
+      refuses: either(problems(400), named('SignatureError')),
+      read(text) {
+        const { session, signature: by, ...read } = bodyOf({ body: text }, sentReserveSchema)
+        assert.match(session, /^[\w-]{1,100}$/)
+        const words = [read.payer, node, read.total, read.deadline, by]
+        assert.ok(escrow.encodeFunctionData('reserveBySig', words).length > 10)
+        const signed = { ...read, node, deadline: BigInt(read.deadline) }
+        // Nothing of it can be changed without another signer coming out.
+        if (signerOf(domain, 'Reserve', signed, by) === me) assert.deepEqual(signed, reserved)
+      },
+    }),
+    textTarget({
+      name: 'storage/till/purchase',
+      seeds: [purchase],
+      refuses: either(problems(400), named('PurchaseRefused')),
+      read: (json) => readPurchase(Buffer.from(json).toString('base64')),
+    }),
+    textTarget({
+      name: 'storage/till/purchase-header',
+      seeds: [Buffer.from(purchase).toString('base64')],
+      refuses: either(problems(400), named('PurchaseRefused')),
+      read: readPurchase,
+    }),
+    textTarget({
+      name: 'storage/till/premium-secret',
+      seeds: [JSON.stringify(kept)],
+      refuses: either(problems(400), named('SyntaxError', 'SealedSecretError')),
+      read(text) {
+        const { sealed } = parse(keptSecretSchema, JSON.parse(text))
+        assert.deepEqual(openSecret(sealed, { subject, privateKey: examplePrivateKey }), secret)
       },
     }),
     textTarget({
@@ -112,6 +187,43 @@ export async function targets(): Promise<readonly Target[]> {
       },
     }),
   ]
+}
+
+const either =
+  (...refusals: readonly Target['refuses'][]): Target['refuses'] =>
+  (error) =>
+    refusals.some((refuses) => refuses(error))
+
+const wanted: ExactRequirements = {
+  ...{ scheme: 'exact', network: 'eip155:31337', amount: '402', asset: `0x${'d0'.repeat(20)}` },
+  ...{ payTo: node, maxTimeoutSeconds: 600, extra: { name: 'Local Dollar', version: '1' } },
+}
+const authorized = {
+  ...{ from: me, to: node, value: '402', validAfter: '0', validBefore: '9000000' },
+  nonce: `0x${'4e'.repeat(32)}`,
+}
+const authorizedTypes = {
+  TransferWithAuthorization: Object.entries({
+    ...{ from: 'address', to: 'address', value: 'uint256', validAfter: 'uint256' },
+    ...{ validBefore: 'uint256', nonce: 'bytes32' },
+  }).map(([name, type]) => ({ name, type })),
+}
+
+async function signedPurchase() {
+  const at = { ...wanted.extra, chainId: 31_337, verifyingContract: wanted.asset }
+  const signature = await key.signTypedData(at, authorizedTypes, authorized)
+  return { x402Version: 2, accepted: wanted, payload: { signature, authorization: authorized } }
+}
+
+function readPurchase(header: string): void {
+  const authorization = readExactPayment(header, wanted.network)
+  checkAuthorization(authorization, wanted, 31_337, 1)
+  const { from, to, value, validAfter, validBefore, nonce } = authorization
+  // What passes is what was signed, and nothing else.
+  assert.deepEqual(
+    { from, to, nonce, value: `${value}`, validAfter: `${validAfter}`, validBefore: `${validBefore}` },
+    authorized,
+  )
 }
 
 function requireWhole({ session, voucher }: Payment): void {

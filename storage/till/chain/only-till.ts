@@ -1,5 +1,6 @@
 import { FetchFailed, type GuardedFetch, Problem } from '@hexachord/platform/http'
 import type { Logger } from '@hexachord/platform/process'
+import { parsed } from '@hexachord/protocol/checked'
 import type { Address } from '@hexachord/protocol/names'
 import { type RequestHandler, Router } from 'express'
 import * as z from 'zod'
@@ -65,7 +66,7 @@ export function createOnlyTill(options: {
         const response = await fetch(`${publicUrl}/pay/till`, {
           ...{ signal, timeoutMs: lookTimeoutMs, maxBytes: answerBytes },
         })
-        const { till } = answerSchema.parse(await response.json())
+        const { till } = parsed(answerSchema, await response.json())
         if (till !== name && other !== till) {
           logger.error({ publicUrl, till }, 'another till of this operator answers here: it is closed')
         }

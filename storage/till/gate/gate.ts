@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Problem } from '@hexachord/platform/http'
 import type { Address } from '@hexachord/protocol/names'
 import type { SentVoucher } from '@hexachord/protocol/payments'
-import type { Gate, PaidRequest } from '../../gateway/index.ts'
+import type { Asking, Gate, Meter, PaidRequest } from '../../gateway/index.ts'
 import { type Book, NotCovered, type Session, VoucherRefused } from '../book/index.ts'
 import type { Journal } from '../journal/index.ts'
 import { caip2 } from '../payment-headers.ts'
@@ -159,6 +159,20 @@ export function createTillGate(options: GateOptions): TillGate {
     })
   }
 
+  /** Nodes of the network are counted and never limited; who pays is neither; strangers share what is given away. What
+   * is begun is sent to its end, and paid off before more is given. */
+  async function meterOf({ request, session }: Asking, isPaid: boolean): Promise<Meter> {
+    if (await isPeer(request)) return (bytes) => metrics.servedPeer(bytes, isPaid)
+    const isFree = freeBytes === undefined || (session !== undefined && book.session(session) !== undefined)
+    if (isFree) return () => undefined
+    const waitMs = freeBytes.take(0)
+    if (waitMs > 0) {
+      metrics.refused('too-much-for-free')
+      throw tooMuchForFree(waitMs)
+    }
+    return (bytes) => freeBytes.spend(bytes)
+  }
+
   return {
     isInUse: () => !paidBlocks.isEmpty(),
     isPaid: (cid) => soldAs(cid).length > 0,
@@ -172,7 +186,7 @@ export function createTillGate(options: GateOptions): TillGate {
       // It became free in the meantime.
       if (sold.length === 0) return {}
       if (await isPeer(asked.request)) {
-        metrics.servedPeer(bytes)
+        metrics.servedPeer(bytes, true)
         return {}
       }
       return pay(asked, sold)
@@ -191,21 +205,25 @@ export function createTillGate(options: GateOptions): TillGate {
         throw required(asked, sold, 'there are blocks in it that cost something: pay for each by itself')
       }
     },
-    takeFree: (bytes) => freeBytes === undefined || freeBytes.take(bytes) === 0,
-    async requireFreeRate({ request, session }, bytes) {
-      if (freeBytes === undefined || (session !== undefined && book.session(session) !== undefined)) return
-      const waitMs = freeBytes.take(bytes)
-      if (waitMs === 0 || (await isPeer(request))) return
-      metrics.refused('too-much-for-free')
-      throw new Problem({
-        status: 429,
-        slug: 'too-much-for-free',
-        title: 'Too much for free',
-        detail: 'this node has given away what it gives away for now; ask again later, or another holder',
-        headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) },
-      })
+    // Who may be a node is looked at by those below.
+    takeFree: ({ headers }, bytes) =>
+      headers.authorization === undefined && (freeBytes === undefined || freeBytes.take(bytes) === 0),
+    async requireFreeRate(asked, bytes) {
+      const count = await meterOf(asked, false)
+      count(bytes)
     },
+    meter: meterOf,
   }
+}
+
+function tooMuchForFree(waitMs: number): Problem {
+  return new Problem({
+    status: 429,
+    slug: 'too-much-for-free',
+    title: 'Too much for free',
+    detail: 'this node has given away what it gives away for now; ask again later, or another holder',
+    headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) },
+  })
 }
 
 export function shareTooSmall(nodeBps: number, leastNodeBps: number): Problem {

@@ -2,6 +2,8 @@
 export type TokenBucket = {
   /** @returns 0 if it was taken, or else the ms after which there is something again */
   take(amount: number): number
+  /** Takes what is given in any case, were it into debt. */
+  spend(amount: number): void
 }
 
 /**
@@ -16,15 +18,24 @@ export function createTokenBucket(options: {
 }): TokenBucket {
   const { perSecond, burst, now } = options
   let [level, at] = [burst, now()]
+
+  function flowIn(): void {
+    const time = now()
+    // A clock that is set back makes nothing flow out.
+    level = Math.min(burst, level + (Math.max(0, time - at) * perSecond) / 1000)
+    at = time
+  }
+
   return {
     take(amount) {
-      const time = now()
-      // A clock that is set back makes nothing flow out.
-      level = Math.min(burst, level + (Math.max(0, time - at) * perSecond) / 1000)
-      at = time
+      flowIn()
       if (level <= 0) return Math.ceil((-level / perSecond) * 1000) + 1
       level -= amount
       return 0
+    },
+    spend(amount) {
+      flowIn()
+      level -= amount
     },
   }
 }

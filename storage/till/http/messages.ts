@@ -10,7 +10,10 @@ const bodyBytes = 16 * 1024
 export const readText = express.text({ type: () => true, limit: bodyBytes })
 
 /** A message of a listener; JSON by its name has been read already. @throws Problem 400 */
-export function bodyOf<Schema extends z.ZodType>({ body }: Request, schema: Schema): z.output<Schema> {
+export function bodyOf<Schema extends z.ZodType>(
+  { body }: Pick<Request, 'body'>,
+  schema: Schema,
+): z.output<Schema> {
   if (typeof body !== 'string') return parse(schema, body)
   let value: unknown
   try {

@@ -12,17 +12,16 @@ import {
   createChainReader,
   createSender,
   outboxMigrations,
-  type Sender,
 } from '@hexachord/platform/chain'
 import { createApp, finishApp, type Listening, listen } from '@hexachord/platform/http'
 import { createLogger, createMetrics } from '@hexachord/platform/process'
-import { openSqlite, type Sqlite } from '@hexachord/platform/sqlite'
-import { type Address, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
+import { openSqlite } from '@hexachord/platform/sqlite'
+import { type Address, type Subject, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
 import { unitCount } from '@hexachord/protocol/payments'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { decodePaymentResponseHeader, wrapFetchWithPaymentFromConfig } from '@x402/fetch'
-import { Contract, JsonRpcProvider, Wallet } from 'ethers'
+import { Contract, JsonRpcProvider, type JsonRpcSigner, Wallet } from 'ethers'
 import { audioRoutes } from '../../audio/index.ts'
 import { startTestChain, type TestChain } from '../../catalogue/fixtures/index.ts'
 import { createEmbeddedIpfs, type IpfsNode } from '../../ipfs/index.ts'
@@ -34,7 +33,6 @@ import { createPurchases, purchaseRoutes } from './index.ts'
 jest.setTimeout(60_000)
 
 const logger = createLogger({ service: 'test', level: 'silent' })
-const hotKey = `0x${'0a'.repeat(32)}`
 const node: Address = `0x${'40'.repeat(20)}`
 const unitPrice = 134n
 const leastPrice = 300n
@@ -45,14 +43,16 @@ let provider: JsonRpcProvider
 let payments: { token: string; trackPurchases: string; streamEscrow: string }
 let ipfs: IpfsNode
 let track: TestTrack
+let other: TestTrack
 let reader: ChainReader
-let database: Sqlite
-let sender: Sender
+let treasury: JsonRpcSigner
 let server: Listening
 let artist: string
 let token: Contract
-/** What the node has for sale, by manifest. */
+/** What nodes have for sale, by manifest. */
 const units = new Map<string, number>()
+const subjects = new Map<string, Subject>()
+const closing: (() => Promise<void> | void)[] = []
 let timeMs = () => Date.now()
 
 beforeAll(async () => {
@@ -60,29 +60,41 @@ beforeAll(async () => {
   chain = await startTestChain({ payments: true })
   provider = new JsonRpcProvider(chain.rpcUrl, 31337, { staticNetwork: true, cacheTimeout: -1 })
   provider.pollingInterval = 20
-  const treasury = await provider.getSigner(0)
+  treasury = await provider.getSigner(0)
   const { trackPurchases, token: at, streamEscrow, trackRegistry = '' } = chain.network.payments ?? {}
   if (trackPurchases === undefined || at === undefined || streamEscrow === undefined) {
     throw new Error('the network has payments')
   }
   payments = { trackPurchases, token: at, streamEscrow }
   token = new Contract(at, localDollarAbi, treasury)
-  await treasury.sendTransaction({ to: new Wallet(hotKey).address, value: 10n ** 18n })
 
   const author = await provider.getSigner(1)
   artist = author.address
   const registry = new Contract(trackRegistry, trackRegistryAbi, author)
   const terms = [unitPrice, 1_500, 300, [artist], [10_000]]
-  await (await registry.getFunction('setTerms')(subjectToBytes32(subject()), terms)).wait()
+  for (const sold of [subject(), second()]) {
+    await (await registry.getFunction('setTerms')(subjectToBytes32(sold), terms)).wait()
+  }
 
   ipfs = await createEmbeddedIpfs({ directory: join(folder, 'ipfs'), bitswap: false, logger })
   track = await makeTestTrack({ segments: 3 })
-  for (const { cid, bytes } of track.blocks) await ipfs.putVerified(cid, bytes)
-  units.set(track.manifest, unitCount(await loadLocalTrack(ipfs, track.manifest)))
-
+  other = await makeTestTrack({ segments: 4 })
+  for (const [{ manifest, blocks }, sold] of [[track, subject()] as const, [other, second()] as const]) {
+    for (const { cid, bytes } of blocks) await ipfs.putVerified(cid, bytes)
+    units.set(manifest, unitCount(await loadLocalTrack(ipfs, manifest)))
+    subjects.set(manifest, sold)
+  }
   reader = createChainReader({ rpcUrls: [chain.rpcUrl] })
-  database = openSqlite(join(folder, 'outbox.sqlite'), { migrations: outboxMigrations })
-  sender = createSender({
+  server = await startNode(node, `0x${'0a'.repeat(32)}`)
+})
+
+/** A node of an operator, with an outbox and a hot key of its own. */
+async function startNode(node: Address, hotKey: string): Promise<Listening> {
+  await (await treasury.sendTransaction({ to: new Wallet(hotKey).address, value: 10n ** 18n })).wait()
+  const database = openSqlite(join(folder, `outbox-${closing.length}.sqlite`), {
+    migrations: outboxMigrations,
+  })
+  const sender = createSender({
     ...{ database, rpcUrls: [chain.rpcUrl], privateKey: hotKey, chainId: 31337, finalityBlocks: 2, logger },
     ...{ pollMs: 20, signal: AbortSignal.timeout(300_000) },
   })
@@ -95,24 +107,29 @@ beforeAll(async () => {
       leastPrice,
       now: () => timeMs(),
     },
-    termsOf: (id) => (id === subjectToBytes32(subject()) ? { unitPrice } : undefined),
+    termsOf: (id) => ([subject(), second()].map(subjectToBytes32).includes(id) ? { unitPrice } : undefined),
   })
   const app = createApp({ logger, metrics: createMetrics('test'), service: 'test' })
   const audio = audioRoutes({ ipfs })
   const soldAs = async (manifest: string) => {
-    const count = units.get(manifest)
-    return count === undefined ? undefined : { subject: subject(), units: count }
+    const [count, sold] = [units.get(manifest), subjects.get(manifest)]
+    return count === undefined || sold === undefined ? undefined : { subject: sold, units: count }
   }
   const isAdmitted = ({ headers }: { headers: { authorization?: string } }) =>
     headers.authorization === 'a peer'
   app.use(purchaseRoutes({ purchases, soldAs, isAdmitted, audio, publicUrl: 'https://node.example' }))
   app.use(audio)
-  server = await listen(finishApp(app), { host: '127.0.0.1', port: 0 })
-})
+  const listening = await listen(finishApp(app), { host: '127.0.0.1', port: 0 })
+  closing.push(async () => {
+    await listening.close()
+    await sender.close()
+    database.close()
+  })
+  return listening
+}
+
 afterAll(async () => {
-  await server.close()
-  await sender.close()
-  database.close()
+  for (const close of closing) await close()
   await reader.close()
   await ipfs.close()
   provider.destroy()
@@ -121,6 +138,7 @@ afterAll(async () => {
 })
 
 const subject = () => subjectOf(artist.toLowerCase() as Address, 1n)
+const second = () => subjectOf(artist.toLowerCase() as Address, 2n)
 const audioUrl = () => `${server.origin}/audio/${track.manifest}`
 
 /** Somebody with money and the client of x402, as npm has it. */
@@ -266,5 +284,100 @@ describe('a purchase', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
     await Promise.all(answers.map((answer) => answer.arrayBuffer()))
     expect(await token.getFunction('balanceOf')(wallet.address)).toBe(1_598n)
+  })
+})
+
+/** What a node asks for a track. */
+type Asked = { payTo: string; amount: string; network: string; scheme: string; extra: object }
+
+async function askedAt(origin: string, { manifest }: TestTrack): Promise<Asked> {
+  const { headers } = await fetch(`${origin}/audio/${manifest}`)
+  const asked = JSON.parse(Buffer.from(headers.get('payment-required') ?? '', 'base64').toString())
+  return asked.accepts[0]
+}
+
+/** A payment of what is asked for, under a nonce of the buyer's choice. */
+async function signed(wallet: Wallet, accepted: Asked, nonce: string): Promise<string> {
+  const authorization = {
+    ...{ from: wallet.address, to: accepted.payTo, value: accepted.amount, nonce },
+    ...{ validAfter: '0', validBefore: String(Math.floor(Date.now() / 1000) + 300) },
+  }
+  const names = { from: 'address', to: 'address', value: 'uint256', validAfter: 'uint256' }
+  const fields = Object.entries({ ...names, validBefore: 'uint256', nonce: 'bytes32' })
+  const signature = await wallet.signTypedData(
+    { ...accepted.extra, chainId: 31337, verifyingContract: payments.token },
+    { TransferWithAuthorization: fields.map(([name, type]) => ({ name, type })) },
+    authorization,
+  )
+  const payment = { x402Version: 2, accepted, payload: { signature, authorization } }
+  return Buffer.from(JSON.stringify(payment)).toString('base64')
+}
+
+/** Sends payments all at one moment. @returns how each was answered, and what the buyer has left */
+async function race(wallet: Wallet, asks: readonly (readonly [string, TestTrack, string])[]) {
+  const answers = await Promise.all(
+    asks.map(async ([origin, { manifest }, header]) => {
+      const response = await fetch(`${origin}/audio/${manifest}`, {
+        headers: { 'payment-signature': header },
+      })
+      await response.arrayBuffer()
+      return response.status
+    }),
+  )
+  return { answers, left: (await token.getFunction('balanceOf')(wallet.address)) as bigint }
+}
+
+describe('one nonce', () => {
+  const nonceOf = (byte: string) => `0x${byte.repeat(32)}`
+
+  test('does not buy two tracks, sent at one moment or after each other', async () => {
+    const { wallet } = await buyer(2_000n)
+    const [one, two] = [await askedAt(server.origin, track), await askedAt(server.origin, other)]
+    const asks = [
+      [server.origin, track, await signed(wallet, one, nonceOf('01'))],
+      [server.origin, other, await signed(wallet, two, nonceOf('01'))],
+    ] as const
+    const { answers, left } = await race(wallet, asks)
+    expect([...answers].sort()).toEqual([200, 402])
+    const paid = BigInt(answers[0] === 200 ? one.amount : two.amount)
+    expect(left).toBe(2_000n - paid)
+    // The one that was refused stays refused, and the other pays for nothing but its own track.
+    expect(await race(wallet, asks)).toEqual({ answers, left })
+    const crossed = [
+      [server.origin, other, asks[0][2]],
+      [server.origin, track, asks[1][2]],
+    ] as const
+    expect(await race(wallet, crossed)).toEqual({ answers: [402, 402], left })
+  })
+
+  test('does not buy one track at two operators', async () => {
+    const { wallet } = await buyer(2_000n)
+    const elsewhere = await startNode(`0x${'41'.repeat(20)}`, `0x${'0b'.repeat(32)}`)
+    const [here, there] = [await askedAt(server.origin, track), await askedAt(elsewhere.origin, track)]
+    expect(here.payTo).not.toBe(there.payTo)
+    const asks = [
+      [server.origin, track, await signed(wallet, here, nonceOf('02'))],
+      [elsewhere.origin, track, await signed(wallet, there, nonceOf('02'))],
+    ] as const
+    const { answers, left } = await race(wallet, asks)
+    expect([...answers].sort()).toEqual([200, 402])
+    expect(left).toBe(2_000n - 402n)
+    // What pays one operator is nothing to another.
+    const crossed = [
+      [elsewhere.origin, track, asks[0][2]] as const,
+      [server.origin, track, asks[1][2]] as const,
+    ]
+    expect(await race(wallet, crossed)).toEqual({ answers: [402, 402], left })
+  })
+
+  test('is used once by two gateways of one operator, which know nothing of each other', async () => {
+    const { wallet } = await buyer(2_000n)
+    const twin = await startNode(node, `0x${'0c'.repeat(32)}`)
+    const header = await signed(wallet, await askedAt(server.origin, track), nonceOf('03'))
+    const asks = [[server.origin, track, header] as const, [twin.origin, track, header] as const]
+    const { answers, left } = await race(wallet, asks)
+    expect([...answers].sort()).toEqual([200, 402])
+    expect(left).toBe(2_000n - 402n)
+    expect(await race(wallet, asks)).toEqual({ answers, left })
   })
 })

@@ -1,0 +1,2 @@
+export { keepManifests } from './keep-manifests.ts'
+export { noteAllManifests, noteManifests } from './note-manifests.ts'

@@ -1,0 +1,95 @@
+import type { GuardedFetch } from '@hexachord/platform/http'
+import type { Postgres } from '@hexachord/platform/postgres'
+import { CidError } from '@hexachord/protocol/cids'
+import { decodeManifest, ManifestError } from '@hexachord/protocol/manifests'
+import { RetrievalFailed } from '@hexachord/protocol/retrieval'
+import { gatewayRetriever } from '../archives/fetch-archive.ts'
+import { gatewayOf } from '../reading/live-holders.ts'
+
+/** Manifests read at one time: some kB each. */
+const batchTracks = 16
+const readTimeoutMs = 10_000
+/** Waits double from a second; after these attempts, some days, nobody has it. */
+const maximumAttempts = 18
+const secondMs = 1_000
+
+type Due = {
+  track: string
+  attempts: number
+  /** Null for a track that is gone. */
+  manifest: string | null
+  seen: boolean
+  gateways: string[]
+}
+
+/** Reads manifests of tracks that are due from the nodes that hold them, and keeps what they say.
+ * @returns how many were due */
+export async function readManifests(
+  postgres: Postgres,
+  { fetch, nowMs, signal }: { fetch: GuardedFetch; nowMs: number; signal: AbortSignal },
+): Promise<number> {
+  const { rows } = await postgres.query<Due>(
+    `SELECT d.track, d.attempts, t.manifest, m.manifest IS NOT NULL AS seen,
+       ARRAY(SELECT o.gateway FROM operator o WHERE o.id = ANY (t.operators) AND o.gateway IS NOT NULL) AS gateways
+     FROM manifest_due d LEFT JOIN track t ON t.id = d.track LEFT JOIN manifest_seen m ON m.manifest = t.manifest
+     WHERE d.at_ms <= $1 ORDER BY d.at_ms LIMIT ${batchTracks}`,
+    [nowMs],
+  )
+  await Promise.all(
+    rows.map(async (due) => {
+      const { manifest, seen } = due
+      const keyHolders =
+        manifest === null || seen ? null : await readKeyHolders(manifest, due, { fetch, signal })
+      if (keyHolders === 'away') await postpone(postgres, due, nowMs)
+      else await keep(postgres, due, keyHolders)
+    }),
+  )
+  return rows.length
+}
+
+/** @returns null for what is no manifest, `away` while nobody gives it */
+async function readKeyHolders(
+  manifest: string,
+  { gateways }: Due,
+  { fetch, signal: outer }: { fetch: GuardedFetch; signal: AbortSignal },
+): Promise<readonly string[] | null | 'away'> {
+  const retriever = gatewayRetriever(gateways.map(gatewayOf), fetch)
+  const timeout = AbortSignal.timeout(readTimeoutMs)
+  const signal = AbortSignal.any([outer, timeout])
+  try {
+    const { bytes } = await retriever.retrieve(manifest, { signal })
+    return decodeManifest(bytes).keyHolders ?? []
+  } catch (error) {
+    if (error instanceof ManifestError || error instanceof CidError) return null
+    if (error instanceof RetrievalFailed || (timeout.aborted && !outer.aborted)) return 'away'
+    throw error
+  }
+}
+
+async function postpone(postgres: Postgres, { track, attempts }: Due, nowMs: number): Promise<void> {
+  if (attempts >= maximumAttempts) {
+    await postgres.query('DELETE FROM manifest_due WHERE track = $1 AND attempts = $2', [track, attempts])
+    return
+  }
+  await postgres.query(
+    'UPDATE manifest_due SET attempts = attempts + 1, at_ms = $3 WHERE track = $1 AND attempts = $2',
+    [track, attempts, nowMs + secondMs * 2 ** attempts],
+  )
+}
+
+/** The track may have got another manifest while this one was read: then it stays due. */
+async function keep(
+  postgres: Postgres,
+  { track, manifest }: Due,
+  keyHolders: readonly string[] | null,
+): Promise<void> {
+  await postgres.query(
+    `WITH seen AS (
+       INSERT INTO manifest_seen (manifest, key_holders) SELECT $2::text, $3::text[] WHERE $3::text[] IS NOT NULL
+       ON CONFLICT (manifest) DO NOTHING
+     )
+     DELETE FROM manifest_due d WHERE d.track = $1
+       AND NOT EXISTS (SELECT FROM track t WHERE t.id = d.track AND t.manifest IS DISTINCT FROM $2::text)`,
+    [track, manifest, keyHolders],
+  )
+}
