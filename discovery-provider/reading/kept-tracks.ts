@@ -2,10 +2,7 @@ import { prepared } from '@hexachord/platform/postgres'
 import { askTogether } from './ask-together.ts'
 import type { Database } from './entity.ts'
 import { type ReadTrackRow, selectTracks, trackOf } from './tracks.ts'
-
-/** Selects a word that is another one whenever anything in the catalogue is: all that is derived from the chain is written
- * in transactions that move the checkpoint, forwards, backwards and after a rebuild. NULL before the first of them. */
-export const revision = '(SELECT c.xmin::text FROM checkpoint c)'
+import { revision } from './watch-history.ts'
 
 /** A track as it goes out, and what decides whether it does. */
 export type TrackText = {

@@ -7,8 +7,9 @@ import { newestPlaylistsQuery, playlistsOfAuthorQuery } from '../pioneer/lists.t
 import { keepBestLiked } from '../ranking/keep-liked.ts'
 import { rankQueries } from '../ranking/rank-tracks.ts'
 import { repliesQuery, threadsQuery } from './comments.ts'
-import { feedQuery } from './feed.ts'
+import { feedQuery, followedStatement } from './feed.ts'
 import { edgesQuery } from './follows.ts'
+import { entriesStatement } from './kept-entries.ts'
 import { remixesQuery } from './related-tracks.ts'
 import { relatedUsersQuery } from './related-users.ts'
 import { filterOf, tagsStatement } from './search.ts'
@@ -16,6 +17,7 @@ import { matchingQuery, searchedPlaylists, searchedTracks, searchedUsers } from 
 import { listTracksQuery } from './tracks.ts'
 import { rankedTracksQuery } from './trending.ts'
 import { alikeStatement, wordsStatement } from './typed-text.ts'
+import { historyStatement } from './watch-history.ts'
 
 // Some seconds of writing before the first test.
 jest.setTimeout(120_000)
@@ -89,6 +91,13 @@ beforeAll(async () => {
     `INSERT INTO search_tag SELECT md5(i::text) FROM generate_series(1, 8000) AS i`,
   )
   await database.postgres.query(`INSERT INTO play (track, day, count) SELECT id, '2026-11-28', 1 FROM track`)
+  await database.postgres.query(
+    `INSERT INTO action (block, log_index, hash, signer, author, nonce, kind, subject, verdict)
+     SELECT i, 1, i, '', ${address('i % 400')}, i, 1, '', 'applied' FROM generate_series(1, 8000) AS i`,
+  )
+  await database.postgres.query(
+    `INSERT INTO block (number, hash, unix_seconds, logs, state_hash) SELECT i, i, i, 1, i FROM generate_series(1, 8000) AS i`,
+  )
   await keepBestLiked(database.postgres)
   await database.postgres.query('VACUUM ANALYZE')
 })
@@ -96,10 +105,11 @@ afterAll(() => database.drop())
 
 const plan = (query: { text: string; values: unknown[] }) => planOf(database.postgres, query)
 
-/** The few operators are read as they lie, and the one row of the checkpoint; what belongs to a row that was found is looked up by its key. */
+/** The few operators are read as they lie, the one row of the checkpoint and the versions of tables; what belongs to a row that was found is looked up by its key. */
 const besides = [
   'all of operator',
   'all of checkpoint',
+  'all of table_version',
   'operator_pkey',
   'profile_pkey',
   'tally_pkey',
@@ -162,6 +172,19 @@ describe('the plans of what people do', () => {
         'track_newest_of_author',
       ])
     }
+  })
+
+  test('what feeds are made of: walks the same indexes, and looks at what has happened since', async () => {
+    expect(await walked({ ...followedStatement, values: [[author]] })).toEqual(['follow_of_author'])
+    expect(await walked({ ...entriesStatement, values: [[author]] })).toEqual([
+      'playlist_of_author',
+      'repost_of_author',
+      'track_newest_of_author',
+    ])
+    expect(await walked({ ...historyStatement, values: ['0x 1', 7_990, Date.now()] })).toEqual([
+      'action_pkey',
+      'block_pkey',
+    ])
   })
 
   test('related artists: walk the indexes of a few who care for one', async () => {
