@@ -30,7 +30,7 @@ export const followedStatement = prepared(
      SELECT string_agg(f.id, ' ') FROM (
        SELECT id FROM follow WHERE author = asked.id ORDER BY since_ms DESC, id DESC LIMIT ${followedAtMost}
      ) AS f
-   ) AS follows FROM unnest($1::text[]) AS asked (id)`,
+   ) AS follows FROM unnest((SELECT $1::text[])) AS asked (id)`,
 )
 
 const branch = (entry: string) => `

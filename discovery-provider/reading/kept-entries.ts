@@ -31,7 +31,7 @@ export const entriesStatement = prepared(
         ORDER BY r.since_ms DESC, r.id DESC LIMIT ${keptOfAnAuthor})
        ORDER BY at_ms DESC, id DESC LIMIT ${keptOfAnAuthor}
      ) AS e
-   ) AS entries FROM unnest($1::text[]) AS asked (author)`,
+   ) AS entries FROM unnest((SELECT $1::text[])) AS asked (author)`,
 )
 
 /** Keeps what authors published and reposted last until they do something again: many readers follow the same ones.

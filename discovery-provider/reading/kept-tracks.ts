@@ -16,7 +16,7 @@ const readTogether = 100
 
 const keptTracksStatement = prepared(
   'tracks of a revision',
-  `${selectTracks}, ${revision} AS revision FROM unnest($1::text[]) AS asked (id) JOIN track t ON t.id = asked.id`,
+  `${selectTracks}, ${revision} AS revision FROM unnest((SELECT $1::text[])) AS asked (id) JOIN track t ON t.id = asked.id`,
 )
 
 /** Keeps the texts of tracks for as long as nothing in the catalogue changes: lists of many readers name the same ones.

@@ -45,7 +45,7 @@ export async function readPlaylists(database: Database, ids: readonly string[]):
 
 const playlistsStatement = prepared(
   'playlists',
-  `${selectPlaylists} FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+  `${selectPlaylists} FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
    JOIN playlist p ON p.id = asked.id ORDER BY asked.place`,
 )
 

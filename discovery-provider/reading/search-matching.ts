@@ -54,6 +54,9 @@ const weighedCandidates = 60
 /** Fewer hits than this, and the words are taken for mistyped. */
 const enoughHits = 5
 
+/** @param exact whether it is called just what was typed */
+type Match = { readonly id: string; readonly exact: boolean }
+
 /** Further conditions on the entity `e`, whose values are numbered from $5. */
 export type Filter = { readonly conditions: readonly string[]; readonly values: readonly unknown[] }
 const unfiltered: Filter = { conditions: [], values: [] }
@@ -94,28 +97,46 @@ export function matchingQuery(
        SELECT * FROM candidate ORDER BY exact DESC, rank DESC, created_at_ms DESC, id DESC
        LIMIT greatest($2::bigint, ${weighedCandidates})
      )
-     SELECT e.id FROM best e
+     SELECT e.id, e.exact FROM best e
      ORDER BY exact DESC, rank * (1 + ln(1 + coalesce(${liked}, 0))) DESC, created_at_ms DESC, id DESC LIMIT $2`,
   )
 }
 
-/** Ids of the best matches; where there are few, also of what has words like the typed ones. */
+/** Ids of the best matches of one kind; where there are few, also of what has words like the typed ones. */
 export async function findIds(
   database: Database,
   searched: Searched,
+  typed: Typed,
+  limit: number,
+  filter?: Filter,
+): Promise<string[]> {
+  const [ids = []] = await findEach(database, [searched], typed, limit, filter)
+  return ids
+}
+
+/** Ids of the best matches of each of some kinds. Words are taken for mistyped where they find little of all kinds
+ * together, and nothing that is called just so: then also what has words like the typed ones. */
+export async function findEach(
+  database: Database,
+  kinds: readonly Searched[],
   { q, query, meant }: Typed,
   limit: number,
   filter: Filter = unfiltered,
-): Promise<string[]> {
-  if (query === undefined) return []
-  const statement = matchingQuery(searched, filter)
-  const read = async ({ words, indexed }: typeof query) => {
-    const values = [q, limit, words, indexed, ...filter.values]
-    return (await database.query<{ id: string }>(statement, values)).rows.map(({ id }) => id)
-  }
-  const ids = await read(query)
-  if (ids.length >= Math.min(enoughHits, limit)) return ids
-  const other = await meant()
-  if (other === undefined) return ids
-  return [...new Set([...ids, ...(await read(other))])].slice(0, limit)
+): Promise<string[][]> {
+  if (query === undefined) return kinds.map(() => [])
+  const read = ({ words, indexed }: typeof query) =>
+    Promise.all(
+      kinds.map(async (searched) => {
+        const values = [q, limit, words, indexed, ...filter.values]
+        return (await database.query<Match>(matchingQuery(searched, filter), values)).rows
+      }),
+    )
+  const found = await read(query)
+  const idsOf = (matches: readonly Match[]) => matches.map(({ id }) => id)
+  const matches = found.flat()
+  const isMistyped = matches.length < Math.min(enoughHits, limit) && !matches.some(({ exact }) => exact)
+  const other = isMistyped ? await meant() : undefined
+  if (other === undefined) return found.map(idsOf)
+  const others = await read(other)
+  return found.map((own, place) => [...new Set(idsOf([...own, ...(others[place] ?? [])]))].slice(0, limit))
 }

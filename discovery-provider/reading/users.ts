@@ -57,7 +57,7 @@ const usersStatement = prepared(
          SELECT FROM state s
          WHERE s.key >= 'subject/' || asked.id || '-' AND s.key < 'subject/' || asked.id || '.'
        ) AS known
-     FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+     FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
      LEFT JOIN profile p ON p.id = asked.id
      ORDER BY asked.place`,
 )
