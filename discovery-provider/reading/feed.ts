@@ -15,10 +15,10 @@ import { route } from './route.ts'
 const followedAtMost = 2_000
 
 /** Whose newest entries are kept until they act again. */
-const keptAuthors = 30_000
+const keptAuthors = 100_000
 
 /** Tracks whose texts are kept between changes of the catalogue. */
-const keptTracks = 10_000
+const keptTracks = 20_000
 
 /** Users of whom it is read by one statement whom they follow. */
 const readTogether = 64
@@ -77,7 +77,7 @@ function createFeeds(database: Database, now: () => number) {
     atMost: readTogether,
     async read(ids) {
       const { rows } = await database.query<{ id: Address; follows: string | null }>(followedStatement, [ids])
-      const targetsOf = (follows: string) => follows.split(' ').map((id) => targetOf({ id, atMs: 0 }).target)
+      const targetsOf = (follows: string) => follows.split(' ').map((id) => targetOf({ id }).target)
       return new Map(rows.map(({ id, follows }) => [id, follows === null ? [] : targetsOf(follows)]))
     },
   })

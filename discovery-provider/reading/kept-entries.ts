@@ -1,7 +1,8 @@
 import { prepared } from '@hexachord/platform/postgres'
 import { askTogether } from './ask-together.ts'
 import type { Database } from './entity.ts'
-import type { Entries, Entry } from './newest-entries.ts'
+import { keepRecent } from './keep-recent.ts'
+import type { Known } from './newest-entries.ts'
 import { revision, type Seen, watchHistory } from './watch-history.ts'
 
 /** Of each author: a page of several is seldom filled by one of them, and of few authors it is quickly read anew. */
@@ -10,17 +11,15 @@ const keptOfAnAuthor = 8
 /** Authors that are read by one statement. */
 const readTogether = 200
 
-type AuthorRow = {
-  readonly author: string
-  readonly entries: string | null
-  readonly revision: string | null
-}
+type AuthorRow = Known & { readonly revision: string | null }
 
-/** The newest of some authors ($1), a line each: when, and the id. */
+/** The newest of some authors ($1), as {@link Known} has them. */
 export const entriesStatement = prepared(
   'entries',
   `SELECT asked.author, ${revision} AS revision, (
-     SELECT string_agg(e.at_ms || ' ' || e.id, E'\\n' ORDER BY e.at_ms DESC, e.id DESC) FROM (
+     SELECT coalesce(string_agg(e.at_ms || substr(e.id, length(asked.author) + 1) || E'\\n', '' ORDER BY e.at_ms DESC, e.id DESC), '')
+       || CASE WHEN count(*) = ${keptOfAnAuthor} THEN '+' ELSE '' END
+     FROM (
        (SELECT t.listed_at_ms AS at_ms, t.id FROM track t WHERE t.author = asked.author AND NOT t.unlisted
         ORDER BY t.listed_at_ms DESC, t.id DESC LIMIT ${keptOfAnAuthor})
        UNION ALL
@@ -31,11 +30,11 @@ export const entriesStatement = prepared(
         ORDER BY r.since_ms DESC, r.id DESC LIMIT ${keptOfAnAuthor})
        ORDER BY at_ms DESC, id DESC LIMIT ${keptOfAnAuthor}
      ) AS e
-   ) AS entries FROM unnest((SELECT $1::text[])) AS asked (author)`,
+   ) AS lines FROM unnest((SELECT $1::text[])) AS asked (author)`,
 )
 
 /** Keeps what authors published and reposted last until they do something again: many readers follow the same ones.
- * @param atMost authors, of a kilobyte each; the first that were read go first
+ * @param atMost authors, of 300 to 600 bytes each
  * @returns of each author what is known, in any order; it is no older than the question */
 export function keepEntries({
   database,
@@ -45,8 +44,8 @@ export function keepEntries({
   database: Database
   atMost: number
   now: () => number
-}): { look(): Promise<Seen>; of(authors: readonly string[]): Promise<Entries[]> } {
-  const kept = new Map<string, Entries>()
+}): { look(): Promise<Seen>; of(authors: readonly string[]): Promise<Known[]> } {
+  const kept = keepRecent<Known>(atMost)
   const history = watchHistory({
     database,
     now,
@@ -56,49 +55,33 @@ export function keepEntries({
     },
   })
 
-  const ask = askTogether<string, Entries>({
+  const ask = askTogether<string, Known>({
     atMost: readTogether,
     async read(authors) {
       const { rows } = await database.query<AuthorRow>(entriesStatement, [authors])
-      const read = new Map(rows.map((row) => [row.author, entriesOf(row)]))
       const { current } = history
-      if (current !== null && rows[0]?.revision === current) keep(read)
-      return read
+      const read = rows.map(({ author, lines }) => ({ author, lines }))
+      if (current !== null && rows[0]?.revision === current) {
+        for (const known of read) kept.set(known.author, known)
+      }
+      return new Map(read.map((known) => [known.author, known]))
     },
   })
-
-  function keep(read: ReadonlyMap<string, Entries>): void {
-    for (const [author, entries] of read) kept.set(author, entries)
-    for (const oldest of kept.keys()) {
-      if (kept.size <= atMost) break
-      kept.delete(oldest)
-    }
-  }
 
   return {
     look: () => history.look(),
     async of(authors) {
-      const known: Entries[] = []
-      const unknown: Promise<Entries | undefined>[] = []
+      const all: Known[] = []
+      const unknown: Promise<Known | undefined>[] = []
       for (const author of authors) {
-        const entries = kept.get(author)
-        if (entries === undefined) unknown.push(ask(author))
-        else known.push(entries)
+        const known = kept.get(author)
+        if (known === undefined) unknown.push(ask(author))
+        else all.push(known)
       }
       if (unknown.length > 0) {
-        for (const entries of await Promise.all(unknown)) if (entries !== undefined) known.push(entries)
+        for (const known of await Promise.all(unknown)) if (known !== undefined) all.push(known)
       }
-      return known
+      return all
     },
   }
-}
-
-function entriesOf({ entries }: AuthorRow): Entries {
-  const newest = (entries ?? '').split('\n').filter(Boolean).map(entryOf)
-  return { newest, isCut: newest.length === keptOfAnAuthor }
-}
-
-function entryOf(line: string): Entry {
-  const space = line.indexOf(' ')
-  return { atMs: Number(line.slice(0, space)), id: line.slice(space + 1) }
 }

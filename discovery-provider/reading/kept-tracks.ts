@@ -1,6 +1,7 @@
 import { prepared } from '@hexachord/platform/postgres'
 import { askTogether } from './ask-together.ts'
 import type { Database } from './entity.ts'
+import { keepRecent } from './keep-recent.ts'
 import { type ReadTrackRow, selectTracks, trackOf } from './tracks.ts'
 import { revision } from './watch-history.ts'
 
@@ -29,7 +30,7 @@ export function keepTracks({
   database: Database
   atMost: number
 }): (ids: readonly string[], revision: string | null) => Promise<ReadonlyMap<string, TrackText>> {
-  const kept = new Map<string, TrackText>()
+  const kept = keepRecent<TrackText>(atMost)
   let keptOf: string | null = null
 
   const ask = askTogether<string, TrackText>({
@@ -53,10 +54,6 @@ export function keepTracks({
     if (of !== keptOf) kept.clear()
     keptOf = of
     for (const [id, text] of texts) kept.set(id, text)
-    for (const oldest of kept.keys()) {
-      if (kept.size <= atMost) break
-      kept.delete(oldest)
-    }
   }
 
   return async (ids, revision) => {

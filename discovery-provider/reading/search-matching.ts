@@ -38,18 +38,18 @@ export const searchedPlaylists: Searched = {
 
 /** Matches that are ranked at most: a word that half of the catalogue shares must not cost more than others. Those with
  * the very name that was typed are among them, then the best liked, then any. */
-const namedCandidates = 50
-const likedCandidates = 120
-const otherCandidates = 300
+const namedCandidates = 30
+const likedCandidates = 60
+const otherCandidates = 100
 
 /** If the best liked alone have so many, the others are not looked at. */
-const enoughLiked = 100
+const enoughLiked = 50
 
 /** Rows of an index that are looked at, where it can tell only some of the words. */
 const lookedAtMost = 5_000
 
 /** The best matches, of which it is asked how much they are liked. */
-const weighedCandidates = 60
+const weighedCandidates = 40
 
 /** Fewer hits than this, and the words are taken for mistyped. */
 const enoughHits = 5
