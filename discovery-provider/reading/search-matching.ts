@@ -38,18 +38,18 @@ export const searchedPlaylists: Searched = {
 
 /** Matches that are ranked at most: a word that half of the catalogue shares must not cost more than others. Those with
  * the very name that was typed are among them, then the best liked, then any. */
-const namedCandidates = 30
-const likedCandidates = 60
+const namedCandidates = 20
+const likedCandidates = 40
 const otherCandidates = 100
 
 /** If the best liked alone have so many, the others are not looked at. */
-const enoughLiked = 50
+const enoughLiked = 40
 
 /** Rows of an index that are looked at, where it can tell only some of the words. */
 const lookedAtMost = 5_000
 
 /** The best matches, of which it is asked how much they are liked. */
-const weighedCandidates = 40
+const weighedCandidates = 30
 
 /** Fewer hits than this, and the words are taken for mistyped. */
 const enoughHits = 5
@@ -61,11 +61,21 @@ type Match = { readonly id: string; readonly exact: boolean }
 export type Filter = { readonly conditions: readonly string[]; readonly values: readonly unknown[] }
 const unfiltered: Filter = { conditions: [], values: [] }
 
+/** Made once for each kind that is searched without a filter, as most are. */
+const unfilteredQueries = new WeakMap<Searched, Prepared>()
+
 /** Statement of the ids of the best matches: the whole name first, then by rank and by how they are liked, then new ones.
  * It takes what was typed ($1), a number of rows ($2), what is to be found ($3) and what an index is asked ($4). */
-export function matchingQuery(
+export function matchingQuery(searched: Searched, filter: Filter = unfiltered): Prepared {
+  if (filter.conditions.length > 0) return makeMatchingQuery(searched, filter)
+  const known = unfilteredQueries.get(searched) ?? makeMatchingQuery(searched, filter)
+  unfilteredQueries.set(searched, known)
+  return known
+}
+
+function makeMatchingQuery(
   { table, listed, named, liked = '0', hasBestLiked }: Searched,
-  { conditions }: Filter = unfiltered,
+  { conditions }: Filter,
 ): Prepared {
   // Queries are made once and not once a row; nor does the plan depend on how common their words are.
   const words = `(SELECT to_tsquery('simple', $3))`
