@@ -95,8 +95,8 @@ function createFeeds(database: Database, now: () => number) {
   }
 
   /** What is gone or not listed, though someone reposted it, leaves its page shorter.
-   * @returns the text of a `List<FeedEntry>` */
-  return async ({ id, limit, cursor }: PageQuery & { id: Address }): Promise<string> => {
+   * @returns the text of a `List<FeedEntry>`, in UTF-8 */
+  return async ({ id, limit, cursor }: PageQuery & { id: Address }): Promise<Buffer> => {
     const { rows, revision } = await entriesFor(id, placeBefore(cursor), limit + 1)
     const { items, next } = pageOf(
       rows,
@@ -110,15 +110,18 @@ function createFeeds(database: Database, now: () => number) {
       ...new Set(targets.filter((target) => !tracks.has(target))),
     ])
     const playlists = new Map<string, PlaylistSummary>(others.map((playlist) => [playlist.id, playlist]))
-    const shown = items.flatMap(({ id, target, isRepost, atMs }) => {
+    const parts: (string | Buffer)[] = ['{"items":[']
+    for (const { id, target, isRepost, atMs } of items) {
       const track = tracks.get(target)
       const playlist = playlists.get(target)
-      if ((track ?? playlist)?.unlisted !== false) return []
-      if (isRepost && (track?.releaseAtMs ?? 0) > Math.max(now(), atMs)) return []
-      const names = `"by":"${id.slice(0, addressLength)}","event":"${isRepost ? 'reposted' : 'published'}","atMs":${atMs}`
-      return [`{${names},"track":${track?.json ?? null},"playlist":${JSON.stringify(playlist ?? null)}}`]
-    })
-    return `{"items":[${shown.join(',')}],"next":${JSON.stringify(next)}}`
+      if ((track ?? playlist)?.unlisted !== false) continue
+      if (isRepost && (track?.releaseAtMs ?? 0) > Math.max(now(), atMs)) continue
+      const names = `{"by":"${id.slice(0, addressLength)}","event":"${isRepost ? 'reposted' : 'published'}","atMs":${atMs},"track":`
+      const comma = parts.length > 1 ? ',' : ''
+      parts.push(comma + names, track?.json ?? 'null', `,"playlist":${JSON.stringify(playlist ?? null)}}`)
+    }
+    parts.push(`],"next":${JSON.stringify(next)}}`)
+    return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))
   }
 }
 

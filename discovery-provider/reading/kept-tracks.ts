@@ -7,7 +7,8 @@ import { revision } from './watch-history.ts'
 
 /** A track as it goes out, and what decides whether it does. */
 export type TrackText = {
-  readonly json: string
+  /** In UTF-8. */
+  readonly json: Buffer
   readonly unlisted: boolean
   readonly releaseAtMs: number | null
 }
@@ -42,7 +43,7 @@ export function keepTracks({
       const texts = rows.map((row) => {
         const track = trackOf(row)
         const { unlisted, releaseAtMs } = track
-        return [row.id, { json: JSON.stringify(track), unlisted, releaseAtMs }] as const
+        return [row.id, { json: Buffer.from(JSON.stringify(track)), unlisted, releaseAtMs }] as const
       })
       keep(texts, rows[0]?.revision ?? null)
       return new Map(texts)
