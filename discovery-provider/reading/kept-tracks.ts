@@ -16,7 +16,7 @@ export type TrackText = {
 /** Tracks that are read by one statement. */
 const readTogether = 100
 
-const keptTracksStatement = prepared(
+export const keptTracksStatement = prepared(
   'tracks of a revision',
   `${selectTracks}, ${revision} AS revision FROM unnest((SELECT $1::text[])) AS asked (id) JOIN track t ON t.id = asked.id`,
 )

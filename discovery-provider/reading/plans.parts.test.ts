@@ -1,3 +1,4 @@
+import type { Prepared } from '@hexachord/platform/postgres'
 import { type Address, subjectOf } from '@hexachord/protocol/names'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
@@ -10,13 +11,16 @@ import { repliesQuery, threadsQuery } from './comments.ts'
 import { feedQuery, followedStatement } from './feed.ts'
 import { edgesQuery } from './follows.ts'
 import { entriesStatement } from './kept-entries.ts'
+import { keptTracksStatement } from './kept-tracks.ts'
+import { playlistsStatement } from './playlists.ts'
 import { remixesQuery } from './related-tracks.ts'
 import { relatedUsersQuery } from './related-users.ts'
 import { filterOf, tagsStatement } from './search.ts'
 import { matchingQuery, searchedPlaylists, searchedTracks, searchedUsers } from './search-matching.ts'
-import { listTracksQuery } from './tracks.ts'
+import { listTracksQuery, pricedTracksStatement, tracksStatement } from './tracks.ts'
 import { rankedTracksQuery } from './trending.ts'
 import { alikeStatement, wordsStatement } from './typed-text.ts'
+import { usersStatement } from './users.ts'
 import { historyStatement } from './watch-history.ts'
 
 // Some seconds of writing before the first test.
@@ -249,6 +253,38 @@ describe('the plan of search', () => {
     )
     expect(await plan({ ...tagsStatement, values: ['elek', 20] })).toEqual(['search_tag_pkey'])
   })
+})
+
+describe('what is asked all the time', () => {
+  test.each([
+    ['tracks', pricedTracksStatement, [[subjectOf(author, 123n)]]],
+    ['tracks of a list', tracksStatement, [[subjectOf(author, 123n)]]],
+    ['tracks to be kept', keptTracksStatement, [[subjectOf(author, 123n)]]],
+    ['playlists', playlistsStatement, [[subjectOf(author, 1n)]]],
+    ['users', usersStatement, [[author], 1]],
+    ['follows', followedStatement, [[author]]],
+    ['entries', entriesStatement, [[author]]],
+    ['history', historyStatement, ['0x 1', 7_990, 1]],
+    ['search of tracks', matchingQuery(searchedTracks), searchedFor('golden', "'golden':*")],
+    ['search of users', matchingQuery(searchedUsers), searchedFor('golden', "'golden':*")],
+    ['words', wordsStatement, ['golden']],
+    ['words alike', alikeStatement, [['golden'], ["'golden':*"]]],
+    ['tags', tagsStatement, ['golden', 20]],
+    ['feeds', feedQuery(author, [1_000_000, ''], 21, 1), feedQuery(author, [1_000_000, ''], 21, 1).values],
+  ] as [string, Prepared, unknown[]][])(
+    '%s: is planned a few times and then no more',
+    async (_, statement, values) => {
+      await database.postgres.withClient(async (client) => {
+        for (let times = 0; times < 8; times++)
+          await client.query({ name: statement.name, text: statement.text, values })
+        const { rows } = await client.query(
+          'SELECT generic_plans > 0 AS settled FROM pg_prepared_statements WHERE name = $1',
+          [statement.name],
+        )
+        expect(rows).toEqual([{ settled: true }])
+      })
+    },
+  )
 })
 
 describe('search', () => {

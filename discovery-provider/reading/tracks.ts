@@ -92,7 +92,7 @@ export async function readTracks(database: Database, ids: readonly string[]): Pr
   return rows.map(trackOf)
 }
 
-const tracksStatement = prepared(
+export const tracksStatement = prepared(
   'tracks',
   `${selectTracks} FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
    JOIN track t ON t.id = asked.id ORDER BY asked.place`,

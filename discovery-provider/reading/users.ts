@@ -44,7 +44,7 @@ export async function readUsers(
     .map((row) => userOf(row, atMs))
 }
 
-const usersStatement = prepared(
+export const usersStatement = prepared(
   'users',
   `SELECT asked.id, p.handle, p.name, p.bio, p.links, p.picture, p.sealing_key, p.created_at_ms, p.updated_at_ms,
        p.block, p.log_index, p.digest,

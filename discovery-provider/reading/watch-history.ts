@@ -33,7 +33,7 @@ export const historyStatement = prepared(
        WHEN now.revision = $1 THEN '{}'
        WHEN split_part(now.revision, ' ', 2) = split_part($1, ' ', 2)
          AND EXISTS (SELECT FROM block b WHERE b.number = $2 AND b.state_hash = split_part($1, ' ', 1))
-       THEN ARRAY(SELECT a.author FROM action a WHERE a.block > $2 LIMIT ${actionsAtMost + 1})
+       THEN ARRAY(SELECT a.author FROM action a WHERE a.block > (SELECT $2::bigint) ORDER BY a.block LIMIT ${actionsAtMost + 1})
      END AS authors
    FROM (SELECT ${revision} AS revision) AS now LEFT JOIN checkpoint c ON true`,
 )
