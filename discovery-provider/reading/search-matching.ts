@@ -48,8 +48,8 @@ const enoughLiked = 40
 /** Rows of an index that are looked at, where it can tell only some of the words. */
 const lookedAtMost = 5_000
 
-/** The best matches, of which it is asked how much they are liked. */
-const weighedCandidates = 30
+/** The best matches, of which it is asked how much they are liked: all that were named or liked among them. */
+const weighedCandidates = 60
 
 /** Fewer hits than this, and the words are taken for mistyped. */
 const enoughHits = 5
