@@ -1,17 +1,20 @@
-/** How many statements of one kind may run at a time: while the database works at one, this process can read another. */
-const atOnce = 2
+/** While the database works at one statement, this process can read what another has found. */
+const usuallyAtOnce = 2
 
 /** Answers everybody who asks at one moment by one statement: of what a look into an index costs, most is the way there
  * and back. Whoever asks while as many as may run are running waits for the next one, so that an answer is never older
  * than its question, and the busier it gets the more they share.
  * @param read of each key what there is, in any order; keys of nothing may be left out
- * @param atMost keys in one statement */
+ * @param atMost keys in one statement
+ * @param atOnce statements that may run at a time */
 export function askTogether<Key, Value>({
   read,
   atMost,
+  atOnce = usuallyAtOnce,
 }: {
   read: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>
   atMost: number
+  atOnce?: number
 }): (key: Key) => Promise<Value | undefined> {
   type Question = PromiseWithResolvers<Value | undefined>
   const waiting = new Map<Key, Question>()

@@ -1,15 +1,14 @@
 import { prepared } from '@hexachord/platform/postgres'
 import { askTogether } from './ask-together.ts'
 import type { Database } from './entity.ts'
+import { keepRecent } from './keep-recent.ts'
 import { type ReadTrackRow, selectTracks, trackOf } from './tracks.ts'
-
-/** Selects a word that is another one whenever anything in the catalogue is: all that is derived from the chain is written
- * in transactions that move the checkpoint, forwards, backwards and after a rebuild. NULL before the first of them. */
-export const revision = '(SELECT c.xmin::text FROM checkpoint c)'
+import { revision } from './watch-history.ts'
 
 /** A track as it goes out, and what decides whether it does. */
 export type TrackText = {
-  readonly json: string
+  /** In UTF-8. */
+  readonly json: Buffer
   readonly unlisted: boolean
   readonly releaseAtMs: number | null
 }
@@ -17,9 +16,9 @@ export type TrackText = {
 /** Tracks that are read by one statement. */
 const readTogether = 100
 
-const keptTracksStatement = prepared(
+export const keptTracksStatement = prepared(
   'tracks of a revision',
-  `${selectTracks}, ${revision} AS revision FROM unnest($1::text[]) AS asked (id) JOIN track t ON t.id = asked.id`,
+  `${selectTracks}, ${revision} AS revision FROM unnest((SELECT $1::text[])) AS asked (id) JOIN track t ON t.id = asked.id`,
 )
 
 /** Keeps the texts of tracks for as long as nothing in the catalogue changes: lists of many readers name the same ones.
@@ -32,7 +31,7 @@ export function keepTracks({
   database: Database
   atMost: number
 }): (ids: readonly string[], revision: string | null) => Promise<ReadonlyMap<string, TrackText>> {
-  const kept = new Map<string, TrackText>()
+  const kept = keepRecent<TrackText>(atMost)
   let keptOf: string | null = null
 
   const ask = askTogether<string, TrackText>({
@@ -44,7 +43,7 @@ export function keepTracks({
       const texts = rows.map((row) => {
         const track = trackOf(row)
         const { unlisted, releaseAtMs } = track
-        return [row.id, { json: JSON.stringify(track), unlisted, releaseAtMs }] as const
+        return [row.id, { json: Buffer.from(JSON.stringify(track)), unlisted, releaseAtMs }] as const
       })
       keep(texts, rows[0]?.revision ?? null)
       return new Map(texts)
@@ -56,10 +55,6 @@ export function keepTracks({
     if (of !== keptOf) kept.clear()
     keptOf = of
     for (const [id, text] of texts) kept.set(id, text)
-    for (const oldest of kept.keys()) {
-      if (kept.size <= atMost) break
-      kept.delete(oldest)
-    }
   }
 
   return async (ids, revision) => {

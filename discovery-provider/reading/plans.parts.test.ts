@@ -1,3 +1,4 @@
+import type { Prepared } from '@hexachord/platform/postgres'
 import { type Address, subjectOf } from '@hexachord/protocol/names'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
@@ -7,15 +8,20 @@ import { newestPlaylistsQuery, playlistsOfAuthorQuery } from '../pioneer/lists.t
 import { keepBestLiked } from '../ranking/keep-liked.ts'
 import { rankQueries } from '../ranking/rank-tracks.ts'
 import { repliesQuery, threadsQuery } from './comments.ts'
-import { feedQuery } from './feed.ts'
+import { feedQuery, followedStatement } from './feed.ts'
 import { edgesQuery } from './follows.ts'
+import { entriesStatement } from './kept-entries.ts'
+import { keptTracksStatement } from './kept-tracks.ts'
+import { playlistsStatement } from './playlists.ts'
 import { remixesQuery } from './related-tracks.ts'
 import { relatedUsersQuery } from './related-users.ts'
 import { filterOf, tagsStatement } from './search.ts'
 import { matchingQuery, searchedPlaylists, searchedTracks, searchedUsers } from './search-matching.ts'
-import { listTracksQuery } from './tracks.ts'
+import { listTracksQuery, pricedTracksStatement, tracksStatement } from './tracks.ts'
 import { rankedTracksQuery } from './trending.ts'
 import { alikeStatement, wordsStatement } from './typed-text.ts'
+import { usersStatement } from './users.ts'
+import { historyStatement } from './watch-history.ts'
 
 // Some seconds of writing before the first test.
 jest.setTimeout(120_000)
@@ -96,6 +102,13 @@ beforeAll(async () => {
     `INSERT INTO track_terms (track, version, unit_price, node_bps, curator_bps, payees, payee_bps, effective_at, block)
      SELECT id, 1, 134, 1000, 0, '{}', '{}', 1, 1 FROM track`,
   )
+  await database.postgres.query(
+    `INSERT INTO action (block, log_index, hash, signer, author, nonce, kind, subject, verdict)
+     SELECT i, 1, i, '', ${address('i % 400')}, i, 1, '', 'applied' FROM generate_series(1, 8000) AS i`,
+  )
+  await database.postgres.query(
+    `INSERT INTO block (number, hash, unix_seconds, logs, state_hash) SELECT i, i, i, 1, i FROM generate_series(1, 8000) AS i`,
+  )
   await keepBestLiked(database.postgres)
   await database.postgres.query('VACUUM ANALYZE')
 })
@@ -103,10 +116,11 @@ afterAll(() => database.drop())
 
 const plan = (query: { text: string; values: unknown[] }) => planOf(database.postgres, query)
 
-/** The few operators are read as they lie, and the one row of the checkpoint; what belongs to a row that was found is looked up by its key. */
+/** The few operators are read as they lie, the one row of the checkpoint and the versions of tables; what belongs to a row that was found is looked up by its key. */
 const besides = [
   'all of operator',
   'all of checkpoint',
+  'all of table_version',
   'operator_pkey',
   'profile_pkey',
   'tally_pkey',
@@ -173,6 +187,19 @@ describe('the plans of what people do', () => {
     }
   })
 
+  test('what feeds are made of: walks the same indexes, and looks at what has happened since', async () => {
+    expect(await walked({ ...followedStatement, values: [[author]] })).toEqual(['follow_of_author'])
+    expect(await walked({ ...entriesStatement, values: [[author]] })).toEqual([
+      'playlist_of_author',
+      'repost_of_author',
+      'track_newest_of_author',
+    ])
+    expect(await walked({ ...historyStatement, values: ['0x 1', 7_990, Date.now()] })).toEqual([
+      'action_pkey',
+      'block_pkey',
+    ])
+  })
+
   test('related artists: walk the indexes of a few who care for one', async () => {
     expect(await walked(relatedUsersQuery(author, 20))).toEqual([
       'follow_of_author',
@@ -235,6 +262,38 @@ describe('the plan of search', () => {
     )
     expect(await plan({ ...tagsStatement, values: ['elek', 20] })).toEqual(['search_tag_pkey'])
   })
+})
+
+describe('what is asked all the time', () => {
+  test.each([
+    ['tracks', pricedTracksStatement, [[subjectOf(author, 123n)]]],
+    ['tracks of a list', tracksStatement, [[subjectOf(author, 123n)]]],
+    ['tracks to be kept', keptTracksStatement, [[subjectOf(author, 123n)]]],
+    ['playlists', playlistsStatement, [[subjectOf(author, 1n)]]],
+    ['users', usersStatement, [[author], 1]],
+    ['follows', followedStatement, [[author]]],
+    ['entries', entriesStatement, [[author]]],
+    ['history', historyStatement, ['0x 1', 7_990, 1]],
+    ['search of tracks', matchingQuery(searchedTracks), searchedFor('golden', "'golden':*")],
+    ['search of users', matchingQuery(searchedUsers), searchedFor('golden', "'golden':*")],
+    ['words', wordsStatement, ['golden']],
+    ['words alike', alikeStatement, [['golden'], ["'golden':*"]]],
+    ['tags', tagsStatement, ['golden', 20]],
+    ['feeds', feedQuery(author, [1_000_000, ''], 21, 1), feedQuery(author, [1_000_000, ''], 21, 1).values],
+  ] as [string, Prepared, unknown[]][])(
+    '%s: is planned a few times and then no more',
+    async (_, statement, values) => {
+      await database.postgres.withClient(async (client) => {
+        for (let times = 0; times < 8; times++)
+          await client.query({ name: statement.name, text: statement.text, values })
+        const { rows } = await client.query(
+          'SELECT generic_plans > 0 AS settled FROM pg_prepared_statements WHERE name = $1',
+          [statement.name],
+        )
+        expect(rows).toEqual([{ settled: true }])
+      })
+    },
+  )
 })
 
 describe('search', () => {

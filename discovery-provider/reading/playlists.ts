@@ -43,9 +43,9 @@ export async function readPlaylists(database: Database, ids: readonly string[]):
   return rows.map(playlistOf)
 }
 
-const playlistsStatement = prepared(
+export const playlistsStatement = prepared(
   'playlists',
-  `${selectPlaylists} FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+  `${selectPlaylists} FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
    JOIN playlist p ON p.id = asked.id ORDER BY asked.place`,
 )
 

@@ -51,8 +51,8 @@ export type Answers = Readonly<
 export type Answer =
   /** @default status 200 */
   | { readonly body: unknown; readonly freshness: Freshness; readonly status?: number }
-  /** JSON that is a text already. */
-  | { readonly json: string; readonly freshness: Freshness }
+  /** JSON that is a text already, in UTF-8. */
+  | { readonly json: Uint8Array; readonly freshness: Freshness }
   /** A text of another type, with headers of its own; null takes one away that every answer has. */
   | {
       readonly text: string
@@ -119,7 +119,8 @@ type Rendered =
 function rendered(answer: Answer): Rendered {
   if ('location' in answer) return answer
   if ('text' in answer) return { ...answer, tag: tagOf(answer.text) }
-  const text = 'json' in answer ? answer.json : JSON.stringify(answer.body)
+  // To hash and to send a text each take it into UTF-8 once more.
+  const text = 'json' in answer ? answer.json : Buffer.from(JSON.stringify(answer.body))
   const { freshness } = answer
   const status = 'status' in answer ? answer.status : 200
   return { text, tag: tagOf(text), type: 'application/json', freshness, status }

@@ -38,31 +38,44 @@ export const searchedPlaylists: Searched = {
 
 /** Matches that are ranked at most: a word that half of the catalogue shares must not cost more than others. Those with
  * the very name that was typed are among them, then the best liked, then any. */
-const namedCandidates = 50
-const likedCandidates = 120
-const otherCandidates = 300
+const namedCandidates = 20
+const likedCandidates = 40
+const otherCandidates = 100
 
 /** If the best liked alone have so many, the others are not looked at. */
-const enoughLiked = 100
+const enoughLiked = 40
 
 /** Rows of an index that are looked at, where it can tell only some of the words. */
 const lookedAtMost = 5_000
 
-/** The best matches, of which it is asked how much they are liked. */
+/** The best matches, of which it is asked how much they are liked: all that were named or liked among them. */
 const weighedCandidates = 60
 
 /** Fewer hits than this, and the words are taken for mistyped. */
 const enoughHits = 5
 
+/** @param exact whether it is called just what was typed */
+type Match = { readonly id: string; readonly exact: boolean }
+
 /** Further conditions on the entity `e`, whose values are numbered from $5. */
 export type Filter = { readonly conditions: readonly string[]; readonly values: readonly unknown[] }
 const unfiltered: Filter = { conditions: [], values: [] }
 
+/** Made once for each kind that is searched without a filter, as most are. */
+const unfilteredQueries = new WeakMap<Searched, Prepared>()
+
 /** Statement of the ids of the best matches: the whole name first, then by rank and by how they are liked, then new ones.
  * It takes what was typed ($1), a number of rows ($2), what is to be found ($3) and what an index is asked ($4). */
-export function matchingQuery(
+export function matchingQuery(searched: Searched, filter: Filter = unfiltered): Prepared {
+  if (filter.conditions.length > 0) return makeMatchingQuery(searched, filter)
+  const known = unfilteredQueries.get(searched) ?? makeMatchingQuery(searched, filter)
+  unfilteredQueries.set(searched, known)
+  return known
+}
+
+function makeMatchingQuery(
   { table, listed, named, liked = '0', hasBestLiked }: Searched,
-  { conditions }: Filter = unfiltered,
+  { conditions }: Filter,
 ): Prepared {
   // Queries are made once and not once a row; nor does the plan depend on how common their words are.
   const words = `(SELECT to_tsquery('simple', $3))`
@@ -94,28 +107,46 @@ export function matchingQuery(
        SELECT * FROM candidate ORDER BY exact DESC, rank DESC, created_at_ms DESC, id DESC
        LIMIT greatest($2::bigint, ${weighedCandidates})
      )
-     SELECT e.id FROM best e
+     SELECT e.id, e.exact FROM best e
      ORDER BY exact DESC, rank * (1 + ln(1 + coalesce(${liked}, 0))) DESC, created_at_ms DESC, id DESC LIMIT $2`,
   )
 }
 
-/** Ids of the best matches; where there are few, also of what has words like the typed ones. */
+/** Ids of the best matches of one kind; where there are few, also of what has words like the typed ones. */
 export async function findIds(
   database: Database,
   searched: Searched,
+  typed: Typed,
+  limit: number,
+  filter?: Filter,
+): Promise<string[]> {
+  const [ids = []] = await findEach(database, [searched], typed, limit, filter)
+  return ids
+}
+
+/** Ids of the best matches of each of some kinds. Words are taken for mistyped where they find little of all kinds
+ * together, and nothing that is called just so: then also what has words like the typed ones. */
+export async function findEach(
+  database: Database,
+  kinds: readonly Searched[],
   { q, query, meant }: Typed,
   limit: number,
   filter: Filter = unfiltered,
-): Promise<string[]> {
-  if (query === undefined) return []
-  const statement = matchingQuery(searched, filter)
-  const read = async ({ words, indexed }: typeof query) => {
-    const values = [q, limit, words, indexed, ...filter.values]
-    return (await database.query<{ id: string }>(statement, values)).rows.map(({ id }) => id)
-  }
-  const ids = await read(query)
-  if (ids.length >= Math.min(enoughHits, limit)) return ids
-  const other = await meant()
-  if (other === undefined) return ids
-  return [...new Set([...ids, ...(await read(other))])].slice(0, limit)
+): Promise<string[][]> {
+  if (query === undefined) return kinds.map(() => [])
+  const read = ({ words, indexed }: typeof query) =>
+    Promise.all(
+      kinds.map(async (searched) => {
+        const values = [q, limit, words, indexed, ...filter.values]
+        return (await database.query<Match>(matchingQuery(searched, filter), values)).rows
+      }),
+    )
+  const found = await read(query)
+  const idsOf = (matches: readonly Match[]) => matches.map(({ id }) => id)
+  const matches = found.flat()
+  const isMistyped = matches.length < Math.min(enoughHits, limit) && !matches.some(({ exact }) => exact)
+  const other = isMistyped ? await meant() : undefined
+  if (other === undefined) return found.map(idsOf)
+  const others = await read(other)
+  return found.map((own, place) => [...new Set(idsOf([...own, ...(others[place] ?? [])]))].slice(0, limit))
 }

@@ -10,7 +10,14 @@ import * as z from 'zod'
 import { searchText } from './entity.ts'
 import { readPlaylists } from './playlists.ts'
 import { route } from './route.ts'
-import { type Filter, findIds, searchedPlaylists, searchedTracks, searchedUsers } from './search-matching.ts'
+import {
+  type Filter,
+  findEach,
+  type Searched,
+  searchedPlaylists,
+  searchedTracks,
+  searchedUsers,
+} from './search-matching.ts'
 import { readTracks } from './tracks.ts'
 import { readTyped } from './typed-text.ts'
 import { readUsers } from './users.ts'
@@ -84,13 +91,20 @@ export async function search(
   const filter = filterOf(filters)
   return searching(postgres, async (client) => {
     const typed = await readTyped(client, q)
-    const tracks = await readTracks(client, await findIds(client, searchedTracks, typed, limit, filter))
-    if (filter.values.length > 0) return { tracks, users: [], playlists: [], tags: [] }
-    const userIds = await findIds(client, searchedUsers, typed, limit)
-    const users = await readUsers(client, userIds as Address[], nowMs)
-    const playlistIds = await findIds(client, searchedPlaylists, typed, limit)
-    const playlists = await readPlaylists(client, playlistIds)
-    return { tracks, users, playlists, tags: await findTags(client, q, limit) }
+    if (filter.values.length > 0) {
+      const [ids = []] = await findEach(client, [searchedTracks], typed, limit, filter)
+      return { tracks: await readTracks(client, ids), users: [], playlists: [], tags: [] }
+    }
+    const [[trackIds = [], userIds = [], playlistIds = []], tags] = await Promise.all([
+      findEach(client, [searchedTracks, searchedUsers, searchedPlaylists], typed, limit),
+      findTags(client, q, limit),
+    ])
+    const [tracks, users, playlists] = await Promise.all([
+      readTracks(client, trackIds),
+      readUsers(client, userIds as Address[], nowMs),
+      readPlaylists(client, playlistIds),
+    ])
+    return { tracks, users, playlists, tags }
   })
 }
 
@@ -110,6 +124,23 @@ export const tagsStatement = prepared(
   SELECT words FROM near ORDER BY length(words), words LIMIT $2`,
 )
 
+/** What is suggested, and how each is called. */
+const named = [
+  namedOf('track', searchedTracks, `e.title || ' · ' || e.artist`),
+  namedOf('user', searchedUsers, 'coalesce(e.name, e.handle, e.id)'),
+  namedOf('playlist', searchedPlaylists, 'e.title'),
+]
+
+function namedOf(kind: Suggestion['kind'], searched: Searched, text: string) {
+  const statement = prepared(
+    `names of ${searched.table}`,
+    `SELECT '${kind}' AS kind, e.id, ${text} AS text
+     FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
+     JOIN ${searched.table} e ON e.id = asked.id ORDER BY asked.place`,
+  )
+  return { searched, statement }
+}
+
 /** While somebody types: names alone, of each kind in turn. */
 async function suggest(
   postgres: Postgres,
@@ -117,22 +148,22 @@ async function suggest(
 ): Promise<Suggestion[]> {
   return searching(postgres, async (client) => {
     const typed = await readTyped(client, q)
-    const found = async (kind: Suggestion['kind'], searched: typeof searchedTracks, text: string) => {
-      const ids = await findIds(client, searched, typed, limit)
-      const { rows } = await client.query<Suggestion>(
-        `SELECT $2 AS kind, e.id, ${text} AS text FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
-         JOIN ${searched.table} e ON e.id = asked.id ORDER BY asked.place`,
-        [ids, kind],
-      )
-      return rows
-    }
-    const lists = [
-      await found('track', searchedTracks, `e.title || ' · ' || e.artist`),
-      await found('user', searchedUsers, 'coalesce(e.name, e.handle, e.id)'),
-      await found('playlist', searchedPlaylists, 'e.title'),
-      (await findTags(client, q, limit)).map((tag): Suggestion => ({ kind: 'tag', id: tag, text: tag })),
-    ]
-    return inTurn(lists, limit)
+    const [ids, tags] = await Promise.all([
+      findEach(
+        client,
+        named.map(({ searched }) => searched),
+        typed,
+        limit,
+      ),
+      findTags(client, q, limit),
+    ])
+    const lists = await Promise.all(
+      named.map(
+        async ({ statement }, place) => (await client.query<Suggestion>(statement, [ids[place]])).rows,
+      ),
+    )
+    const tagged = tags.map((tag): Suggestion => ({ kind: 'tag', id: tag, text: tag }))
+    return inTurn([...lists, tagged], limit)
   })
 }
 

@@ -16,7 +16,8 @@ const cacheControl: Readonly<Record<Freshness, string>> = {
 
 /** A text as it goes out. */
 export type Sent = {
-  readonly text: string
+  /** In UTF-8 already where it is sent more than once. */
+  readonly text: string | Uint8Array
   readonly type: string
   readonly freshness: Freshness
   /** @default made from the text */
@@ -24,7 +25,7 @@ export type Sent = {
 }
 
 /** The strong ETag of a text. */
-export function tagOf(text: string): string {
+export function tagOf(text: Sent['text']): string {
   return `"${hash('sha256', text, 'base64url').slice(0, 27)}"`
 }
 
@@ -46,7 +47,7 @@ export function sendText(
   }
   response
     .setHeader('Content-Type', type.includes('charset=') ? type : `${type}; charset=utf-8`)
-    .setHeader('Content-Length', Buffer.byteLength(text))
+    .setHeader('Content-Length', typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength)
     .end(text)
 }
 

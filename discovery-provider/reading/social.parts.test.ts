@@ -184,6 +184,49 @@ describe('a feed whose tracks are kept', () => {
   })
 })
 
+describe('a feed of authors whose entries are kept', () => {
+  const ids = async () => {
+    const { items } = await served.read(`/v1/users/${guido}/feed`, listOf(feedEntrySchema))
+    return items.map(({ track, playlist }) => (track ?? playlist)?.id)
+  }
+  const fresh = at(bjork, 43)
+  const publish = async (fields: Parameters<typeof trackContent>[1]) =>
+    put(['track', fresh, (await trackContent(fresh, fields, { by })) as Record<string, Json>])
+
+  test('has what they do next, what they take from it, and what a block was taken back with', async () => {
+    const { catalogue } = served
+    const before = await ids()
+    expect(before).toContain(joga)
+    await publish({ prev: null, title: 'Human Behaviour' })
+    expect(await ids()).toEqual([fresh, ...before])
+    await publish({ prev: await catalogue.digestOf(fresh), title: 'Human Behaviour', unlisted: true })
+    expect(await ids()).toEqual(before)
+    await catalogue.index.takeBack(catalogue.chain.head - 1)
+    expect(await ids()).toEqual([fresh, ...before])
+    await catalogue.index.takeBack(catalogue.chain.head - 2)
+    expect(await ids()).toEqual(before)
+    catalogue.chain.drop(2)
+    await publish({ prev: null, title: 'Human Behaviour, elsewhere' })
+    expect(await ids()).toEqual([fresh, ...before])
+    await put(['delete', fresh, { prev: await catalogue.digestOf(fresh) }])
+    expect(await ids()).toEqual(before)
+  })
+
+  test('is that of who is followed now', async () => {
+    const before = await ids()
+    await put(['follow', userSubject(guido), now({ user: bjork, on: false })])
+    expect(await ids()).toEqual([])
+    await put(['follow', userSubject(guido), now({ user: bjork, on: true })])
+    expect(await ids()).toEqual(before)
+  })
+
+  test('is the same when its tables were made anew', async () => {
+    const before = await ids()
+    await served.catalogue.remake()
+    expect(await ids()).toEqual(before)
+  })
+})
+
 describe('comments', () => {
   const comments = listOf(commentSchema)
   const listed = async () =>

@@ -110,9 +110,9 @@ export async function readTracks(database: Database, ids: readonly string[]): Pr
   return rows.map(trackOf)
 }
 
-const tracksStatement = prepared(
+export const tracksStatement = prepared(
   'tracks',
-  `${selectTracks} FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+  `${selectTracks} FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
    JOIN track t ON t.id = asked.id ORDER BY asked.place`,
 )
 
@@ -122,7 +122,7 @@ const trackStatement = prepared('track', `${selectTracks} FROM track t WHERE t.i
 /** Tracks with what they cost: what is asked for most. */
 export const pricedTracksStatement = prepared(
   'priced_tracks',
-  `${selectTracks}, ${selectTerms('t.id')} AS terms FROM unnest($1::text[]) AS asked (id)
+  `${selectTracks}, ${selectTerms('t.id')} AS terms FROM unnest((SELECT $1::text[])) AS asked (id)
    JOIN track t ON t.id = asked.id`,
 )
 

@@ -38,7 +38,7 @@ export const alikeStatement = prepared(
        SELECT s.word FROM search_word s WHERE s.word % typed.word LIMIT ${comparedWords}
      ) near ORDER BY similarity(near.word, typed.word) DESC, near.word LIMIT 3
    ) END AS alike
-   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS typed (word, query, place) ORDER BY typed.place`,
+   FROM unnest((SELECT $1::text[]), (SELECT $2::text[])) WITH ORDINALITY AS typed (word, query, place) ORDER BY typed.place`,
 )
 
 /** Two text search queries. */

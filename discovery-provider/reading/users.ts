@@ -44,7 +44,7 @@ export async function readUsers(
     .map((row) => userOf(row, atMs))
 }
 
-const usersStatement = prepared(
+export const usersStatement = prepared(
   'users',
   `SELECT asked.id, p.handle, p.name, p.bio, p.links, p.picture, p.sealing_key, p.created_at_ms, p.updated_at_ms,
        p.block, p.log_index, p.digest,
@@ -57,7 +57,7 @@ const usersStatement = prepared(
          SELECT FROM state s
          WHERE s.key >= 'subject/' || asked.id || '-' AND s.key < 'subject/' || asked.id || '.'
        ) AS known
-     FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+     FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
      LEFT JOIN profile p ON p.id = asked.id
      ORDER BY asked.place`,
 )

@@ -41,6 +41,8 @@ export const hashSchema = z.custom<Hash>(
 /** Lower-case form of an address in any case; a mixed-case address must have a right EIP-55 checksum.
  * @throws NameError */
 export function parseAddress(text: string): Address {
+  // As most are written: without a checksum.
+  if (addressPattern.test(text)) return text as Address
   // getAddress would also take an address without 0x, and the ICAP form of banks.
   if (!/^0x[0-9a-fA-F]{40}$/.test(text)) {
     throw new NameError(`'${text.slice(0, 60)}' is not an address: 0x and 40 hex digits are expected`)

@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { keepBestLiked, rankChanged } from '@hexachord/discovery-provider/ranking'
 import { copyRows, migrate, openPostgres, type Postgres } from '@hexachord/platform/postgres'
 import { createLogger } from '@hexachord/platform/process'
+import { rulesVersion } from '@hexachord/protocol/actions'
+import { network } from '../gateway/content-service.ts'
 import { type Catalogue, type CatalogueSize, columnsOf, lastMs, operatorAddresses } from './catalogue.ts'
 
 const migrations = fileURLToPath(new URL('../../../discovery-provider/migrations', import.meta.url))
@@ -91,7 +93,14 @@ async function derive(postgres: Postgres): Promise<void> {
      FROM unnest($1::text[]) AS id`,
     [operatorAddresses],
   )
-  await postgres.query(`INSERT INTO block VALUES (1, '', $1, 1, '')`, [Math.floor(lastMs / 1000)])
+  // As far as the chain goes. What is kept between blocks is kept by the checkpoint.
+  await postgres.query(`INSERT INTO block VALUES (1, '', $1, 1, 'filled')`, [Math.floor(lastMs / 1000)])
+  await postgres.query(
+    `INSERT INTO checkpoint
+       (chain_id, catalog, first_block, rules_version, indexed, finalized, state_hash, state_hash_block)
+     VALUES ($1, $2, 1, $3, 1, 1, 'filled', 1)`,
+    [network.chainId, network.contracts.catalog.toLowerCase(), rulesVersion],
+  )
 }
 
 /** As the writer does it, all at once. Tracks that are only played, and seldom, would not keep a place. */
