@@ -47,6 +47,6 @@ export function answer(asked: Uint8Array, signerOf: NativeRecovery['signerOf']):
 export function* readAnswered(answered: Uint8Array): Generator<Address | undefined> {
   const bytes = Buffer.from(answered.buffer, answered.byteOffset, answered.length)
   for (let at = 0; at < bytes.length; at += answeredBytes) {
-    yield bytes[at] === 1 ? `0x${bytes.hexSlice(at + 1, at + answeredBytes)}` : undefined
+    yield bytes[at] === 1 ? `0x${bytes.toString('hex', at + 1, at + answeredBytes)}` : undefined
   }
 }

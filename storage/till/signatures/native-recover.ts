@@ -52,7 +52,7 @@ export function loadNativeRecovery(load: () => unknown = loadBinding): NativeRec
 
   function signerOf(digest: Uint8Array, signature: Uint8Array, yParity: number): Uint8Array {
     const key = binding.ecdsaRecover(signature, yParity, digest, false)
-    const name = Buffer.from(key.buffer, key.byteOffset, key.length).latin1Slice()
+    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
     const known = addresses.get(name)
     if (known !== undefined) return known
     const address = keccak_256(key.subarray(1)).subarray(12)
