@@ -44,6 +44,8 @@ describe('answers that are ready', () => {
     }
     const known: Record<string, QuickAnswer> = {
       '/notes/1?secret=1': ready,
+      '/notes/own?1': { ...ready, ownHeaders: ['X-Own', 'aGE/+w=='] },
+      '/notes/own?2': { ...ready, ownHeaders: ['X-Own', 'another (one)', 'X-More', '2'] },
       '/notes/long': { headers: ['X-Note', 'long'], body: Buffer.from('of any length') },
     }
     const quick: QuickRoute = {
@@ -94,6 +96,19 @@ describe('answers that are ready', () => {
       )
       const second = Math.floor(Date.now() / 1000)
       await eventually(() => expect(Math.floor(Date.now() / 1000)).toBeGreaterThan(second))
+    }
+  })
+
+  test('have headers of their own beside those that come again', async () => {
+    const { get } = await serve()
+    const own = async (path: string) => {
+      const { headers, text } = await get(path)
+      return [text, ...['x-note', 'x-own', 'x-more'].map((name) => headers.get(name))]
+    }
+    for (const _time of [1, 2, 3]) {
+      expect(await own('/notes/own?1')).toEqual(['ready', '1', 'aGE/+w==', null])
+      expect(await own('/notes/own?2')).toEqual(['ready', '1', 'another (one)', '2'])
+      expect(await own('/notes/1?secret=1')).toEqual(['ready', '1', null, null])
     }
   })
 

@@ -57,8 +57,8 @@ export function createQuickAnswers(options: {
   })
 
   async function paid(asked: PaidRequest, headers: readonly string[], body: Uint8Array) {
-    const more = await gate?.admit(asked, body.length)
-    return { headers: [...headers, ...Object.entries(more ?? {}).flat()], body }
+    const own = await gate?.admit(asked, body.length)
+    return { headers, ownHeaders: Object.entries(own ?? {}).flat(), body }
   }
 
   return {

@@ -132,7 +132,7 @@ export async function createTill(options: TillOptions): Promise<Till> {
   write = (record) => journal.append(JSON.stringify(record))
 
   const isFreeElsewhere = options.isFreeElsewhere ?? (() => false)
-  const signers = createVoucherSigners({ domain, node })
+  const signers = await createVoucherSigners({ domain, node })
   const accept = createAccept({ book, journal, signers })
   const shared = { ...options, book, journal, paidBlocks, domain, recover, accept }
   return {

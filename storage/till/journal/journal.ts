@@ -1,9 +1,10 @@
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
 import { syncDirectory } from '../../ipfs/durable-file.ts'
 import { frameOf, readFrames } from './frames.ts'
+import { openSynced, type SyncedFile } from './synced-file.ts'
 
 /** What was said to be done, on the disk. */
 export type Journal = {
@@ -61,7 +62,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const { directory, header, logger, rewriteBytes = defaultRewriteBytes, retryMs = defaultRetryMs } = options
   const path = join(directory, fileName)
   let synced = await replay()
-  let file: FileHandle | undefined
+  let file: SyncedFile | undefined
   let rewrittenBytes = 0
 
   let waiting: Buffer[] = []
@@ -74,7 +75,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   let isClosed = false
 
   if (synced === 0) await rewrite()
-  else file = await open(path, 'a')
+  else file = await openSynced(path)
 
   /** @returns bytes that are whole */
   async function replay(): Promise<number> {
@@ -104,10 +105,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     for (const record of options.snapshot()) frames.push(frameOf(record))
     const bytes = Buffer.concat(frames)
     await rm(`${path}.new`, { force: true })
-    const fresh = await open(`${path}.new`, 'ax', 0o600)
+    const fresh = await openSynced(`${path}.new`, { isFresh: true })
     try {
-      await fresh.writeFile(bytes)
-      await fresh.datasync()
+      await fresh.append(bytes)
       await rename(`${path}.new`, path)
       await syncDirectory(directory)
     } catch (error) {
@@ -125,8 +125,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     const isLong = synced + bytes.length > Math.max(rewriteBytes, 2 * rewrittenBytes)
     // What waits has happened already, and so stands in the snapshot.
     if (failure !== undefined || isLong || file === undefined) return rewrite()
-    await file.appendFile(bytes)
-    await file.datasync()
+    await file.append(bytes)
     synced += bytes.length
   }
 

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Address, Hash } from '@hexachord/protocol/names'
-import type { Recover, StrictSignature } from '@hexachord/protocol/signing'
+import type { Recover } from '@hexachord/protocol/signing'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { LRUCache } from 'lru-cache'
 
@@ -8,8 +8,14 @@ import { LRUCache } from 'lru-cache'
 export type NativeRecovery = {
   /** For `signerOf` and its like. */
   readonly recover: Recover
-  /** The same for a digest that is bytes already. @throws when r or s belong to no point */
-  signerOf(digest: Uint8Array, signature: StrictSignature): Address
+  /**
+   * The same with bytes.
+   * @param digest 32 bytes
+   * @param signature r ‖ s, 64 bytes, of the one form that contracts accept
+   * @returns 20 bytes, which may come again and must not be changed
+   * @throws when r or s belong to no point
+   */
+  signerOf(digest: Uint8Array, signature: Uint8Array, yParity: number): Uint8Array
 }
 
 /** The native part of `secp256k1` is not there. */
@@ -42,20 +48,24 @@ export function loadNativeRecovery(load: () => unknown = loadBinding): NativeRec
       { cause },
     )
   }
-  const addresses = new LRUCache<string, Address>({ max: keysKept })
+  const addresses = new LRUCache<string, Uint8Array>({ max: keysKept })
 
-  function signerOf(digest: Uint8Array, { r, s, yParity }: StrictSignature): Address {
-    const key = binding.ecdsaRecover(Buffer.from(r.slice(2) + s.slice(2), 'hex'), yParity, digest, false)
+  function signerOf(digest: Uint8Array, signature: Uint8Array, yParity: number): Uint8Array {
+    const key = binding.ecdsaRecover(signature, yParity, digest, false)
     const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
     const known = addresses.get(name)
     if (known !== undefined) return known
-    const address: Address = `0x${Buffer.from(keccak_256(key.subarray(1)).subarray(12)).toString('hex')}`
+    const address = keccak_256(key.subarray(1)).subarray(12)
     addresses.set(name, address)
     return address
   }
 
   return {
-    recover: (digest: Hash, signature) => signerOf(Buffer.from(digest.slice(2), 'hex'), signature),
+    recover(digest: Hash, { r, s, yParity }): Address {
+      const signature = Buffer.from(r.slice(2) + s.slice(2), 'hex')
+      const address = signerOf(Buffer.from(digest.slice(2), 'hex'), signature, yParity)
+      return `0x${Buffer.from(address).toString('hex')}`
+    },
     signerOf,
   }
 }

@@ -1,19 +1,7 @@
-import { parentPort, workerData } from 'node:worker_threads'
-import { SignatureError } from '@hexachord/protocol/signing'
-import { createVoucherSigner } from './voucher-signer.ts'
-import type { Answered, Asked, ThreadData } from './voucher-signers.ts'
+import { parentPort } from 'node:worker_threads'
+import { answer } from './flat-messages.ts'
+import { loadNativeRecovery } from './native-recover.ts'
 
-const { domain, node } = workerData as ThreadData
-const signerOf = createVoucherSigner(domain, node)
+const { signerOf } = loadNativeRecovery()
 
-parentPort?.on('message', (asked: Asked) => {
-  const answered: Answered = asked.map((voucher) => {
-    try {
-      return { signer: signerOf(voucher) }
-    } catch (error) {
-      if (error instanceof SignatureError) return { fault: error.message }
-      throw error
-    }
-  })
-  parentPort?.postMessage(answered)
-})
+parentPort?.on('message', (asked: Uint8Array) => parentPort?.postMessage(answer(asked, signerOf)))
