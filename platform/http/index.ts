@@ -6,6 +6,9 @@ export {
   type GuardedFetch,
   type GuardedFetchOptions,
   type GuardedRequestInit,
+  type WholeAnswer,
+  type WholeFetch,
+  type WholeInit,
 } from './guarded-fetch.ts'
 export { type HealthCheck, healthRoutes } from './health-routes.ts'
 export { ListenError, type Listening, listen } from './listen.ts'

@@ -4,6 +4,19 @@ import type { FaultKind, Source } from './source.ts'
 /** The part of `fetch` that retrieval uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
+/** Takes in all that a URL answers. @throws when there is no answer, or more of it than `maxBytes` */
+export type Download = (
+  url: string,
+  init: { headers: Readonly<Record<string, string>>; signal: AbortSignal; maxBytes: number },
+) => Promise<Answer>
+
+export type Answer = {
+  readonly status: number
+  /** As its header says. */
+  readonly retryAfter: string | undefined
+  readonly bytes: Uint8Array
+}
+
 /** Checks a block against its name. @throws CidMismatch */
 export type Verify = (cid: string, bytes: Uint8Array) => void | Promise<void>
 
@@ -29,7 +42,7 @@ export async function attempt(
   source: Source,
   cid: string,
   options: {
-    readonly fetch: Fetch
+    readonly download: Download
     readonly verify: Verify
     readonly signal: AbortSignal
     readonly timeoutMs: number
@@ -40,7 +53,7 @@ export async function attempt(
   const signal = AbortSignal.any([options.signal, deadline.signal])
   try {
     const bytes = await untilAborted(
-      'get' in source ? source.get(cid, signal) : download(source.url(cid), options.fetch, signal),
+      'get' in source ? source.get(cid, signal) : fromUrl(source.url(cid), options.download, signal),
       signal,
     )
     if (bytes.length > maximumBlockBytes) throw tooLarge()
@@ -62,17 +75,29 @@ export async function attempt(
   }
 }
 
-async function download(url: string, fetch: Fetch, signal: AbortSignal): Promise<Uint8Array> {
-  const response = await fetch(url, { signal, headers: { accept: 'application/vnd.ipld.raw, */*;q=0.1' } })
-  if (response.status !== 200) {
-    await response.body?.cancel()
-    throw refusal(response)
+async function fromUrl(url: string, download: Download, signal: AbortSignal): Promise<Uint8Array> {
+  const headers = { accept: 'application/vnd.ipld.raw, */*;q=0.1' }
+  const answer = await download(url, { signal, headers, maxBytes: maximumBlockBytes })
+  if (answer.status !== 200) throw refusal(answer)
+  return answer.bytes
+}
+
+/** Downloads by `fetch`, as browsers have it. */
+export function downloadBy(fetch: Fetch): Download {
+  return async (url, { headers, signal, maxBytes }) => {
+    const response = await fetch(url, { signal, headers: { ...headers } })
+    const { status, body } = response
+    const retryAfter = response.headers.get('retry-after') ?? undefined
+    if (status !== 200) {
+      await body?.cancel()
+      return { status, retryAfter, bytes: new Uint8Array() }
+    }
+    if (Number(response.headers.get('content-length') ?? 0) > maxBytes) {
+      await body?.cancel()
+      throw tooLarge()
+    }
+    return { status, retryAfter, bytes: body === null ? new Uint8Array() : await readAtMost(body, maxBytes) }
   }
-  if (Number(response.headers.get('content-length') ?? 0) > maximumBlockBytes) {
-    await response.body?.cancel()
-    throw tooLarge()
-  }
-  return response.body === null ? new Uint8Array() : readAtMost(response.body, maximumBlockBytes)
 }
 
 async function readAtMost(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
@@ -96,17 +121,20 @@ async function readAtMost(body: ReadableStream<Uint8Array>, limit: number): Prom
   return bytes
 }
 
-function refusal({ status, headers }: Response): AttemptFailed {
+function refusal({ status, retryAfter }: Answer): AttemptFailed {
   if (status === 404 || status === 410) return new AttemptFailed('missing', `it answered ${status}`)
   if (status === 402) return new AttemptFailed('unpaid', 'it wants to be paid')
-  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  const seconds = Number(retryAfter ?? Number.NaN)
   return new AttemptFailed('refused', `it answered ${status}`, {
     ...(seconds >= 0 && { retryAfterMs: seconds * 1000 }),
   })
 }
 
-function tooLarge(): AttemptFailed {
-  return new AttemptFailed('lied', `it sent more than the ${maximumBlockBytes} bytes that a block can have`)
+/** For a source that sent more than a block can have. */
+export function tooLarge(cause?: unknown): AttemptFailed {
+  return new AttemptFailed('lied', `it sent more than the ${maximumBlockBytes} bytes that a block can have`, {
+    cause,
+  })
 }
 
 // A `get` or a `fetch` that pays no heed to its signal must not hold up the rest.

@@ -1,4 +1,4 @@
-export type { Fetch } from './attempt.ts'
+export { type Answer, type Download, type Fetch, tooLarge } from './attempt.ts'
 export {
   createRetriever,
   type Retrieved,

@@ -1,10 +1,12 @@
 import { parseCid, verifyBlock } from '../cids/index.ts'
-import { AttemptFailed, attempt, type Fetch, type Verify } from './attempt.ts'
+import { AttemptFailed, attempt, type Download, downloadBy, type Fetch, type Verify } from './attempt.ts'
 import { type Fault, RetrievalFailed, type Source } from './source.ts'
 import { createStandings, type Quality } from './standings.ts'
 
 export type RetrieverOptions = {
   readonly fetch: Fetch
+  /** How a block comes from a URL. @default by `fetch` */
+  readonly download?: Download
   /** Milliseconds of a clock that never goes back, such as `performance.now`. */
   readonly now: () => number
   /** Who may hold what is asked for, asked anew for each block. */
@@ -51,13 +53,14 @@ const maximumAtOnce = 3
 
 /** Retrieval that believes nobody. It remembers who is fast, who fails and who lied for as long as it lives. */
 export function createRetriever(options: RetrieverOptions): Retriever {
-  const { fetch, now, sources, verify = verifyBlock, timeoutMs = 20_000, hedgeAfterMs = 1_000 } = options
+  const { now, sources, verify = verifyBlock, timeoutMs = 20_000, hedgeAfterMs = 1_000 } = options
+  const download = options.download ?? downloadBy(options.fetch)
   const standings = createStandings(now)
 
   async function ask(source: Source, cid: string, signal: AbortSignal): Promise<Outcome> {
     const start = now()
     try {
-      const bytes = await attempt(source, cid, { fetch, verify, signal, timeoutMs })
+      const bytes = await attempt(source, cid, { download, verify, signal, timeoutMs })
       standings.succeeded(source.id, now() - start)
       return { source, bytes }
     } catch (error) {

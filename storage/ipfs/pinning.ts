@@ -6,6 +6,9 @@ import type { PinTable } from './pin-table.ts'
 /** A day of segments in eight renditions is 115,200; what is above is no track but an attempt on our memory. */
 const maximumBlocksPerPin = 200_000
 
+/** Leaves looked for at one time: each look is a way to the disk or to a daemon and back. */
+const looksAtOnce = 16
+
 /**
  * Finds every block of a root here, in document order, depth first, and then pins them all at once. Until that is
  * written each block found is held, so that no collection can take it in between.
@@ -23,17 +26,22 @@ export async function pinRoot(
   const sum = { blocks: 0, bytes: 0 }
   try {
     const ahead = [root]
-    for (let cid = ahead.pop(); cid !== undefined; cid = ahead.pop()) {
-      if (found.has(cid)) continue
+    for (let next = takeNext(ahead, found); next.length > 0; next = takeNext(ahead, found)) {
       options.signal?.throwIfAborted()
-      if (found.size >= maximumBlocksPerPin) throw new PinTooLarge(root, maximumBlocksPerPin)
-      found.add(cid)
-      releases.push(await store.hold(cid))
-      const { bytes, links } = await readLinks(store, root, cid)
-      sum.blocks += 1
-      sum.bytes += bytes
-      options.onProgress?.({ ...sum })
-      ahead.push(...links.reverse())
+      if (found.size > maximumBlocksPerPin) throw new PinTooLarge(root, maximumBlocksPerPin)
+      const looks = await Promise.allSettled(
+        next.map(async (cid) => {
+          releases.push(await store.hold(cid))
+          return readLinks(store, root, cid)
+        }),
+      )
+      for (const look of looks) {
+        if (look.status === 'rejected') throw look.reason
+        sum.blocks += 1
+        sum.bytes += look.value.bytes
+        options.onProgress?.({ ...sum })
+        ahead.push(...look.value.links.reverse())
+      }
     }
     options.signal?.throwIfAborted()
     table.add(root, found, sum)
@@ -41,6 +49,24 @@ export async function pinRoot(
   } finally {
     for (const release of releases) release()
   }
+}
+
+/**
+ * Takes what is to be looked at next off the end of `ahead`, and notes it as found: one block that may link to others,
+ * or as many leaves as follow each other.
+ */
+function takeNext(ahead: string[], found: Set<string>): string[] {
+  const taken: string[] = []
+  for (let cid = ahead.at(-1); cid !== undefined && taken.length < looksAtOnce; cid = ahead.at(-1)) {
+    const isLeaf = parseCid(cid).codec === 'raw'
+    if (!isLeaf && taken.length > 0) break
+    ahead.pop()
+    if (found.has(cid)) continue
+    found.add(cid)
+    taken.push(cid)
+    if (!isLeaf) break
+  }
+  return taken
 }
 
 /** Leaves are only looked for, not read: a track's weight is in them. */

@@ -1,4 +1,4 @@
-import { createGuardedFetch, type GuardedFetch, listen } from '@hexachord/platform/http'
+import { createGuardedFetch, listen } from '@hexachord/platform/http'
 import { type Address, parseAddress } from '@hexachord/protocol/names'
 import type { Operator } from '@hexachord/protocol/operators'
 import type { Domain, Recover } from '@hexachord/protocol/signing'
@@ -31,15 +31,18 @@ describe('a peer', () => {
       },
       { host: '127.0.0.1', port: 0, graceMs: 0 },
     )
-    const plain: GuardedFetch = createGuardedFetch({ allowPrivateAddresses: true })
+    const plain = createGuardedFetch({ allowPrivateAddresses: true })
     toClose.push(server.close, plain.close)
     let now = Date.now()
     const fetch = createPeerFetch({ hotKey, domain, fetch: plain, now: () => now })
     for (const path of ['/ipfs/a?format=raw', '/ipfs/b', '/archives']) await fetch(`${server.origin}${path}`)
+    const init = { headers: {}, signal: new AbortController().signal }
+    for (const path of ['/ipfs/b', '/archives']) await fetch.whole(`${server.origin}${path}`, init)
     now += 40_000
     await fetch(`${server.origin}/ipfs/c`)
-    const [a, b, other, c] = seen.map(({ authorization }) => authorization)
-    expect([a === b, other, a === c]).toEqual([true, undefined, false])
+    const [a, b, other, whole, otherWhole, c] = seen.map(({ authorization }) => authorization)
+    expect([a === b, other, a === whole, otherWhole]).toEqual([true, undefined, true, undefined])
+    expect(a === c).toBe(false)
     const isPeer = createPeerCheck({
       ...{ domain, audience: server.origin, catalogue: { operatorByHotKey }, now: () => now },
     })

@@ -1,4 +1,4 @@
-import type { GuardedFetch } from '@hexachord/platform/http'
+import type { GuardedRequestInit, WholeAnswer, WholeFetch, WholeInit } from '@hexachord/platform/http'
 import type { Domain, Signer } from '@hexachord/protocol/signing'
 import { blocksPath, createNodeToken } from '@hexachord/protocol/tokens'
 import { LRUCache } from 'lru-cache'
@@ -17,10 +17,10 @@ const originsKept = 512
 export function createPeerFetch(options: {
   hotKey: Signer
   domain: Domain
-  fetch: GuardedFetch
+  fetch: WholeFetch
   /** ms since 1970. */
   now: () => number
-}): GuardedFetch {
+}): WholeFetch {
   const { hotKey, domain, fetch, now } = options
   const tokens = new LRUCache<string, { header: Promise<string>; until: number }>({ max: originsKept })
 
@@ -33,7 +33,7 @@ export function createPeerFetch(options: {
     return header
   }
 
-  const peerFetch: GuardedFetch = async (input, init = {}) => {
+  async function signed(input: string | URL | Request, init: GuardedRequestInit = {}): Promise<Response> {
     const url = new URL(input instanceof Request ? input.url : input)
     const isRead = input instanceof Request ? input.method === 'GET' : (init.method ?? 'GET') === 'GET'
     if (!isRead || !url.pathname.startsWith(blocksPath)) return fetch(input, init)
@@ -41,6 +41,13 @@ export function createPeerFetch(options: {
     headers.set('Authorization', await tokenFor(url.origin))
     return fetch(input, { ...init, headers })
   }
-  peerFetch.close = async () => {}
-  return peerFetch
+
+  async function whole(input: string, init: WholeInit): Promise<WholeAnswer> {
+    const url = new URL(input)
+    if (!url.pathname.startsWith(blocksPath)) return fetch.whole(input, init)
+    const headers = { ...init.headers, authorization: await tokenFor(url.origin) }
+    return fetch.whole(input, { ...init, headers })
+  }
+
+  return Object.assign(signed, { whole, close: async () => {} })
 }

@@ -50,19 +50,14 @@ export async function pullTrack(options: {
   signal?: AbortSignal
 }): Promise<PulledTrack> {
   const { ipfs, manifest, byteLimit, now, signal } = options
-  const brought = new Set<string>()
-  const roots = new Map<string, BlockRoot>()
+  /** Manifest and renditions, which say what else there is: they are stored with the rest, once all of it is leased. */
+  const documents = new Map<string, Retrieved>()
 
-  async function bring(cid: string): Promise<Uint8Array> {
-    const { bytes, source, root } = await getOrRetrieve({ ...options, cid })
-    brought.add(cid)
-    if (root !== undefined) roots.set(cid, root)
-    options.onBlock?.({ cid, byteLength: bytes.length, source })
-    return bytes
-  }
-
-  await ipfs.protect([manifest], now() + options.leaseMs, { signal })
-  const track = await loadTrack(manifest, bring)
+  const track = await loadTrack(manifest, async (cid) => {
+    const document = await getOrFetch({ ...options, cid })
+    documents.set(cid, document)
+    return document.bytes
+  })
   const blocks = blocksOf(track)
   const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
   if (byteLength > byteLimit) {
@@ -73,16 +68,20 @@ export async function pullTrack(options: {
     now() + options.leaseMs,
     { signal },
   )
+  const roots = new Map<string, BlockRoot>()
   const stop = new AbortController()
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
   const limit = pLimit(options.concurrency ?? defaultConcurrency)
-  const missing = blocks.filter(({ cid }) => !brought.has(cid))
+  const ordered = [
+    ...blocks.filter(({ cid }) => documents.has(cid)),
+    ...blocks.filter(({ cid }) => !documents.has(cid)),
+  ]
   const outcomes = await Promise.allSettled(
-    missing.map((block) =>
+    ordered.map((block) =>
       limit(async () => {
         either.throwIfAborted()
         try {
-          await bringLeaf(options, { block, roots, signal: either })
+          await bring(options, { block, known: documents.get(block.cid), roots, either })
         } catch (error) {
           // One that cannot be had makes the others useless for now; they stay leased for the next try.
           stop.abort(error)
@@ -98,51 +97,77 @@ export async function pullTrack(options: {
 
 type Retrieved = {
   readonly bytes: Uint8Array
-  /** Of a block that was not here before. */
+  /** Id of the source that gave them; undefined when they were here before. */
   readonly source: string | undefined
-  readonly root: BlockRoot | undefined
+}
+
+type Ways = {
+  readonly ipfs: Pick<IpfsNode, 'get' | 'putVerified'>
+  readonly retriever: Pick<Retriever, 'retrieve'>
+  readonly rootOf: RootHasher['rootOf']
+  readonly signal?: AbortSignal
 }
 
 /** A block from this node, else from the first source that gives it; then it is stored and synced here, too, while its
  * root is computed.
  * @throws RetrievalFailed, StorageFull, CidError */
-export async function getOrRetrieve(options: {
-  ipfs: Pick<IpfsNode, 'get' | 'putVerified'>
-  retriever: Pick<Retriever, 'retrieve'>
-  rootOf: RootHasher['rootOf']
-  cid: string
-  signal?: AbortSignal
-}): Promise<Retrieved> {
-  const { ipfs, cid, signal } = options
+export async function getOrRetrieve(
+  options: Ways & { cid: string },
+): Promise<Retrieved & { /** Of a block that was not here before. */ readonly root: BlockRoot | undefined }> {
+  const { bytes, source } = await getOrFetch(options)
+  return { bytes, source, root: source === undefined ? undefined : await store(options, options.cid, bytes) }
+}
+
+async function getOrFetch({
+  ipfs,
+  retriever,
+  cid,
+  signal,
+}: Pick<Ways, 'ipfs' | 'retriever' | 'signal'> & { cid: string }): Promise<Retrieved> {
   try {
-    return { bytes: await ipfs.get(cid, { signal }), source: undefined, root: undefined }
+    return { bytes: await ipfs.get(cid, { signal }), source: undefined }
   } catch (error) {
     if (!(error instanceof BlockNotFound)) throw error
   }
-  return retrieveInto(options)
+  return retriever.retrieve(cid, signal === undefined ? {} : { signal })
 }
 
-async function retrieveInto(options: Parameters<typeof getOrRetrieve>[0]): Promise<Retrieved> {
-  const { ipfs, retriever, rootOf, cid, signal } = options
-  const { bytes, source } = await retriever.retrieve(cid, signal === undefined ? {} : { signal })
+/** @param bytes known to have the hash */
+async function store(
+  { ipfs, rootOf, signal }: Omit<Ways, 'retriever'>,
+  cid: string,
+  bytes: Uint8Array,
+): Promise<BlockRoot> {
   const [root] = await Promise.all([rootOf(bytes), ipfs.putVerified(cid, bytes, { signal, isHashed: true })])
-  return { bytes, source, root }
+  return root
 }
 
-async function bringLeaf(
+/**
+ * Has a leased block here, synced. What has arrived is stored even when the others are given up, for the next try.
+ * @param work.known a document's bytes, wherever they are from
+ * @param work.either ends what is still to be retrieved
+ */
+async function bring(
   options: Parameters<typeof pullTrack>[0],
-  { block, roots, signal }: { block: TrackBlock; roots: Map<string, BlockRoot>; signal: AbortSignal },
+  work: {
+    block: TrackBlock
+    known: Retrieved | undefined
+    roots: Map<string, BlockRoot>
+    either: AbortSignal
+  },
 ): Promise<void> {
-  const { ipfs } = options
+  const { block, known, roots, either } = work
+  const { ipfs, retriever, signal } = options
   const { cid } = block
   let source: string | undefined
   let byteLength: number
+  // Also of a document that was here when it was read: until it was leased it may have been collected.
   if (await ipfs.has(cid, { signal })) byteLength = await ipfs.size(cid, { signal })
   else {
-    const retrieved = await retrieveInto({ ...options, cid, signal })
-    if (retrieved.root !== undefined) roots.set(cid, retrieved.root)
-    source = retrieved.source
-    byteLength = retrieved.bytes.length
+    const { bytes, source: giver } = known ?? (await retriever.retrieve(cid, { signal: either }))
+    roots.set(cid, await store(options, cid, bytes))
+    source = giver
+    byteLength = bytes.length
   }
   if (byteLength !== block.byteLength) {
     throw new IncompleteTrack(

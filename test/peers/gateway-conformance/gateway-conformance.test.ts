@@ -13,6 +13,7 @@ import { fixtureBlocks } from './fixture-blocks.ts'
 import notApplicable from './not-applicable.json' with { type: 'json' }
 import { conformanceSuite, type Outcome } from './suite.ts'
 
+// Not every module proxy gives it: one on the PATH goes first, see CONTRIBUTING.md.
 const found = findProgram('gateway-conformance')
 const suite: Peer =
   found === undefined
