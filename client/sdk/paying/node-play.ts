@@ -44,6 +44,8 @@ export type NodePlay = {
   block(cid: string, unit: number, signal: AbortSignal, onFault?: (fault: Fault) => void): Promise<Retrieved>
   /** The key of a segment, paid for if it has to be. @throws NodeRefused, ApiError, PaymentNeeded, and the signal's reason */
   key(place: KeyPlace, unit: number, signal: AbortSignal): Promise<Uint8Array>
+  /** Opens a session before anybody asks, and pays for a unit where one is named. Who asks hears what fails. */
+  prepare(unit?: number): void
 }
 
 /** Plays a track at a node. Units are paid as they are asked for, and one ahead, so that from the second on no segment
@@ -66,6 +68,7 @@ export function createNodePlay(
   let artistsPrice = terms.unitPrice
   let session: SessionReport | undefined
   let openedAtMs = 0
+  let opening: Promise<SessionReport> | undefined
   /** Units that were asked for in this session, and when their payment is there. */
   const asked = new Map<number, Promise<void>>()
   const waiting = new Map<number, PromiseWithResolvers<void>>()
@@ -121,6 +124,13 @@ export function createNodePlay(
 
   async function openSession(): Promise<SessionReport> {
     if (session !== undefined && isOpen()) return session
+    opening ??= openAnew().finally(() => {
+      opening = undefined
+    })
+    return opening
+  }
+
+  async function openAnew(): Promise<SessionReport> {
     forgetSession()
     const opened = await open(connection.now()).catch((error: unknown) => {
       // One of the two clocks is wrong, and the till says what its own shows.
@@ -128,8 +138,8 @@ export function createNodePlay(
       if (typeof told !== 'number') throw error
       return open(told)
     })
-    await take(opened)
     openedAtMs = connection.now()
+    await take(opened)
     return opened
   }
 
@@ -276,6 +286,11 @@ export function createNodePlay(
       const key = new Uint8Array(await response.arrayBuffer())
       if (key.length !== keyBytes) throw new NodeRefused(`${origin} gave ${key.length} bytes for a key`)
       return key
+    },
+    prepare(unit) {
+      if (unit !== undefined && unit < offer.previewUnits) return
+      const prepared = unit === undefined ? openSession() : cover(unit)
+      prepared.catch(() => undefined)
     },
   }
 }

@@ -1,7 +1,7 @@
-import { type LoadedTrack, loadTrack, renditionName } from '@hexachord/protocol/manifests'
-import { unitsOfBlocks } from '@hexachord/protocol/payments'
+import { type LoadedTrack, loadTrack, type Manifest, renditionName } from '@hexachord/protocol/manifests'
+import { unitMs, unitsOfBlocks } from '@hexachord/protocol/payments'
 import { masterPlaylist, mediaPlaylist } from '@hexachord/protocol/playlists'
-import type { Track } from '@hexachord/protocol/rest'
+import type { PricedTrack, Track } from '@hexachord/protocol/rest'
 import {
   createRetriever,
   type Fault,
@@ -21,6 +21,9 @@ export type OpenOptions = {
   readonly paying?: PaidPlays | undefined
   /** Gets the keys of a premium track. @default they are paid for, or it plays as far as it is in the clear */
   readonly keys?: TrackKeys | undefined
+  /** It is played as soon as it is open, from here on: what that costs is paid while it opens, and spent also when it is
+   * not played after all. @default nothing is paid before a block is asked for */
+  readonly playsFromMs?: number | undefined
 }
 
 /** A track that can be played: its manifest is here, and every further block can be had and is checked. */
@@ -41,7 +44,7 @@ export type OpenedTrack = {
  * @throws RetrievalFailed, ManifestError, and ApiError when there is a purse and nobody says what the track costs */
 export async function openTrack(
   connection: Pick<Connection, 'http' | 'creators' | 'gateways'>,
-  track: Pick<Track, 'id' | 'manifest' | 'holders'>,
+  track: Pick<Track, 'id' | 'manifest' | 'holders'> & Partial<Pick<PricedTrack, 'terms'>>,
   options: OpenOptions = {},
 ): Promise<OpenedTrack> {
   const sources = [
@@ -69,16 +72,27 @@ export async function openTrack(
       throw error
     }
   }
-  const { signal, onFault, paying } = options
+  const { signal, onFault, paying, playsFromMs } = options
+  const asked = { track: track.id, told: track.terms, signal, onFault }
+  const firstUnit = playsFromMs === undefined ? undefined : Math.floor(playsFromMs / unitMs)
+  const selling = paying?.(asked).then((seller) => {
+    if (firstUnit !== undefined) seller?.prepare()
+    return seller
+  })
+  // Of a premium track the manifest says who is paid.
+  const onManifest = ({ keyHolders }: Manifest) => {
+    if (keyHolders || firstUnit === undefined) return
+    // Who waits for the seller hears why there is none.
+    selling?.then((seller) => seller?.prepare(firstUnit)).catch(() => undefined)
+  }
   const [loaded, paid] = await Promise.all([
-    loadTrack(track.manifest, async (cid) => (await free(cid, signal)).bytes),
-    paying?.({ track: track.id, signal, onFault }),
+    loadTrack(track.manifest, async (cid) => (await free(cid, signal)).bytes, { onManifest }),
+    selling,
   ])
   const units = unitsOfBlocks(loaded)
   // Of a premium track keys are sold, and everybody may give the rest.
   const { keyHolders } = loaded.manifest
-  const keySeller =
-    keyHolders && paid && (await paying?.({ track: track.id, signal, onFault, among: keyHolders }))
+  const keySeller = keyHolders && paid && (await paying?.({ ...asked, among: keyHolders }))
   const open = createOpenBlock(
     loaded,
     options.keys ?? (keySeller && ((place) => keySeller.key(place, units.get(cidAt(loaded, place)) ?? 0))),
