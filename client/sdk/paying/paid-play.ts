@@ -18,10 +18,10 @@ export type PaidPlay = {
   block(cid: string, unit: number, signal?: AbortSignal): Promise<Retrieved>
   /** The key of a premium track's segment, likewise. @throws as `block` */
   key(place: KeyPlace, unit: number): Promise<Uint8Array>
-  /** Meets the node that will be paid, and pays it for a unit that is about to be asked for, so that whoever asks does
-   * not wait for that. Fails silently: whoever asks hears of it.
-   * @param unit @default none, and nothing is paid yet */
-  prepare(unit?: number): void
+  /** Pays for a unit that is about to be asked for, so that whoever asks does not wait for that. Fails silently: whoever
+   * asks hears of it.
+   * @param lastUnit of the track */
+  prepare(unit: number, lastUnit: number): void
 }
 
 export type PlayOptions = {
@@ -147,7 +147,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
       inTurn(cid, (node, either) => node.block(cid, unit, either, onFault), AbortSignal.any([life, signal])),
     key: (place, unit) =>
       inTurn(`key of segment ${place.segment}`, (node, signal) => node.key(place, unit, signal), life),
-    prepare: (unit) => standing()[0]?.prepare(unit),
+    prepare: (unit, lastUnit) => standing()[0]?.prepare(unit, lastUnit),
   }
 
   function faultsOfNone(cid: string): Fault[] {

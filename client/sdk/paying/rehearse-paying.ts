@@ -1,12 +1,12 @@
 import { cidOf } from '@hexachord/protocol/cids'
 import { type Address, type Subject, subjectOf } from '@hexachord/protocol/names'
 import {
-  type Opening,
-  openingSchema,
   paymentDomains,
   paymentSchema,
+  type SentOpening,
   type SentVoucher,
   type SessionReport,
+  sentOpeningSchema,
   tillJson,
 } from '@hexachord/protocol/payments'
 import { signMessage } from '@hexachord/protocol/signing'
@@ -16,7 +16,7 @@ import { keyFromPrivateKey } from '../keys/index.ts'
 import { playPaid } from './paid-play.ts'
 import { openPurse, type Purse } from './purse.ts'
 import type { PurseMemory, Receipt } from './purse-memory.ts'
-import { emptyState } from './purse-state.ts'
+import { channelWith, emptyState, withChannel } from './purse-state.ts'
 import { ownSpender } from './spending-key.ts'
 
 const node = `0x${'00'.repeat(19)}01` as Address
@@ -25,6 +25,7 @@ const [chainId, contract] = [1, `0x${'00'.repeat(20)}` as Address]
 const network = { chainId, payments: { streamEscrow: contract, trackRegistry: contract } }
 const unitPrice = 1n
 const units = 20
+const reserved = 1_000_000n
 /** Engines compile what they have run a few times. */
 const tracksPaid = 3
 
@@ -44,7 +45,7 @@ export async function rehearsePaying(purse: Purse): Promise<void> {
   const rehearsed = await madeUpPurse(bytes)
   for (let number = 1n; number <= tracksPaid; number += 1n) {
     const play = await playPaid(rehearsed, { track: subjectOf(node, number) })
-    play?.prepare(0)
+    play?.prepare(0, units - 1)
     await play?.block(cid, 0)
   }
 }
@@ -80,19 +81,22 @@ async function madeUpPurse(block: Uint8Array): Promise<Purse> {
   })
 }
 
-/** A till that is paid for each track by one voucher, and has all that is reserved it asked for. */
+/** A till that is paid for each track by one voucher. */
 function madeUpTill(key: Address): (path: string, body: string) => SessionReport {
-  let [opened, last]: [Opening | undefined, SentVoucher | null] = [undefined, null]
+  let opened: SentOpening | undefined
+  let last: SentVoucher | null = null
   return (path, body) => {
-    if (path === '/pay/sessions') opened = openingSchema.parse(JSON.parse(body))
-    else last = paymentSchema.parse(JSON.parse(body)).voucher
+    const message: unknown = JSON.parse(body)
+    if (path === '/pay/sessions') opened = sentOpeningSchema.parse(message)
+    const voucher = path === '/pay/sessions' ? opened?.voucher : paymentSchema.parse(message).voucher
+    if (voucher !== undefined) last = voucher
     const subject: Subject = opened?.subject ?? subjectOf(node, 0n)
-    const credit = path === '/pay/sessions' ? 0n : 2n * unitPrice
+    const credit = voucher === undefined ? 0n : 2n * unitPrice
     return {
       ...{ session: 'rehearsal', expiresAt: Date.now() + 60_000, subject, manifest: '' },
       ...{ curator: contract, unitPrice, units, paidUnits: [], credit },
       channel: {
-        ...{ payer: key, key, node, reserved: 1_000_000n, released: 0n, awaited: 0n, base: 0n },
+        ...{ payer: key, key, node, reserved, released: 0n, awaited: 0n, base: 0n },
         ...{ last, frozen: null },
       },
     }
@@ -100,7 +104,9 @@ function madeUpTill(key: Address): (path: string, body: string) => SessionReport
 }
 
 function memoryOfNow(): PurseMemory {
-  let state = emptyState()
+  const before = emptyState()
+  const channel = { ...channelWith(before, node), reserved }
+  let state = withChannel(before, node, channel)
   const kept: Receipt[] = []
   return {
     load: async () => state,

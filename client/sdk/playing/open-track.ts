@@ -13,6 +13,9 @@ import type { Connection } from '../connect/index.ts'
 import { type KeyPlace, type PaidPlays, PaymentNeeded } from '../paying/index.ts'
 import { createOpenBlock, type TrackKeys } from './open-segments.ts'
 
+/** By so much a rendition may be shorter than its manifest says. */
+const strayMs = 3_000
+
 export type OpenOptions = {
   readonly signal?: AbortSignal
   /** Hears of each source that failed or lied, also when another one then gave the block. */
@@ -75,15 +78,13 @@ export async function openTrack(
   const { signal, onFault, paying, playsFromMs } = options
   const asked = { track: track.id, told: track.terms, signal, onFault }
   const firstUnit = playsFromMs === undefined ? undefined : Math.floor(playsFromMs / unitMs)
-  const selling = paying?.(asked).then((seller) => {
-    if (firstUnit !== undefined) seller?.prepare()
-    return seller
-  })
-  // Of a premium track the manifest says who is paid.
-  const onManifest = ({ keyHolders }: Manifest) => {
+  const selling = paying?.(asked)
+  const onManifest = ({ keyHolders, durationMs }: Manifest) => {
+    // Of a premium track keys are paid for, where the key holders are asked.
     if (keyHolders || firstUnit === undefined) return
+    const lastUnit = Math.floor((durationMs - strayMs) / unitMs)
     // Who waits for the seller hears why there is none.
-    selling?.then((seller) => seller?.prepare(firstUnit)).catch(() => undefined)
+    selling?.then((seller) => seller?.prepare(firstUnit, lastUnit)).catch(() => undefined)
   }
   const [loaded, paid] = await Promise.all([
     loadTrack(track.manifest, async (cid) => (await free(cid, signal)).bytes, { onManifest }),
