@@ -145,16 +145,19 @@ export function decodeOriginalList(bytes: Uint8Array): OriginalList {
 }
 
 /** Reads a manifest, its renditions and the list of its original through `get`, which must return verified bytes.
+ * @param options.onManifest hears what the manifest says while its renditions are still being read
  * @throws ManifestError when a block is not of ours, a rendition's length strays from the track's, an original's
  * blocks are not as long as it, a block has two lengths, or a premium track is not encrypted throughout, and what `get`
  * throws */
 export async function loadTrack(
   cid: string,
   get: (cid: string) => Promise<Uint8Array>,
+  { onManifest }: { readonly onManifest?: (manifest: Manifest) => void } = {},
 ): Promise<LoadedTrack> {
   if (parseCid(cid).codec !== 'dag-json') throw new ManifestError(`${cid} names bytes, and no manifest`)
   const bytes = await get(cid)
   const manifest = decodeManifest(bytes)
+  onManifest?.(manifest)
   const [renditions, original] = await Promise.all([
     Promise.all(manifest.renditions.map((link) => loadRendition(link['/'], manifest, get))),
     loadOriginal(manifest, get),

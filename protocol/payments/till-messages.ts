@@ -51,7 +51,7 @@ export const tillOfferSchema = z.strictObject({
   signature: signatureSchema,
 })
 
-/** Body of `POST /pay/sessions`: somebody who can sign vouchers wants to hear a track (`Opening`). */
+/** Somebody who can sign vouchers wants to hear a track (`Opening`). */
 export const openingSchema = z.strictObject({
   payer: addressSchema,
   node: addressSchema,
@@ -71,6 +71,10 @@ export const sentVoucherSchema = z.strictObject({
   lines: linesSchema,
   signature: signatureSchema,
 })
+
+/** Body of `POST /pay/sessions`: an opening, and where its sender knows how the channel stands, a voucher that pays for
+ * what is asked for first. The session opens also where the voucher is refused: the report tells which was the last. */
+export const sentOpeningSchema = openingSchema.extend({ voucher: sentVoucherSchema.optional() })
 
 /** Body of `POST /pay/vouchers`, and the payload of our scheme in a `PAYMENT-SIGNATURE` header. */
 export const paymentSchema = z.strictObject({ session: tokenSchema, voucher: sentVoucherSchema })
@@ -122,6 +126,7 @@ export const sessionReportSchema = z.strictObject({
 
 export type TillOffer = z.output<typeof tillOfferSchema>
 export type Opening = z.output<typeof openingSchema>
+export type SentOpening = z.output<typeof sentOpeningSchema>
 export type SentVoucher = z.output<typeof sentVoucherSchema>
 export type Payment = z.output<typeof paymentSchema>
 export type SentReserve = z.output<typeof sentReserveSchema>

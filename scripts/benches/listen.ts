@@ -120,7 +120,7 @@ async function untilSold(connection: Connection, paid: Track, signal: AbortSigna
         return status
       }),
     )
-    return { statuses, price: await priceInIndex(connection, paid.id, signal) }
+    return { statuses, price: await priceInIndex(connection, paid.id, { signal }) }
   }
   await eventually(asked, {
     describe: 'the track is sold',

@@ -85,6 +85,18 @@ describe('a session', () => {
     expect((await server.get('/pay/sessions/another')).status).toBe(404)
   })
 
+  test('is paid by its opening, and opens also where that voucher is refused', async () => {
+    const open = async (voucher: SentVoucher) =>
+      reportIn(await post(server.origin, '/pay/sessions', { ...(await listener.opening()), voucher }))
+    const voucher = await listener.voucher(2n * testPrice)
+    const paid = await open(voucher)
+    expect(paid).toMatchObject({ credit: 2n * testPrice, channel: { last: voucher } })
+    expect((await server.get(`${segment(2)}?s=${paid.session}`)).status).toBe(200)
+    const refused = await open(await listener.voucher(20_000n))
+    expect(refused).toMatchObject({ credit: testPrice, channel: { last: voucher } })
+    expect(refused.session).not.toBe(paid.session)
+  })
+
   const now = () => Date.now()
   test.each([
     ['a clock that is behind', () => listener.opening({ expiresAt: now() - 1 }), 400, 'opening-out-of-time'],

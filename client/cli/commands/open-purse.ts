@@ -1,5 +1,5 @@
 import { type Address, NameError, parseAddress } from '@hexachord/protocol/names'
-import type { Track } from '@hexachord/protocol/rest'
+import type { PricedTrack, Track } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
 import {
   openPurse,
@@ -41,7 +41,7 @@ export type OpenedPurse = {
  * @param onSpend called after each payment, when the meter knows of it
  * @throws UsageError, KeyError, ApiError */
 export async function purseFor(
-  track: Track,
+  track: Track & Partial<Pick<PricedTrack, 'terms'>>,
   { connection, settings }: { connection: Connection; settings: Settings },
   {
     options,
@@ -53,7 +53,7 @@ export async function purseFor(
   const reader = readerOf(connection, settings)
   const priced = await (reader
     ? reader.termsOf(track.id, context.signal)
-    : priceInIndex(connection, track.id, context.signal))
+    : priceInIndex(connection, track.id, { told: track.terms, signal: context.signal }))
   if (priced === undefined || priced.terms.unitPrice === 0n) return undefined
   const token = 'token' in priced ? priced.token : await reader?.token()
   if (token === undefined) throw new TypeError('a price that was read from the chain has a token there')

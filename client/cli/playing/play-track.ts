@@ -50,6 +50,7 @@ export async function playTrack(
     const opened = await openTrack(connection, track, {
       ...(options.signal ? { signal: options.signal } : {}),
       paying: options.paying,
+      playsFromMs: 0,
       onFault: (fault) => {
         if (fault.kind === 'lied') hashFailures += 1
         options.onFault?.(fault)

@@ -3,7 +3,9 @@ import {
   type List,
   listOf,
   type Playlist,
+  type PricedTrack,
   playlistSchema,
+  pricedTrackSchema,
   resolutionSchema,
   type SearchAnswer,
   searchAnswerSchema,
@@ -16,9 +18,10 @@ import type { Connection } from '../connect/index.ts'
 
 type Options = { readonly signal?: AbortSignal }
 
-/** @throws ApiError (404 unknown, 410 deleted) */
-export function findTrack(connection: Connection, id: Subject, options: Options = {}): Promise<Track> {
-  return connection.discover(`/v1/tracks/${id}`, trackSchema, options)
+/** @returns the track with what it costs, so that whoever opens it needs not ask again
+ * @throws ApiError (404 unknown, 410 deleted) */
+export function findTrack(connection: Connection, id: Subject, options: Options = {}): Promise<PricedTrack> {
+  return connection.discover(`/v1/tracks/${id}`, pricedTrackSchema, options)
 }
 
 /** Newest first. @param cursor `next` of the page before */
@@ -60,7 +63,11 @@ export function search(connection: Connection, text: string, options: Options = 
 
 /** The track that a person means: its id, any URL that holds the id, or words to search for (the best hit).
  * @throws ApiError, NameError when nothing fits */
-export async function trackFor(connection: Connection, text: string, options: Options = {}): Promise<Track> {
+export async function trackFor(
+  connection: Connection,
+  text: string,
+  options: Options = {},
+): Promise<Track & Partial<PricedTrack>> {
   const inside = /0x[0-9a-f]{40}-[0-9]{1,29}/.exec(text.toLowerCase())?.[0]
   if (inside !== undefined && isSubject(inside)) return findTrack(connection, inside, options)
   const [first] = (await search(connection, text, options)).tracks

@@ -30,6 +30,7 @@ export {
   type PurseOptions,
   type Spending,
   type TermsReader,
+  type ToldTerms,
   type TrackTerms,
 } from './purse.ts'
 export { type PurseMemory, type Receipt, receiptSchema, receiptsCsv } from './purse-memory.ts'
@@ -42,6 +43,7 @@ export {
   purseStateSchema,
   withBudget,
 } from './purse-state.ts'
+export { rehearsePaying } from './rehearse-paying.ts'
 export {
   authorizeSpending,
   ownSpender,

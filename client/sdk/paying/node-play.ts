@@ -10,7 +10,7 @@ import {
 import { createRetriever, type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
 import { signMessage } from '@hexachord/protocol/signing'
 import { getBytes } from 'ethers'
-import { ApiError, noAnswer, readProblem, reasonOf } from '../connect/index.ts'
+import { ApiError, noAnswer, pause, readProblem, reasonOf } from '../connect/index.ts'
 import { NodeRefused } from './channel-report.ts'
 import { PaymentNeeded } from './payment-needed.ts'
 import type { Purse, TrackTerms } from './purse.ts'
@@ -27,6 +27,9 @@ const renewedBeforeMs = 30_000
 /** Units that may be paid beyond those that were asked for: the one ahead, and one that a till has lost. A till that
  * wants still more keeps what it was given. */
 const sparePayments = 2
+/** Nobody waits for what is paid ahead, and whoever has just begun to play has other things to do: it is paid then, or
+ * as soon as somebody waits. */
+const aheadAfterMs = 150
 
 /** Where an encrypted segment stands in its track. */
 export type KeyPlace = {
@@ -44,6 +47,8 @@ export type NodePlay = {
   block(cid: string, unit: number, signal: AbortSignal, onFault?: (fault: Fault) => void): Promise<Retrieved>
   /** The key of a segment, paid for if it has to be. @throws NodeRefused, ApiError, PaymentNeeded, and the signal's reason */
   key(place: KeyPlace, unit: number, signal: AbortSignal): Promise<Uint8Array>
+  /** Pays for a unit before anybody asks. Who asks hears what fails. @param lastUnit of the track */
+  prepare(unit: number, lastUnit: number): void
 }
 
 /** Plays a track at a node. Units are paid as they are asked for, and one ahead, so that from the second on no segment
@@ -66,6 +71,8 @@ export function createNodePlay(
   let artistsPrice = terms.unitPrice
   let session: SessionReport | undefined
   let openedAtMs = 0
+  /** Of the track, as far as is known before there is a session. */
+  let foreseenUnits = 0
   /** Units that were asked for in this session, and when their payment is there. */
   const asked = new Map<number, Promise<void>>()
   const waiting = new Map<number, PromiseWithResolvers<void>>()
@@ -74,6 +81,7 @@ export function createNodePlay(
   /** Of the funds, what it has yet to be sent. */
   let unsent = 0n
   let round: Promise<void> | undefined
+  let pressed = Promise.withResolvers<void>()
   const inAll = { asked: 0, signed: 0n }
 
   function urlOf(cid: string): string {
@@ -122,32 +130,57 @@ export function createNodePlay(
   async function openSession(): Promise<SessionReport> {
     if (session !== undefined && isOpen()) return session
     forgetSession()
-    const opened = await open(connection.now()).catch((error: unknown) => {
+    const voucher = await payAlong()
+    const opened = await open(connection.now(), voucher).catch((error: unknown) => {
       // One of the two clocks is wrong, and the till says what its own shows.
       const told = error instanceof ApiError ? error.members.now : undefined
       if (typeof told !== 'number') throw error
-      return open(told)
+      return open(told, voucher)
     })
-    await take(opened)
     openedAtMs = connection.now()
+    await take(opened)
     return opened
   }
 
   /** An opening lives for half of the longest life, so that clocks may differ by the other half. */
-  async function open(nowMs: number): Promise<SessionReport> {
+  async function open(nowMs: number, voucher: SentVoucher | undefined): Promise<SessionReport> {
     const message = { payer: spender.payer, node: operator, curator, expiresAt: nowMs + openingMs / 2 }
     const signature = await signMessage(spender.key.signer, domain, 'Opening', { ...message, track: trackId })
-    return till.open({ ...message, subject: track, signature }, life)
+    return till.open({ ...message, subject: track, signature, ...(voucher ? { voucher } : {}) }, life)
+  }
+
+  /** What is asked for first is paid with the opening, where the reserve holds it and the track's length is known: that
+   * spares a question. Where the till's record is another than ours it refuses, and its report says from where to go on. */
+  async function payAlong(): Promise<SentVoucher | undefined> {
+    const { reserved, released, cumulative } = purse.channel(operator)
+    const { due, ahead } = unitsToPay(foreseenUnits)
+    const parts = [...due, ...ahead].map((unit) => ({ unit, amount: artistsPrice }))
+    const amount = artistsPrice * BigInt(parts.length)
+    const isCovered = reserved - released - cumulative >= amount
+    if (foreseenUnits === 0 || inAll.signed > 0n || due.length === 0 || !isCovered) return undefined
+    try {
+      const voucher = await purse.sign({ track, node: operator, curator, parts })
+      inAll.signed += amount
+      return voucher
+    } catch (error) {
+      // What the budget or the lines of a voucher hold is found out with the session.
+      if (error instanceof PaymentNeeded || error instanceof RangeError) return undefined
+      throw error
+    }
+  }
+
+  /** Units that are waited for, and the one that will be asked for next; nothing is ahead of the last one. */
+  function unitsToPay(units: number): { due: number[]; ahead: number[] } {
+    const due = [...waiting.keys()].sort((one, other) => one - other)
+    const next = Math.max(offer.previewUnits - 1, ...asked.keys()) + 1
+    return { due, ahead: next < units ? [next] : [] }
   }
 
   /** Pays for all that is waiting, and one unit ahead, by one voucher; where the budget has less, for what comes first. */
   async function payForWaiting(): Promise<void> {
     const report = await openSession()
     const price = report.unitPrice
-    const due = [...waiting.keys()].sort((one, other) => one - other)
-    const next = Math.max(offer.previewUnits - 1, ...asked.keys()) + 1
-    // Nothing is paid ahead of the last unit.
-    const ahead = next < report.units ? [next] : []
+    const { due, ahead } = unitsToPay(report.units)
     let covered = due
     try {
       await coverFunds(report, [...due, ...ahead], price * BigInt(ahead.length))
@@ -199,6 +232,7 @@ export function createNodePlay(
 
   /** A till that has forgotten the session, such as by a restart, is told again who we are. */
   async function payInAnySession(): Promise<void> {
+    if (waiting.size === 0) await Promise.race([pressed.promise, pause(aheadAfterMs, life)])
     try {
       await payForWaiting()
     } catch (error) {
@@ -211,6 +245,7 @@ export function createNodePlay(
   function startRound(): void {
     if (round !== undefined) return
     const due = [...waiting.keys()]
+    pressed = Promise.withResolvers()
     round = payInAnySession()
       .catch((error: unknown) => {
         for (const unit of due) {
@@ -237,7 +272,10 @@ export function createNodePlay(
     inAll.asked += 1
     if (session !== undefined && isOpen()) funds -= session.unitPrice
     if (isOpen() && funds >= 0n && unsent === 0n) covered.resolve()
-    else waiting.set(unit, covered)
+    else {
+      waiting.set(unit, covered)
+      pressed.resolve()
+    }
     startRound()
     return covered.promise
   }
@@ -276,6 +314,11 @@ export function createNodePlay(
       const key = new Uint8Array(await response.arrayBuffer())
       if (key.length !== keyBytes) throw new NodeRefused(`${origin} gave ${key.length} bytes for a key`)
       return key
+    },
+    prepare(unit, lastUnit) {
+      if (unit < offer.previewUnits) return
+      foreseenUnits = lastUnit + 1
+      cover(unit).catch(() => undefined)
     },
   }
 }

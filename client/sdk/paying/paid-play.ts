@@ -5,7 +5,7 @@ import { ApiError } from '../connect/index.ts'
 import { NodeRefused } from './channel-report.ts'
 import { createNodePlay, type KeyPlace, type NodePlay } from './node-play.ts'
 import { PaymentNeeded } from './payment-needed.ts'
-import type { Purse } from './purse.ts'
+import type { Purse, ToldTerms } from './purse.ts'
 
 /** Failures of a node in a row after which the play moves on. */
 const failuresBeforeLeaving = 2
@@ -18,10 +18,16 @@ export type PaidPlay = {
   block(cid: string, unit: number, signal?: AbortSignal): Promise<Retrieved>
   /** The key of a premium track's segment, likewise. @throws as `block` */
   key(place: KeyPlace, unit: number): Promise<Uint8Array>
+  /** Pays for a unit that is about to be asked for, so that whoever asks does not wait for that. Fails silently: whoever
+   * asks hears of it.
+   * @param lastUnit of the track */
+  prepare(unit: number, lastUnit: number): void
 }
 
 export type PlayOptions = {
   readonly track: Subject
+  /** What the index said of its terms just now, where it has been asked. */
+  readonly told?: ToldTerms | undefined
   /** Whose playlist led there: the artist may give them a share. @default nobody */
   readonly curator?: Address | undefined
   readonly signal?: AbortSignal | undefined
@@ -49,7 +55,7 @@ export function paidPlays(purse: Purse, { curator }: Pick<PlayOptions, 'curator'
 export async function playPaid(purse: Purse, options: PlayOptions): Promise<PaidPlay | undefined> {
   const { track, curator = ZeroAddress as Address, onFault, stallMs = usualStallMs } = options
   const life = options.signal ?? new AbortController().signal
-  const terms = await purse.termsOf(track, { signal: life })
+  const terms = await purse.termsOf(track, { told: options.told, signal: life })
   if (terms === undefined || terms.unitPrice === 0n) return undefined
   const { homes: preferred } = await purse.state()
   const found = await purse.homes.find(preferred, purse.homeCount, { signal: life, among: options.among })
@@ -141,6 +147,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
       inTurn(cid, (node, either) => node.block(cid, unit, either, onFault), AbortSignal.any([life, signal])),
     key: (place, unit) =>
       inTurn(`key of segment ${place.segment}`, (node, signal) => node.key(place, unit, signal), life),
+    prepare: (unit, lastUnit) => standing()[0]?.prepare(unit, lastUnit),
   }
 
   function faultsOfNone(cid: string): Fault[] {

@@ -16,6 +16,7 @@ import {
   until,
 } from '../fixtures/index.ts'
 import { emptyState, type PaidPlay, type Purse, type PurseOptions, playPaid } from './index.ts'
+import { channelWith, withChannel } from './purse-state.ts'
 
 const { track, blocks } = await exampleTrack()
 const units = unitsOfBlocks(track)
@@ -99,6 +100,55 @@ describe('a track that costs something', () => {
     await Promise.all(segments.map((cid) => play.block(cid, units.get(cid) ?? 0)))
     expect(till.owed(listener.address)).toBe(4n * unitPrice)
     expect(till.vouchers.length).toBeLessThan(3)
+  })
+
+  test('is paid for with the opening of its session where it is about to be played', async () => {
+    const till = await tillOf()
+    const purse = await purseOf([till])
+    await hear(await playOf(purse))
+    const before = till.requests.length
+    const play = await playOf(purse)
+    play.prepare(0, segments.length - 1)
+    await hear(play, segments.slice(0, 2))
+    expect(till.requests.slice(before, before + 3)).toEqual([
+      'POST /pay/sessions',
+      expect.stringContaining('GET /ipfs/'),
+      expect.stringContaining('GET /ipfs/'),
+    ])
+    await hear(play, segments.slice(2))
+    expect(cumulativeAt(purse, till)).toBe(8n * unitPrice)
+  })
+
+  test('is paid once where the till refuses what came with the opening', async () => {
+    const till = await tillOf()
+    const state = emptyState()
+    const channel = { ...channelWith(state, till.operator), reserved: 1_000_000n }
+    const memory = mapPurseMemory({ ...withChannel(state, till.operator, channel), homes: [till.operator] })
+    const purse = await purseOf([till], { memory })
+    const play = await playOf(purse)
+    play.prepare(0, segments.length - 1)
+    await hear(play)
+    expect(till.requests.filter((line) => line.startsWith('POST')).slice(0, 3)).toEqual([
+      'POST /pay/sessions',
+      'POST /pay/reserves',
+      'POST /pay/vouchers',
+    ])
+    expect(till.owed(listener.address)).toBe(4n * unitPrice)
+    expect(memory.kept.map(({ unit }) => unit).sort()).toEqual([0, 1, 2, 3])
+  })
+
+  test('of one unit is paid for one, also with the opening, and no budget is passed by that', async () => {
+    const till = await tillOf()
+    const purse = await purseOf([till])
+    await hear(await playOf(purse))
+    const single = await playOf(purse)
+    single.prepare(0, 0)
+    await until('it is paid', () => till.owed(listener.address) === 5n * unitPrice)
+    await purse.setBudget({ perHour: 6n * unitPrice, perMonth: null })
+    const poor = await playOf(purse)
+    poor.prepare(0, segments.length - 1)
+    await expect(hear(poor)).rejects.toMatchObject({ lack: 'budget' })
+    expect(cumulativeAt(purse, till)).toBe(6n * unitPrice)
   })
 
   test('credits the curator who led there, and has a receipt for each unit', async () => {

@@ -7,6 +7,7 @@ import {
   type SentVoucher,
   type Terms,
 } from '@hexachord/protocol/payments'
+import type { PricedTrack } from '@hexachord/protocol/rest'
 import { type Domain, signMessage } from '@hexachord/protocol/signing'
 import { hexlify } from 'ethers'
 import type { Connection } from '../connect/index.ts'
@@ -35,8 +36,16 @@ const mostTerms = 1_000
 
 /** What of a track's terms a listener has to know. */
 export type TrackTerms = Pick<Terms, 'unitPrice' | 'nodeBps' | 'curatorBps'>
+
+/** What the index said of a track's terms in the answer by which the track was found; null for none. */
+export type ToldTerms = PricedTrack['terms']
+type AskOptions = {
+  /** Spares whoever trusts the index a second question; whoever asks the chain asks it all the same. */
+  readonly told?: ToldTerms | undefined
+  readonly signal?: AbortSignal | undefined
+}
 /** Terms in force of a track, from the chain or from an index; undefined for a track that has none and is free. */
-export type TermsReader = (track: Subject, signal?: AbortSignal) => Promise<TrackTerms | undefined>
+export type TermsReader = (track: Subject, options?: AskOptions) => Promise<TrackTerms | undefined>
 
 /** Something was signed away. */
 export type Spending = Receipt & {
@@ -76,10 +85,7 @@ export type Purse = {
   readonly homeCount: number
   state(): Promise<PurseState>
   /** Terms of a track, kept for some minutes. @param fresh asks anew */
-  termsOf(
-    track: Subject,
-    options?: { fresh?: boolean; signal?: AbortSignal },
-  ): Promise<TrackTerms | undefined>
+  termsOf(track: Subject, options?: AskOptions & { fresh?: boolean }): Promise<TrackTerms | undefined>
   /** Signs a voucher for all that is owed to a node and these parts more; without parts, for what is owed. It is durable before it is returned.
    * @throws PaymentNeeded when the budget does not allow it, RangeError for more lines than a voucher has */
   sign(
@@ -123,10 +129,10 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
     receipts: () => memory.receipts(),
     channel: (node) => channelWith(known, node),
 
-    async termsOf(track, { fresh = false, signal } = {}) {
+    async termsOf(track, { fresh = false, told, signal } = {}) {
       const before = terms.get(track)
       if (before !== undefined && !fresh && connection.now() - before.atMs < termsForMs) return before.terms
-      const asked = options.termsOf(track, signal)
+      const asked = options.termsOf(track, fresh ? { signal } : { told, signal })
       terms.set(track, { terms: asked, atMs: connection.now() })
       const [oldest] = terms.keys()
       if (terms.size > mostTerms && oldest) terms.delete(oldest)

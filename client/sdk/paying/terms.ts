@@ -2,7 +2,7 @@ import type { Subject } from '@hexachord/protocol/names'
 import * as z from 'zod'
 import type { Connection } from '../connect/index.ts'
 import type { EscrowReader, Token } from './escrow-reader.ts'
-import type { TermsReader, TrackTerms } from './purse.ts'
+import type { TermsReader, ToldTerms, TrackTerms } from './purse.ts'
 
 /** Of `GET /v1/tracks/:id`, what a listener has to know of the price. */
 const pricedSchema = z.looseObject({
@@ -17,14 +17,15 @@ const pricedSchema = z.looseObject({
 })
 
 /** What a track costs by the index, and in which token; undefined for one that is free.
+ * @param options.told what the index has said of it already, so that it is not asked again
  * @throws ApiError when no provider answers */
 export async function priceInIndex(
   connection: Pick<Connection, 'discover'>,
   track: Subject,
-  signal?: AbortSignal,
+  { told, signal }: { told?: ToldTerms | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<{ readonly terms: TrackTerms; readonly token: Token } | undefined> {
-  const path = `/v1/tracks/${track}`
-  const { terms } = await connection.discover(path, pricedSchema, signal ? { signal } : {})
+  const ask = () => connection.discover(`/v1/tracks/${track}`, pricedSchema, signal ? { signal } : {})
+  const terms = told === undefined ? (await ask()).terms : told
   if (!terms) return undefined
   const { unitPrice, nodeBps, curatorBps, currency } = terms
   return {
@@ -34,12 +35,12 @@ export async function priceInIndex(
   }
 }
 
-/** Terms as the index has them: for listeners who ask no node of the chain. */
+/** Terms as the index has them, also those that came with a track: for listeners who ask no node of the chain. */
 export function termsFromIndex(connection: Pick<Connection, 'discover'>): TermsReader {
-  return async (track, signal) => (await priceInIndex(connection, track, signal))?.terms
+  return async (track, options) => (await priceInIndex(connection, track, options))?.terms
 }
 
 /** Terms as they are in force on the chain. */
 export function termsFromChain(reader: Pick<EscrowReader, 'termsOf'>): TermsReader {
-  return async (track, signal) => (await reader.termsOf(track, signal))?.terms
+  return async (track, { signal } = {}) => (await reader.termsOf(track, signal))?.terms
 }

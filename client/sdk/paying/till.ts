@@ -1,7 +1,7 @@
 import type { Address } from '@hexachord/protocol/names'
 import {
-  type Opening,
   type Payment,
+  type SentOpening,
   type SentReserve,
   type SessionReport,
   sessionReportSchema,
@@ -29,7 +29,8 @@ export type HomeNode = {
 }
 
 export type Till = {
-  open(opening: Opening, signal?: AbortSignal): Promise<SessionReport>
+  /** Where its voucher is refused the session opens all the same. */
+  open(opening: SentOpening, signal?: AbortSignal): Promise<SessionReport>
   /** How a session stands. */
   session(session: string, signal?: AbortSignal): Promise<SessionReport>
   pay(payment: Payment, signal?: AbortSignal): Promise<SessionReport>

@@ -1,7 +1,7 @@
-import { type LoadedTrack, loadTrack, renditionName } from '@hexachord/protocol/manifests'
-import { unitsOfBlocks } from '@hexachord/protocol/payments'
+import { type LoadedTrack, loadTrack, type Manifest, renditionName } from '@hexachord/protocol/manifests'
+import { unitMs, unitsOfBlocks } from '@hexachord/protocol/payments'
 import { masterPlaylist, mediaPlaylist } from '@hexachord/protocol/playlists'
-import type { Track } from '@hexachord/protocol/rest'
+import type { PricedTrack, Track } from '@hexachord/protocol/rest'
 import {
   createRetriever,
   type Fault,
@@ -13,6 +13,9 @@ import type { Connection } from '../connect/index.ts'
 import { type KeyPlace, type PaidPlays, PaymentNeeded } from '../paying/index.ts'
 import { createOpenBlock, type TrackKeys } from './open-segments.ts'
 
+/** By so much a rendition may be shorter than its manifest says. */
+const strayMs = 3_000
+
 export type OpenOptions = {
   readonly signal?: AbortSignal
   /** Hears of each source that failed or lied, also when another one then gave the block. */
@@ -21,6 +24,9 @@ export type OpenOptions = {
   readonly paying?: PaidPlays | undefined
   /** Gets the keys of a premium track. @default they are paid for, or it plays as far as it is in the clear */
   readonly keys?: TrackKeys | undefined
+  /** It is played as soon as it is open, from here on: what that costs is paid while it opens, and spent also when it is
+   * not played after all. @default nothing is paid before a block is asked for */
+  readonly playsFromMs?: number | undefined
 }
 
 /** A track that can be played: its manifest is here, and every further block can be had and is checked. */
@@ -41,7 +47,7 @@ export type OpenedTrack = {
  * @throws RetrievalFailed, ManifestError, and ApiError when there is a purse and nobody says what the track costs */
 export async function openTrack(
   connection: Pick<Connection, 'http' | 'creators' | 'gateways'>,
-  track: Pick<Track, 'id' | 'manifest' | 'holders'>,
+  track: Pick<Track, 'id' | 'manifest' | 'holders'> & Partial<Pick<PricedTrack, 'terms'>>,
   options: OpenOptions = {},
 ): Promise<OpenedTrack> {
   const sources = [
@@ -69,16 +75,25 @@ export async function openTrack(
       throw error
     }
   }
-  const { signal, onFault, paying } = options
+  const { signal, onFault, paying, playsFromMs } = options
+  const asked = { track: track.id, told: track.terms, signal, onFault }
+  const firstUnit = playsFromMs === undefined ? undefined : Math.floor(playsFromMs / unitMs)
+  const selling = paying?.(asked)
+  const onManifest = ({ keyHolders, durationMs }: Manifest) => {
+    // Of a premium track keys are paid for, where the key holders are asked.
+    if (keyHolders || firstUnit === undefined) return
+    const lastUnit = Math.floor((durationMs - strayMs) / unitMs)
+    // Who waits for the seller hears why there is none.
+    selling?.then((seller) => seller?.prepare(firstUnit, lastUnit)).catch(() => undefined)
+  }
   const [loaded, paid] = await Promise.all([
-    loadTrack(track.manifest, async (cid) => (await free(cid, signal)).bytes),
-    paying?.({ track: track.id, signal, onFault }),
+    loadTrack(track.manifest, async (cid) => (await free(cid, signal)).bytes, { onManifest }),
+    selling,
   ])
   const units = unitsOfBlocks(loaded)
   // Of a premium track keys are sold, and everybody may give the rest.
   const { keyHolders } = loaded.manifest
-  const keySeller =
-    keyHolders && paid && (await paying?.({ track: track.id, signal, onFault, among: keyHolders }))
+  const keySeller = keyHolders && paid && (await paying?.({ ...asked, among: keyHolders }))
   const open = createOpenBlock(
     loaded,
     options.keys ?? (keySeller && ((place) => keySeller.key(place, units.get(cidAt(loaded, place)) ?? 0))),

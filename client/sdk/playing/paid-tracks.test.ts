@@ -5,6 +5,7 @@ import {
   answerJson,
   connectionTo,
   operatorOf,
+  paymentsNetwork,
   purseAt,
   serve,
   serveBlocks,
@@ -13,8 +14,9 @@ import {
   subject,
   trackOf,
   unitPrice,
+  until,
 } from '../fixtures/index.ts'
-import { paidPlays } from '../paying/index.ts'
+import { paidPlays, type ToldTerms, termsFromIndex } from '../paying/index.ts'
 import { openTrack, playSegments } from './index.ts'
 
 const { track: loaded, blocks } = await exampleTrack()
@@ -48,6 +50,28 @@ describe('a track that costs something', () => {
     )
     expect(holder.given.filter((cid) => segments.has(cid))).toEqual([])
     expect(purse.channel(till.operator).cumulative).toBe(4n * unitPrice)
+  })
+
+  test('is paid while it opens where it is played at once, and costs nothing to open otherwise', async () => {
+    const { till, discovery, track } = await sellingNode()
+    const paying = paidPlays(await purseAt(discovery))
+    await openTrack(connectionTo(), track, { paying })
+    expect(till.requests.filter((line) => line.startsWith('POST'))).toEqual([])
+    await openTrack(connectionTo(), track, { paying, playsFromMs: 0 })
+    await until('the first unit is paid', () => till.vouchers.length > 0)
+    expect(till.sold).toEqual([])
+  })
+
+  test('is priced by the answer with which it was found, for whoever trusts the index', async () => {
+    const { discovery, track } = await sellingNode()
+    const connection = connectionTo({ discovery: discovery.origin })
+    const purse = await purseAt(discovery, { termsOf: termsFromIndex(connection) })
+    const currency = { token: paymentsNetwork.payments.token, decimals: 6 }
+    const terms = { unitPrice: String(unitPrice), nodeBps: 1_500, curatorBps: 0, currency } as ToldTerms
+    const opened = await openTrack(connectionTo(), { ...track, terms }, { paying: paidPlays(purse) })
+    for await (const _ of playSegments(opened, 2));
+    expect(discovery.requests.filter((line) => line.includes('/v1/tracks/'))).toEqual([])
+    expect(Object.values((await purse.state()).channels)[0]?.cumulative).toBe(4n * unitPrice)
   })
 
   test('says that it is not free to whoever brings no purse', async () => {

@@ -9,6 +9,7 @@ import {
   ownSpender,
   type PaidPlays,
   paidPlays,
+  rehearsePaying,
   termsFromIndex,
 } from '@hexachord/sdk/paying'
 import { openTrack, rehearse } from '@hexachord/sdk/playing'
@@ -29,7 +30,7 @@ const bench = {
     return connection
   },
 
-  /** What an app has done for a listener who pays: the purse is open, and its nodes have said on which conditions. */
+  /** What an app has done for a listener who pays: the purse is open and ready to pay. */
   async openPurse(connection: Connection, privateKey: string): Promise<PaidPlays> {
     const { payments } = connection
     if (payments === undefined) throw new Error('the network has no payments')
@@ -39,15 +40,16 @@ const bench = {
       ...{ connection, network: payments, spender: ownSpender(key), memory, homes: 1 },
       termsOf: termsFromIndex(connection),
     })
-    const { homes } = await purse.state()
-    await purse.homes.find(homes, 1)
+    await rehearsePaying(purse)
     return paidPlays(purse)
   },
 
   /** A click on a track of the network, found, opened, paid if need be, and checked by the SDK. @returns ms to `playing` */
   playTrack(connection: Connection, track: Subject, paying?: PaidPlays): Promise<number> {
     const clickedAt = performance.now()
-    const opening = findTrack(connection, track).then((found) => openTrack(connection, found, { paying }))
+    const opening = findTrack(connection, track).then((found) =>
+      openTrack(connection, found, { paying, playsFromMs: 0 }),
+    )
     const { url, config } = hlsSource(opening)
     return play(url, config, clickedAt)
   },

@@ -5,9 +5,9 @@ import { type Address, type Subject, subjectToBytes32 } from '@hexachord/protoco
 import {
   type Opening,
   openingMs,
-  openingSchema,
   paymentSchema,
   type SentVoucher,
+  sentOpeningSchema,
   sessionMs,
   unitCount,
 } from '@hexachord/protocol/payments'
@@ -57,7 +57,7 @@ export function payRoutes(options: PayOptions): Router {
 
   router.post('/pay/sessions', readText, async (request, response) => {
     requireRate(request.ip)
-    const opening = bodyOf(request, openingSchema)
+    const { voucher, ...opening } = bodyOf(request, sentOpeningSchema)
     const { payer, subject, curator, expiresAt } = opening
     requireInTime(opening)
     const track = subjectToBytes32(subject)
@@ -76,6 +76,7 @@ export function payRoutes(options: PayOptions): Router {
         },
         ...{ payer, key, subject, curator, manifest, units, expiresAt: now() + sessionMs },
       })
+      if (voucher !== undefined) await takeAlong(session, voucher)
       await send(response, 201, session)
     } catch (error) {
       throw error instanceof TooManySessions ? tooMany(error) : notWritable(error)
@@ -98,6 +99,15 @@ export function payRoutes(options: PayOptions): Router {
       throw error instanceof VoucherRefused ? refused(error, session) : notWritable(error)
     }
   })
+
+  /** A refusal is seen from the report, by which the listener finds out what to do first. */
+  async function takeAlong(session: Session, voucher: SentVoucher): Promise<void> {
+    try {
+      await options.accept(session, voucher)
+    } catch (error) {
+      if (!(error instanceof VoucherRefused)) throw error
+    }
+  }
 
   function known(token: string): Session {
     const session = book.session(token)
