@@ -147,7 +147,7 @@ export async function openCatalogueIndex({
       const isChanged = result.operatorEvents.length > 0
       const events = isChanged ? [...from.operatorEvents, ...result.operatorEvents] : from.operatorEvents
       const changes = changesOf(result.blocks)
-      const written = postgres.transaction(async (client) => {
+      const work = async (client: PostgresClient) => {
         // All of it is sent at once, so that the database is at work while the next range is judged.
         await together([
           writeDerived(client, result, changes, finalized),
@@ -158,7 +158,10 @@ export async function openCatalogueIndex({
           dropFinal(client, finalized),
           moveCheckpoint(client, from.checkpoint, next),
         ])
-      })
+      }
+      // A range below finality never changes, and its checkpoint stands in the same transaction: what a crash of the
+      // database takes of the last of them is indexed again, to the same hash. Nobody has been promised it.
+      const written = postgres.transaction(work, { durable: range.toBlock > finalized })
       tip = { checkpoint: next, operatorEvents: events, changed: result.state }
       memory.change(changes)
       writing = written.then(

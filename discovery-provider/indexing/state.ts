@@ -75,6 +75,8 @@ export async function writeState(
     else if (after !== null) made.push([key, afterText])
     else if (before !== null) removed.push(key)
   }
+  // Neighbours in the index are added one after the other.
+  made.sort(([left], [right]) => (left < right ? -1 : 1))
   await together([
     removed.length > 0 && client.query('DELETE FROM state WHERE key = ANY($1)', [removed]),
     // Most keys are new, and most quickly copied.

@@ -1,4 +1,11 @@
-import { type CopyValue, copyRows, type PostgresClient, together } from '@hexachord/platform/postgres'
+import {
+  type CopyValue,
+  copyRows,
+  type PostgresClient,
+  type Prepared,
+  prepared,
+  together,
+} from '@hexachord/platform/postgres'
 import type { SubjectState } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
@@ -156,7 +163,9 @@ async function addRows(
       return jsonColumns.includes(column) && value !== null ? JSON.stringify(value) : value
     })
   }
-  await copyRows(client, table, columns, rows.map(values))
+  // Neighbours in the index are added one after the other.
+  const sorted = rows.toSorted((left, right) => (left.id < right.id ? -1 : 1))
+  await copyRows(client, table, columns, sorted.map(values))
 }
 
 /** Writes rows over those of the same ids. */
@@ -166,12 +175,22 @@ export async function putRows(
   rows: readonly PlacedRow[],
 ): Promise<void> {
   if (rows.length === 0) return
+  await client.query(putRowsInto(table, columns), [JSON.stringify(rows)])
+}
+
+const puts = new Map<string, Prepared>()
+
+function putRowsInto(table: string, columns: readonly string[]): Prepared {
   const names = columns.join(', ')
+  const known = puts.get(`${table} ${names}`)
+  if (known !== undefined) return known
   const updates = columns.map((column) => `${column} = excluded.${column}`).join(', ')
-  await client.query(
+  const statement = prepared(
+    `put-${table}`,
     `INSERT INTO ${table} (${names})
      SELECT ${names} FROM json_populate_recordset(NULL::${table}, $1::json)
      ON CONFLICT (id) DO UPDATE SET ${updates}`,
-    [JSON.stringify(rows)],
   )
+  puts.set(`${table} ${names}`, statement)
+  return statement
 }

@@ -93,7 +93,8 @@ class CopyIn extends pg.Query {
 
 /** Rows are written straight into bytes: to join texts first costs as much again, and leaves all of them to collect. */
 function* chunks(width: number, rows: Iterable<readonly CopyValue[]>): Generator<Buffer> {
-  const draft = createDraft()
+  // Rows that could not be written may have left something.
+  draft.clear()
   for (const row of rows) {
     if (row.length !== width) throw new TypeError(`a row has ${row.length} values for ${width} columns`)
     for (let place = 0; place < width; place += 1) {
@@ -111,7 +112,9 @@ const lineEnd = 0x0a
 const bytesPerUnit = 3
 const firstDraftBytes = 64 * 1024
 
-/** Bytes that grow. */
+/** Where rows are written before they are sent: one place for all, since it is made and left again without a wait. */
+const draft = createDraft()
+
 function createDraft() {
   let bytes = Buffer.allocUnsafeSlow(firstDraftBytes)
   let length = 0
@@ -136,10 +139,13 @@ function createDraft() {
       bytes[length] = byte
       length += 1
     },
-    /** What there is, which is not written to any more. */
+    clear(): void {
+      length = 0
+    },
+    /** A copy of what there is; it begins anew. */
     take(): Buffer {
-      const taken = bytes.subarray(0, length)
-      bytes = Buffer.allocUnsafeSlow(firstDraftBytes)
+      const taken = Buffer.allocUnsafeSlow(length)
+      bytes.copy(taken, 0, 0, length)
       length = 0
       return taken
     },
