@@ -80,7 +80,7 @@ async function start({ lifecycle, env, logger }: ServiceContext) {
     signal: lifecycle.signal,
   })
   lifecycle.onClose('peers', peers.close)
-  const mayWrite = () => writer.role === 'writer'
+  const mayWrite = () => writer.role === 'writer' && !writer.isCatchingUp
   const ranked = keepRanked({ postgres, mayWrite, now: Date.now, logger, signal: lifecycle.signal })
   lifecycle.onClose('ranking', ranked.close)
   const fingerprints = keepFingerprints({

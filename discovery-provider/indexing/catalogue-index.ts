@@ -18,7 +18,8 @@ import { type ChainRange, readKnownBlocks, writeBlocks, writeLogs } from './chai
 import { type Checkpoint, type IndexedNetwork, moveCheckpoint, openCheckpoint } from './checkpoint.ts'
 import { deriveRange } from './derive-range.ts'
 import { readOperatorEvents } from './operator-events.ts'
-import { changesOf, readOver, readState, writeState } from './state.ts'
+import { changesOf, isStateEmpty, readState, readThrough, writeState } from './state.ts'
+import { createStateMemory } from './state-memory.ts'
 import { deleteBlocks, dropFinal, readUndo } from './undo.ts'
 import { writeDerived } from './write-derived.ts'
 
@@ -74,12 +75,13 @@ export async function openCatalogueIndex({
   network: IndexedNetwork
   rules: CatalogueRules
 }): Promise<CatalogueIndex> {
-  let { checkpoint, operatorEvents, staleTables } = await postgres.transaction(async (client) => {
+  let { checkpoint, operatorEvents, staleTables, memory } = await postgres.transaction(async (client) => {
     const checkpoint = await openCheckpoint(client, network, rules.versions)
     // Where there is nothing yet, nothing is of another version.
     if (checkpoint.indexed < network.firstBlock) await writeTableVersions(client)
     const operatorEvents = await readOperatorEvents(client)
-    return { checkpoint, operatorEvents, staleTables: await readStaleTables(client) }
+    const memory = createStateMemory({ isEmpty: await isStateEmpty(client) })
+    return { checkpoint, operatorEvents, staleTables: await readStaleTables(client), memory }
   })
 
   /** What the next range builds on: the index, or what it will be once the range before is written. */
@@ -90,6 +92,7 @@ export async function openCatalogueIndex({
     checkpoint = settled.checkpoint
     operatorEvents = [...settled.operatorEvents]
     tip = { checkpoint, operatorEvents, changed: noChanges }
+    memory.forget()
   }
 
   function operatorsOf(events: readonly OperatorEvent[]) {
@@ -128,7 +131,7 @@ export async function openCatalogueIndex({
         range,
         stateHash,
         operatorEvents: from.operatorEvents,
-        read: (keys) => readOver(from.changed, keys, (rest) => readState(postgres, rest)),
+        read: (keys) => readThrough({ changed: from.changed, memory }, postgres, keys),
         signal,
       })
       await before
@@ -143,8 +146,8 @@ export async function openCatalogueIndex({
       }
       const isChanged = result.operatorEvents.length > 0
       const events = isChanged ? [...from.operatorEvents, ...result.operatorEvents] : from.operatorEvents
-      const written = postgres.transaction(async (client) => {
-        const changes = changesOf(result.blocks)
+      const changes = changesOf(result.blocks)
+      const work = async (client: PostgresClient) => {
         // All of it is sent at once, so that the database is at work while the next range is judged.
         await together([
           writeDerived(client, result, changes, finalized),
@@ -155,8 +158,12 @@ export async function openCatalogueIndex({
           dropFinal(client, finalized),
           moveCheckpoint(client, from.checkpoint, next),
         ])
-      })
+      }
+      // A range below finality never changes, and its checkpoint stands in the same transaction: what a crash of the
+      // database takes of the last of them is indexed again, to the same hash. Nobody has been promised it.
+      const written = postgres.transaction(work, { durable: range.toBlock > finalized })
       tip = { checkpoint: next, operatorEvents: events, changed: result.state }
+      memory.change(changes)
       writing = written.then(
         () => {
           checkpoint = next
@@ -204,6 +211,8 @@ export async function openCatalogueIndex({
       if (index.stale === 'nothing') return
       const from = { checkpoint, operatorEvents }
       settle(await rebuild({ postgres, network, rules, from, staleTables, ...options }))
+      // It may hold keys now of which nobody was told.
+      memory = createStateMemory({ isEmpty: false })
       staleTables = []
     },
   }

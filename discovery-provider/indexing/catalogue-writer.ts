@@ -15,6 +15,9 @@ import type { IndexMetrics } from './index-metrics.ts'
 /** The part of a process that writes the index, or waits for the one that does to end. */
 export type CatalogueWriter = {
   readonly role: 'writer' | 'standby'
+  /** Whether it has still to reach the head of the chain for the first time since it writes: until then, whatever is
+   * made of the index besides would be made again and again, and would keep it from getting there. */
+  readonly isCatchingUp: boolean
   /** Resolves after `close`; rejects when the index cannot go on: a reorganisation deeper than finality, another
    * network, or a mistake of ours. Then nothing more is written. */
   readonly finished: Promise<void>
@@ -65,6 +68,7 @@ export function startCatalogueWriter({
   const stopping = new AbortController()
   const signal = AbortSignal.any([stopping.signal, outer])
   let role: CatalogueWriter['role'] = 'standby'
+  let isCatchingUp = false
   let retryMs = firstRetryMs
 
   async function write(mayWrite: AbortSignal): Promise<void> {
@@ -77,10 +81,15 @@ export function startCatalogueWriter({
     await prepare(index, mayWrite)
     retryMs = firstRetryMs
     const startBlock = network.firstBlock
+    isCatchingUp = (await reader.head()).number > index.checkpoint.indexed
+    const onHead = () => {
+      isCatchingUp = false
+    }
     const following = new AbortController()
     const beside = meanwhile(AbortSignal.any([mayWrite, following.signal]))
     try {
-      await followCatalogue({ index, reader, rules, startBlock, pollMs, metrics, logger, signal: mayWrite })
+      const follow = { index, reader, rules, startBlock, pollMs, metrics, logger, onHead }
+      await followCatalogue({ ...follow, signal: mayWrite })
     } finally {
       following.abort()
       await beside
@@ -124,6 +133,7 @@ export function startCatalogueWriter({
         }
       } finally {
         role = 'standby'
+        isCatchingUp = false
       }
       await pause(pauseMs, signal)
     }
@@ -133,6 +143,9 @@ export function startCatalogueWriter({
   return {
     get role() {
       return role
+    },
+    get isCatchingUp() {
+      return isCatchingUp
     },
     finished,
     async close() {

@@ -1,5 +1,5 @@
 import type { Block, ChainEvent, ChainLog } from '@hexachord/platform/chain'
-import { copyRows, type PostgresClient } from '@hexachord/platform/postgres'
+import { copyRows, HexBytes, type PostgresClient } from '@hexachord/platform/postgres'
 import type { IndexedAction, RangeResult } from '@hexachord/protocol/catalogue'
 import type { Hash } from '@hexachord/protocol/names'
 import { storableText } from '../projections/storable-text.ts'
@@ -19,7 +19,7 @@ export async function writeLogs(client: PostgresClient, logs: readonly ChainLog[
       log.logIndex,
       log.address,
       log.topics,
-      Buffer.from(log.data.slice(2), 'hex'),
+      new HexBytes(log.data.slice(2)),
       log.transactionHash,
     ]),
   )

@@ -18,6 +18,7 @@ export async function followCatalogue({
   pollMs,
   metrics,
   logger,
+  onHead = () => undefined,
   signal,
 }: {
   index: CatalogueIndex
@@ -27,6 +28,8 @@ export async function followCatalogue({
   pollMs?: number | undefined
   metrics: IndexMetrics
   logger: Logger
+  /** The newest block is written. */
+  onHead?: () => void
   signal: AbortSignal
 }): Promise<void> {
   const events = followChain({
@@ -54,7 +57,9 @@ export async function followCatalogue({
       // It is awaited before anything else is written, or at the end.
       writing.catch(() => undefined)
       // At the head it may be long until the next one comes.
-      if (event.toBlock >= event.head) await writing
+      if (event.toBlock < event.head) continue
+      await writing
+      onHead()
     }
   } finally {
     await writing

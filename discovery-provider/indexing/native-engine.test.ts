@@ -7,6 +7,9 @@ import fc from 'fast-check'
 import { loadNativeEngine } from './native-engine.ts'
 
 const engine = await loadNativeEngine()
+const engineWithoutBinary = await loadNativeEngine(() => {
+  throw new Error('there is none for this platform')
+})
 const domain = domainOf({ chainId: 31_337, contracts: { catalog: `0x${'ca'.repeat(20)}` } })
 const wallet = new Wallet(`0x${'17'.repeat(32)}`)
 const message = { account: wallet.address.toLowerCase() as Address, audience: 'ut', expiresAt: 5 }
@@ -33,7 +36,10 @@ describe('the native engine', () => {
     )
   })
 
-  test('finds the same signer, however the signature is damaged', async () => {
+  test.each([
+    ['compiled', engine],
+    ['by WebAssembly', engineWithoutBinary],
+  ])('finds the same signer %s, however the signature is damaged', async (_, engine) => {
     const signature = await signMessage(wallet, domain, 'Token', message)
     expect(outcome(signature, engine.recover)).toBe(message.account)
     const order = 'fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141'

@@ -1,7 +1,8 @@
 import { copyRows, type Postgres, type PostgresClient, together } from '@hexachord/platform/postgres'
 import type { Json } from '@hexachord/protocol/canonical'
-import type { IndexedBlock } from '@hexachord/protocol/catalogue'
+import type { IndexedBlock, KeyChange } from '@hexachord/protocol/catalogue'
 import type { StateChange } from '../projections/project.ts'
+import type { StateMemory } from './state-memory.ts'
 
 /** Current values of keys; those without one are left out. */
 export async function readState(
@@ -15,30 +16,47 @@ export async function readState(
   return new Map(rows.map(({ key, value }) => [key, value]))
 }
 
-/** What is about to be written counts before what is stored.
- * @param read for the keys that do not change */
-export async function readOver(
-  changed: ReadonlyMap<string, Json>,
+/** The same for the writer of the state: what it is about to write counts first, then what it still knows.
+ * @param changed what the database may not hold yet; null where something was removed */
+export async function readThrough(
+  { changed, memory }: { changed: ReadonlyMap<string, Json>; memory: StateMemory },
+  client: Pick<Postgres, 'query'>,
   keys: readonly string[],
-  read: (keys: string[]) => Promise<ReadonlyMap<string, Json>>,
-): Promise<ReadonlyMap<string, Json>> {
-  const stored = keys.filter((key) => !changed.has(key))
-  const values = stored.length > 0 ? await read(stored) : new Map<string, Json>()
-  return new Map([...values, ...keys.flatMap((key) => entryOf(changed, key))])
+): Promise<Map<string, Json>> {
+  const values = new Map<string, Json>()
+  const unknown: string[] = []
+  for (const key of keys) {
+    const change = changed.get(key)
+    const value = change === undefined ? memory.find(key) : change
+    if (value === undefined) unknown.push(key)
+    else if (value !== null) values.set(key, value)
+  }
+  if (unknown.length === 0) return values
+  const { rows } = await client.query<{ key: string; text: string }>(
+    'SELECT key, value::text AS text FROM state WHERE key = ANY($1)',
+    [unknown],
+  )
+  for (const { key, text } of rows) {
+    const value = JSON.parse(text) as Json
+    values.set(key, value)
+    memory.learn(key, value, text.length)
+  }
+  return values
 }
 
-function entryOf(values: ReadonlyMap<string, Json>, key: string): [string, Json][] {
-  const value = values.get(key)
-  return value === undefined ? [] : [[key, value]]
+/** Whether there is nothing in the state. */
+export async function isStateEmpty(client: PostgresClient): Promise<boolean> {
+  const { rows } = await client.query('SELECT FROM state LIMIT 1')
+  return rows.length === 0
 }
 
 /** What blocks change altogether, by key. */
-export function changesOf(blocks: readonly Pick<IndexedBlock, 'changes'>[]): Map<string, StateChange> {
-  const all = new Map<string, StateChange>()
+export function changesOf(blocks: readonly Pick<IndexedBlock, 'changes'>[]): Map<string, KeyChange> {
+  const all = new Map<string, KeyChange>()
   for (const { changes } of blocks) {
     for (const [key, change] of changes) {
       const earlier = all.get(key)
-      all.set(key, earlier === undefined ? change : { before: earlier.before, after: change.after })
+      all.set(key, earlier === undefined ? change : { ...change, before: earlier.before })
     }
   }
   return all
@@ -51,12 +69,14 @@ export async function writeState(
 ): Promise<void> {
   const removed: string[] = []
   const made: [key: string, value: string][] = []
-  const replaced: [key: string, value: Json][] = []
-  for (const [key, { before, after }] of changes) {
-    if (after !== null && before !== null) replaced.push([key, after])
-    else if (after !== null) made.push([key, JSON.stringify(after)])
+  const replaced: string[] = []
+  for (const [key, { before, after, afterText = JSON.stringify(after) }] of changes) {
+    if (after !== null && before !== null) replaced.push(`${JSON.stringify(key)}:${afterText}`)
+    else if (after !== null) made.push([key, afterText])
     else if (before !== null) removed.push(key)
   }
+  // Neighbours in the index are added one after the other.
+  made.sort(([left], [right]) => (left < right ? -1 : 1))
   await together([
     removed.length > 0 && client.query('DELETE FROM state WHERE key = ANY($1)', [removed]),
     // Most keys are new, and most quickly copied.
@@ -65,7 +85,7 @@ export async function writeState(
       client.query(
         `INSERT INTO state (key, value) SELECT key, value FROM jsonb_each($1::jsonb)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
-        [JSON.stringify(Object.fromEntries(replaced))],
+        [`{${replaced.join(',')}}`],
       ),
   ])
 }

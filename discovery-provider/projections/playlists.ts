@@ -35,6 +35,7 @@ export const playlists: Projection<PlaylistRow> = {
     'cover',
     'sealed',
   ] satisfies (keyof PlaylistRow)[],
+  jsonColumns: ['sealed'] satisfies (keyof PlaylistRow)[],
   idOf: subjectId,
   rowOf(subject, state) {
     if (state.kind !== 'playlist' || state.deleted) return undefined

@@ -1,4 +1,11 @@
-import { type PostgresClient, together } from '@hexachord/platform/postgres'
+import {
+  type CopyValue,
+  copyRows,
+  type PostgresClient,
+  type Prepared,
+  prepared,
+  together,
+} from '@hexachord/platform/postgres'
 import type { SubjectState } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
@@ -42,7 +49,12 @@ export const tableVersions: ReadonlyMap<string, number> = new Map([
 ])
 
 /** A value of the state as it was and as it will be; null where there is none. */
-export type StateChange = { readonly before: Json; readonly after: Json }
+export type StateChange = {
+  readonly before: Json
+  readonly after: Json
+  /** JSON of what it will be, where somebody has it already. */
+  readonly afterText?: string
+}
 
 /** Brings every table that is read up to date with the state.
  * @param state what changes, by key. Keys of other spaces are left alone */
@@ -95,25 +107,28 @@ async function projectInto(
   entries: readonly [name: string, change: StateChange][],
   tallies: TallyChanges,
 ): Promise<void> {
-  const rows: PlacedRow[] = []
+  const added: PlacedRow[] = []
+  const changed: PlacedRow[] = []
   const gone: string[] = []
   for (const [name, { before, after }] of entries) {
     const old = rowFor(projection, name, before)
     const row = rowFor(projection, name, after)
     if (old !== undefined) countRow(tallies, projection.tallies, old, -1)
     if (row !== undefined) countRow(tallies, projection.tallies, row, 1)
-    if (row !== undefined) rows.push(row)
-    else if (old !== undefined) gone.push(old.id)
+    if (row === undefined && old !== undefined) gone.push(old.id)
+    else if (row !== undefined) (old === undefined ? added : changed).push(row)
   }
   await together([
     gone.length > 0 && client.query(`DELETE FROM ${projection.table} WHERE id = ANY($1)`, [gone]),
-    putRows(client, projection, rows),
+    addRows(client, projection, added),
+    putRows(client, projection, changed),
   ])
 }
 
 /** What a projection shows of an entry, if anything. */
-function rowFor(projection: AnyProjection, name: string, value: Json): PlacedRow | undefined {
-  return value === null ? undefined : rowsOf(projection, [[name, value]]).rows[0]
+function rowFor({ kind, idOf, rowOf }: AnyProjection, name: string, value: Json): PlacedRow | undefined {
+  if (value === null || (kind !== undefined && (value as { kind?: Json }).kind !== kind)) return undefined
+  return idOf(name) === undefined ? undefined : rowOf(name, value)
 }
 
 /** What a projection shows of entries, and ids of rows that it does not or no longer has.
@@ -135,6 +150,26 @@ export function rowsOf(
   return { rows, gone }
 }
 
+/** Writes rows whose ids the table does not have: what most rows are, and much the cheaper way. */
+async function addRows(
+  client: PostgresClient,
+  { table, columns, jsonColumns = [] }: AnyProjection,
+  rows: readonly PlacedRow[],
+): Promise<void> {
+  if (rows.length === 0) return
+  const values = (row: PlacedRow) => {
+    const fields = row as unknown as Record<string, CopyValue>
+    return columns.map((column) => {
+      const value = fields[column]
+      // An array would become one of Postgres, which JSON is not.
+      return jsonColumns.includes(column) && value !== null ? JSON.stringify(value) : value
+    })
+  }
+  // Neighbours in the index are added one after the other.
+  const sorted = rows.toSorted((left, right) => (left.id < right.id ? -1 : 1))
+  await copyRows(client, table, columns, sorted.map(values))
+}
+
 /** Writes rows over those of the same ids. */
 export async function putRows(
   client: PostgresClient,
@@ -142,12 +177,22 @@ export async function putRows(
   rows: readonly PlacedRow[],
 ): Promise<void> {
   if (rows.length === 0) return
+  await client.query(putRowsInto(table, columns), [JSON.stringify(rows)])
+}
+
+const puts = new Map<string, Prepared>()
+
+function putRowsInto(table: string, columns: readonly string[]): Prepared {
   const names = columns.join(', ')
+  const known = puts.get(`${table} ${names}`)
+  if (known !== undefined) return known
   const updates = columns.map((column) => `${column} = excluded.${column}`).join(', ')
-  await client.query(
+  const statement = prepared(
+    `put-${table}`,
     `INSERT INTO ${table} (${names})
      SELECT ${names} FROM json_populate_recordset(NULL::${table}, $1::json)
      ON CONFLICT (id) DO UPDATE SET ${updates}`,
-    [JSON.stringify(rows)],
   )
+  puts.set(`${table} ${names}`, statement)
+  return statement
 }

@@ -16,6 +16,8 @@ export type Projection<
   readonly kind?: SubjectState['kind']
   /** All that rows have but what the table generates by itself. */
   readonly columns: readonly string[]
+  /** Those of them that hold JSON. @default none */
+  readonly jsonColumns?: readonly string[]
   /** By what stands behind the slash. Undefined for an entry that can never be in this table. */
   readonly idOf: (name: Name) => string | undefined
   /** Pure. Undefined when this table shows nothing for the entry. */

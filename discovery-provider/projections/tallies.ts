@@ -56,13 +56,16 @@ export async function changeTallies(
 ): Promise<void> {
   const changed = changes.filter(({ by }) => by !== 0)
   if (changed.length === 0) return
+  // No tally is below zero, so that one to which something is added is not nothing.
+  const lessened = changed.filter(({ by }) => by < 0)
   await together([
     addToTallies(client, table, changed),
-    client.query(
-      `DELETE FROM ${table} AS t USING unnest($1::text[], $2::text[]) AS named (subject, what)
+    lessened.length > 0 &&
+      client.query(
+        `DELETE FROM ${table} AS t USING unnest($1::text[], $2::text[]) AS named (subject, what)
        WHERE t.subject = named.subject AND t.what = named.what AND t.total = 0`,
-      [changed.map(({ subject }) => subject), changed.map(({ what }) => what)],
-    ),
+        [lessened.map(({ subject }) => subject), lessened.map(({ what }) => what)],
+      ),
   ])
 }
 

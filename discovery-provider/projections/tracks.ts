@@ -61,6 +61,7 @@ export const tracks: Projection<TrackRow> = {
     'stem_part',
     'credits',
   ] satisfies (keyof TrackRow)[],
+  jsonColumns: ['credits'] satisfies (keyof TrackRow)[],
   idOf: subjectId,
   rowOf(subject, state) {
     if (state.kind !== 'track' || state.deleted) return undefined

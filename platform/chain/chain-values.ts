@@ -60,6 +60,14 @@ export function hexField(value: unknown, field: string): string {
   return value.toLowerCase()
 }
 
+/** A field that must be hex data of whole bytes, which is stored as it is; answered in lower case. */
+export function bytesField(value: unknown, field: string): string {
+  const data = hexField(value, field)
+  if (data.length % 2 !== 0 || !/^0x[0-9a-f]*$/.test(data))
+    throw new MalformedAnswer(`${field} is no hex data`)
+  return data
+}
+
 export function objectField(value: unknown, field: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) throw new MalformedAnswer(`${field} is no object`)
   return value as Record<string, unknown>
@@ -93,7 +101,7 @@ function logOf(answer: unknown): ChainLog {
   return {
     address: hexField(log.address, 'log.address'),
     topics: listField(log.topics, 'log.topics').map((topic) => hexField(topic, 'log.topics')),
-    data: hexField(log.data, 'log.data'),
+    data: bytesField(log.data, 'log.data'),
     blockNumber: numberField(log.blockNumber, 'log.blockNumber'),
     blockHash: hexField(log.blockHash, 'log.blockHash'),
     blockTimestamp: timestamp > 0 ? timestamp : null,

@@ -8,7 +8,7 @@ export type RangeSize = {
 }
 
 /** Enough logs to make one database transaction worth its cost, few enough to keep in memory. */
-const targetLogs = 2_000
+const targetLogs = 1_000
 
 /** Nobody knows yet how many logs they hold, and a thousand blocks of a busy chain would not fit into memory. */
 const firstBlocks = 100

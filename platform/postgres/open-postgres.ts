@@ -26,6 +26,9 @@ export type Postgres = {
       readOnly?: boolean
       /** Of each statement. @default the pool's */
       statementTimeoutMs?: number
+      /** Whether the server waits until it is on the disk. Without that the last moments of work may be gone after a crash
+       * of the server, whole transactions in their order: only for what is made again from elsewhere. @default true */
+      durable?: boolean
     },
   ): Promise<Result>
   /** Rejects unless the server answers; for `/ready`. */
@@ -95,14 +98,16 @@ export function openPostgres(options: {
   return {
     query: (statement, values = []) => pool.query(statement, [...values]),
     withClient,
-    transaction: (work, { isolation = 'read committed', readOnly = false, statementTimeoutMs } = {}) =>
+    transaction: (
+      work,
+      { isolation = 'read committed', readOnly, statementTimeoutMs, durable = true } = {},
+    ) =>
       withClient(async (client) => {
-        const begin = `BEGIN ISOLATION LEVEL ${isolation}${readOnly ? ' READ ONLY' : ''}`
-        await client.query(
-          statementTimeoutMs === undefined
-            ? begin
-            : `${begin}; SET LOCAL statement_timeout = ${statementTimeoutMs}`,
-        )
+        const begin = [`BEGIN ISOLATION LEVEL ${isolation}${readOnly ? ' READ ONLY' : ''}`]
+        if (statementTimeoutMs !== undefined)
+          begin.push(`SET LOCAL statement_timeout = ${statementTimeoutMs}`)
+        if (!durable) begin.push('SET LOCAL synchronous_commit = off')
+        await client.query(begin.join('; '))
         try {
           const result = await work(client)
           await client.query('COMMIT')

@@ -8,6 +8,7 @@ import { eventually } from '../testing/eventually.ts'
 import {
   type CopyValue,
   copyRows,
+  HexBytes,
   LockHeld,
   migrate,
   openPostgres,
@@ -250,9 +251,11 @@ describe('postgres', () => {
         '-5',
       ])
       await open().query('DROP TABLE copied')
-      expect(await copied('bytea', [Uint8Array.of(0, 92, 255), Uint8Array.of()])).toEqual([
+      const bytes = [Uint8Array.of(0, 92, 255), Uint8Array.of(), new HexBytes('005cff')]
+      expect(await copied('bytea', bytes)).toEqual([
         Buffer.of(0, 92, 255),
         Buffer.of(),
+        Buffer.of(0, 92, 255),
       ])
       await open().query('DROP TABLE copied')
       const time = new Date(1_795_175_463_122)

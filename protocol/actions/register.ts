@@ -41,19 +41,18 @@ export function checkClock(known: Register | undefined, atMs: number, place: Pla
 
 /** Sets a register. @param value beside the time and place, which are those of the action */
 export function setRegister(
-  { action, content, place }: RuleInput<{ readonly atMs: number }>,
+  input: RuleInput<{ readonly atMs: number }>,
   key: string,
   value: { readonly [key: string]: Json | undefined },
 ): Change {
+  const { atMs, block, digest, logIndex, setAtMs } = registerOf(input)
+  // In the order of the canonical form where that is easy: what has to be sorted takes several times as long to write.
+  return { key, value: { atMs, block, digest, logIndex, ...value, setAtMs } }
+}
+
+function registerOf({ action, content, place }: RuleInput<{ readonly atMs: number }>): Register {
   const { block, logIndex, timestamp } = place
-  const register: Register = {
-    atMs: content.atMs,
-    digest: action.hash,
-    setAtMs: timestamp * 1000,
-    block,
-    logIndex,
-  }
-  return { key, value: { ...value, ...register } }
+  return { atMs: content.atMs, block, digest: action.hash, logIndex, setAtMs: timestamp * 1000 }
 }
 
 /** A register that is on or off: an edge between its author and something else. */
@@ -70,7 +69,10 @@ export function setEdge(
   const { on } = input.content
   const known = input.view.get(key) as Edge | undefined | null
   const sinceMs = known?.on === on ? known.sinceMs : input.place.timestamp * 1000
-  return { verdict: 'applied', changes: [setRegister(input, key, { on, sinceMs })] }
+  const { atMs, block, digest, logIndex, setAtMs } = registerOf(input)
+  // In the order of the canonical form, as above: most of what there is are edges.
+  const value: Edge = { atMs, block, digest, logIndex, on, setAtMs, sinceMs }
+  return { verdict: 'applied', changes: [{ key, value }] }
 }
 
 /** What an author does itself stands under its own name. */

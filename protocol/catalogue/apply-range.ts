@@ -10,7 +10,7 @@ import {
   rulesVersionAt,
   type Verdict,
 } from '../actions/index.ts'
-import type { Json } from '../canonical/index.ts'
+import { type Json, toCanonicalJson } from '../canonical/index.ts'
 import { type Engine, javaScriptEngine } from '../engine/index.ts'
 import type { Address, Hash } from '../names/index.ts'
 import {
@@ -51,7 +51,14 @@ export type IndexedBlock = {
   /** After this block. */
   readonly stateHash: Hash
   /** Each key that the block changed, as it was before and is after it: what an undo needs. */
-  readonly changes: ReadonlyMap<string, { readonly before: Json; readonly after: Json }>
+  readonly changes: ReadonlyMap<string, KeyChange>
+}
+
+export type KeyChange = {
+  readonly before: Json
+  readonly after: Json
+  /** Canonical JSON of what it is after. */
+  readonly afterText: string
 }
 
 export type RangeResult = {
@@ -146,7 +153,7 @@ export async function applyRange({
   let hash = stateHash
   for (const group of byBlock(decoded)) {
     const { blockNumber: number, blockHash } = group[0].log
-    const changes = new Map<string, { before: Json; after: Json }>()
+    const changes = new Map<string, KeyChange>()
     const effects = group.map(({ log, action, event }): Effect => {
       if (event) events.push(event)
       if (!action) return { logIndex: log.logIndex, digest: logDigest(log), verdict: 'applied', changes: [] }
@@ -154,14 +161,21 @@ export async function applyRange({
       const verdict = applyAction(view, action, place)
       actions.push({ action, place, verdict })
       const made = verdict.verdict === 'applied' ? verdict.changes : []
+      let changesText = ''
       for (const { key, value } of made) {
         const earlier = changes.get(key)
         const before = earlier ? earlier.before : (values.get(key) ?? null)
-        changes.set(key, { before, after: value })
+        // It is hashed here and stored later: once is enough to write it.
+        const afterText = toCanonicalJson(value)
+        changes.set(key, { before, after: value, afterText })
         values.set(key, value)
         state.set(key, value)
+        changesText += `${changesText === '' ? '' : ','}{"key":${toCanonicalJson(key)},"value":${afterText}}`
       }
-      return { logIndex: log.logIndex, digest: action.hash, verdict: verdict.verdict, changes: made }
+      return {
+        ...{ logIndex: log.logIndex, digest: action.hash, verdict: verdict.verdict, changes: made },
+        changesText: `[${changesText}]`,
+      }
     })
     const rulesVersion = rulesVersionAt(rules.versions, number)
     hash = nextStateHash(hash, { rulesVersion, number, hash: blockHash as Hash }, effects, engine)

@@ -3,6 +3,7 @@ export {
   type CatalogueRules,
   type IndexedAction,
   type IndexedBlock,
+  type KeyChange,
   type RangeResult,
   rulesOf,
 } from './apply-range.ts'

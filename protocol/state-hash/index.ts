@@ -15,6 +15,8 @@ export type Effect = {
   readonly digest: Hash
   readonly verdict: VerdictName
   readonly changes: readonly Change[]
+  /** Canonical JSON of the changes, where somebody has it already. @default is made of them */
+  readonly changesText?: string
 }
 
 /** H_n = sha256(H_{n-1} ‖ rules version u32 ‖ block number u64 ‖ block hash ‖ per log, in order:
@@ -29,11 +31,11 @@ export function nextStateHash(
   const parts = [
     previous.slice(2) + digitsOf(block.rulesVersion, 4) + digitsOf(block.number, 8) + block.hash.slice(2),
     ...effects.map(
-      ({ logIndex, digest, verdict, changes }) =>
+      ({ logIndex, digest, verdict, changes, changesText = toCanonicalJson(changes) }) =>
         digitsOf(logIndex, 4) +
         digest.slice(2) +
         digitsOf(verdictCodes[verdict], 2) +
-        engine.sha256(toCanonicalJson(changes)),
+        engine.sha256(changesText),
     ),
   ]
   return `0x${engine.sha256(engine.bytesOf(parts.join('')))}`
