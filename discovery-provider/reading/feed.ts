@@ -110,18 +110,19 @@ function createFeeds(database: Database, now: () => number) {
       ...new Set(targets.filter((target) => !tracks.has(target))),
     ])
     const playlists = new Map<string, PlaylistSummary>(others.map((playlist) => [playlist.id, playlist]))
-    const parts: (string | Buffer)[] = ['{"items":[']
+    const parts: Buffer[] = []
+    let text = '{"items":['
     for (const { id, target, isRepost, atMs } of items) {
       const track = tracks.get(target)
       const playlist = playlists.get(target)
       if ((track ?? playlist)?.unlisted !== false) continue
       if (isRepost && (track?.releaseAtMs ?? 0) > Math.max(now(), atMs)) continue
-      const names = `{"by":"${id.slice(0, addressLength)}","event":"${isRepost ? 'reposted' : 'published'}","atMs":${atMs},"track":`
-      const comma = parts.length > 1 ? ',' : ''
-      parts.push(comma + names, track?.json ?? 'null', `,"playlist":${JSON.stringify(playlist ?? null)}}`)
+      const event = isRepost ? 'reposted' : 'published'
+      text += `${parts.length > 0 ? ',' : ''}{"by":"${id.slice(0, addressLength)}","event":"${event}","atMs":${atMs},"track":`
+      parts.push(Buffer.from(text), track?.json ?? Buffer.from('null'))
+      text = `,"playlist":${playlist === undefined ? null : JSON.stringify(playlist)}}`
     }
-    parts.push(`],"next":${JSON.stringify(next)}}`)
-    return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))
+    return Buffer.concat([...parts, Buffer.from(`${text}],"next":${JSON.stringify(next)}}`)])
   }
 }
 
