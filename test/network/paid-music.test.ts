@@ -264,6 +264,15 @@ describe('a premium track', () => {
     expect((await fetch(`${endpoint}/audio/${premium.manifest}`)).status).toBe(403)
   })
 
+  test('is never made of one that was free: what everybody has heard stays so', async () => {
+    const file = await makeRecording(folder.path, { name: 'too late', seconds: 8, format: 'flac' })
+    const again = artist.upload(file, {
+      subject: free.id,
+      premium: premiumUploads(artist.connection, artistKey, { keyHolders }),
+    })
+    await expect(again).rejects.toMatchObject({ status: 409, problem: 'urn:hexachord:problem:already-free' })
+  })
+
   const loaded = async () => (await openTrack(artist.connection, premium)).loaded
 })
 
