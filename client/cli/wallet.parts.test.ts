@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { localDollarAbi, streamEscrowAbi } from '@hexachord/contracts/generated'
-import { subjectOf } from '@hexachord/protocol/names'
+import { parseAddress, subjectOf } from '@hexachord/protocol/names'
 import { paymentDomains } from '@hexachord/protocol/payments'
+import type { TermsInForce } from '@hexachord/protocol/rest'
 import { signMessage } from '@hexachord/protocol/signing'
 import {
   account,
@@ -31,8 +32,12 @@ beforeAll(async () => {
   const recorded = await recordedTrack({ seconds: 20 })
   till = await startTill({ ...recorded, subject, unitPrice, network: chain.network })
   const { payments } = chain.network
-  const currency = { token: payments.token.toLowerCase(), decimals: 6 }
-  const terms = { unitPrice: unitPrice.toString(), nodeBps: 1_500, curatorBps: 300, currency }
+  const currency = { token: parseAddress(payments.token), decimals: 6 }
+  const { address: owner } = account
+  const terms: TermsInForce = {
+    ...{ version: 1, unitPrice: unitPrice.toString(), nodeBps: 1_500, curatorBps: 300, currency },
+    ...{ payees: [{ account: owner, bps: 10_000 }], owner, effectiveAtMs: 0, change: null, paidUnits: '0' },
+  }
   network = await startNetwork(recorded, { payments, terms, operators: [operatorOf(till)] })
   user = await newUser({ ...network.env, HEXACHORD_RPC: chain.url })
   await user.giveKey()

@@ -19,6 +19,9 @@ export const gateSchema = z.discriminatedUnion('kind', [
 ])
 export type Gate = z.infer<typeof gateSchema>
 
+/** `GET /premium/:subject`: whom the artist lets have the keys; null for whoever pays. */
+export const gateAnswerSchema = z.strictObject({ gate: gateSchema.nullable() })
+
 /** Body of `PUT /premium/:subject`, by which an artist gives a key holder what it needs; and what key holders give each
  * other, sealed to whoever asks. */
 export const keptSecretSchema = z.strictObject({

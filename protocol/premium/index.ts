@@ -1,4 +1,4 @@
-export { type Gate, gateSchema, type KeptSecret, keptSecretSchema } from './gates.ts'
+export { type Gate, gateAnswerSchema, gateSchema, type KeptSecret, keptSecretSchema } from './gates.ts'
 export {
   openSecret,
   publicKeyOf,

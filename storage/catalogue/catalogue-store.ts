@@ -76,7 +76,17 @@ export const catalogueMigrations: readonly Migration[] = [
       CREATE INDEX catalogue_replaced_by_time ON catalogue_replaced (at);
     `,
   },
+  {
+    name: 'catalogue-manifests',
+    sql: `
+      CREATE INDEX catalogue_state_by_manifest ON catalogue_state (json_extract(value, '$.body.manifest'))
+        WHERE json_extract(value, '$.body.manifest') IS NOT NULL;
+    `,
+  },
 ]
+
+export const byManifestQuery = `SELECT key, value FROM catalogue_state
+  WHERE json_extract(value, '$.body.manifest') = ? ORDER BY key LIMIT 64`
 
 /** All that follows from the chain by the rules. */
 const derivedTables = [
@@ -124,6 +134,8 @@ export type CatalogueStore = {
   /** Up to `limit` entries behind a key, in the order of the keys. */
   page(after: string, limit: number): { key: string; value: Json }[]
   action(hash: Hash): RecordedAction | undefined
+  /** Entries whose body names a manifest, the first 64 of them. */
+  withManifest(manifest: string): { key: string; value: Json }[]
   /** After a block that is indexed. */
   stateHashAt(block: number): Hash
   /** Adds a range in one transaction. */
@@ -291,6 +303,10 @@ export function openCatalogueStore(
       const place = { block: row.block, timestamp: row.timestamp, logIndex: row.log_index }
       return { hash, subject, kind, signer, place, verdict, ...(reason === null ? {} : { reason }) }
     },
+    withManifest: (manifest) =>
+      database
+        .all<{ key: string; value: string }>(byManifestQuery, manifest)
+        .map(({ key, value }) => ({ key, value: JSON.parse(value) as Json })),
     stateHashAt(block) {
       const row = database.get<{ state_hash: Hash }>(
         'SELECT state_hash FROM catalogue_state_hash WHERE block <= ? ORDER BY block DESC LIMIT 1',

@@ -50,6 +50,8 @@ export type Catalogue = {
   /** Published and not deleted, in the order of their names. Reads page by page: what changes meanwhile may or may
    * not be seen. */
   tracks(): Iterable<LiveTrack>
+  /** Tracks that have a manifest now, the first 64 in the order of their names. */
+  tracksWith(manifest: string): { subject: Subject; state: SubjectState }[]
   /** When this node learnt, in ms since 1970, that a track no longer has a manifest which it had: that it was replaced,
    * or the track deleted, also in blocks that came while this node was away. Forgotten after some weeks. */
   replacedAt(subject: Subject, manifest: string): number | undefined

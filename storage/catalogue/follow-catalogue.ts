@@ -164,6 +164,12 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
     subjectsOf: (author) => readSubjects(store, subjectKey(`${author}-` as Subject)),
     handleOwner: (handle) => store.value(handleKey(handle)) as Address | undefined,
     tracks: () => readTracks(store),
+    tracksWith: (manifest) =>
+      store.withManifest(manifest).flatMap(({ key, value }) => {
+        const subject = subjectOfKey(key)
+        const state = value as unknown as SubjectState
+        return subject !== undefined && liveTrack(subject, state) !== undefined ? [{ subject, state }] : []
+      }),
     replacedAt: store.replacedAt,
     action: store.action,
     onChange(listener) {

@@ -11,6 +11,7 @@ import {
 } from '@hexachord/protocol/names'
 import { unitsOfBlocks } from '@hexachord/protocol/payments'
 import {
+  type gateAnswerSchema,
   type KeptSecret,
   keptSecretSchema,
   openSecret,
@@ -60,7 +61,8 @@ const sealedQuery = z.object({
 /**
  * What a key holder does for the premium tracks of which it has the secret:
  * `PUT /premium/:subject` takes the secret from the artist; `GET /premium/:subject/sealed` gives it, sealed anew, to
- * another operator of the artist's list; `GET /premium/:subject/keys/:manifest/:rendition/:segment` gives the key of one
+ * another operator of the artist's list; `GET /premium/:subject` says what the gate is, and refuses the account whose token
+ * comes along where it does not pass, before it has paid for anything; `GET /premium/:subject/keys/:manifest/:rendition/:segment` gives the key of one
  * segment, 16 bytes, to whoever has paid for it (`?s=` names a session, as for paid blocks) and passes the artist's gate
  * (with the token of an account). A track with neither price nor gate opens for nobody.
  */
@@ -90,6 +92,14 @@ export function premiumRoutes(options: PremiumRoutesOptions): Router {
     }
     secrets.set(subject, secret)
     response.status(204).end()
+  })
+
+  router.get('/premium/:subject', async (request, response) => {
+    const subject = subjectIn(request)
+    const { gate } = await secretOf(subject, await liveManifest(subject))
+    const hasToken = request.get('authorization') !== undefined
+    if (gate !== null && hasToken) await checkGate(gate, { account: identify(request), subject }, options)
+    response.set('Cache-Control', 'no-store').json({ gate } satisfies z.output<typeof gateAnswerSchema>)
   })
 
   router.get('/premium/:subject/sealed', options.requireOperator, async (request, response) => {

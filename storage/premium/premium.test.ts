@@ -257,6 +257,22 @@ describe('a gate', () => {
     },
   )
 
+  test('says to everybody what it is, and to an account whether it is let in, before that pays', async () => {
+    const ask = async (account?: Wallet) => {
+      const headers = new Headers(account && [['authorization', await tokenOf(account)]])
+      return fetch(`${server.origin}/premium/${subject}`, { headers })
+    }
+    expect(await outcome(await ask())).toEqual([503, 'secret-unknown'])
+    await put(sealedToNode())
+    expect(await (await ask()).json()).toEqual({ gate: null })
+    await put(sealedToNode({ kind: 'follower' }))
+    expect(await (await ask()).json()).toEqual({ gate: { kind: 'follower' } })
+    expect(await outcome(await ask(listener))).toEqual([403, 'gate-closed'])
+    entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })
+    expect((await ask(listener)).status).toBe(200)
+    expect(charged).toEqual([])
+  })
+
   test('of a track with a price lets nobody through who has not paid', async () => {
     await put(sealedToNode({ kind: 'follower' }))
     entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })

@@ -15,6 +15,7 @@ import type { Takedowns } from '../takedowns/index.ts'
 import { fetchFromHolders } from '../tracks/index.ts'
 import { offerRoutes, openTillChain, type TillChainStatus, type TillTerms } from './chain/index.ts'
 import { createTill, type Till } from './create-till.ts'
+import { createFreeElsewhere } from './free-elsewhere.ts'
 import type { TillGate } from './gate/index.ts'
 import { reserveRoutes } from './http/reserve-routes.ts'
 import { keepPaidBlocks } from './keep-paid-blocks.ts'
@@ -97,13 +98,16 @@ export async function openNodeTill(options: {
 
   const chain = openTillChain({ ...options, directory, recover })
   const { view } = chain
+  const freeElsewhere = createFreeElsewhere({ catalogue, view })
   const till = await createTill({
     ...{ directory, network: { ...network, payments: network.payments }, node, publicUrl, view },
     ...{ leastNodeBps: terms.leastNodeBps, previewUnits: terms.previewUnits },
     ...{ loadTrack: sold.load, liveManifestOf },
     isPeer: (request) => isPeer(request) !== undefined,
+    isFreeElsewhere: freeElsewhere.isFreeElsewhere,
     ...{ freeBytesPerSecond: terms.freeBytesPerSecond, now, logger, metrics },
   }).catch(async (error: unknown) => {
+    freeElsewhere.close()
     await chain.close()
     throw error
   })
@@ -167,6 +171,7 @@ export async function openNodeTill(options: {
       },
     },
     async close() {
+      freeElsewhere.close()
       await paidBlocks.close()
       await chain.close()
       await till.close()

@@ -26,9 +26,10 @@ import {
   withdraw,
 } from '@hexachord/sdk/paying'
 import { type OpenedTrack, openTrack, playSegments, TrackLocked } from '@hexachord/sdk/playing'
-import { findKeyHolders, giveSecret, premiumUploads } from '@hexachord/sdk/premium'
+import { findKeyHolders, giveSecret, premiumUploads, readGates } from '@hexachord/sdk/premium'
 import { setTerms } from '@hexachord/sdk/pricing'
-import { rpcPayer } from '@hexachord/sdk/writing'
+import { follow } from '@hexachord/sdk/social'
+import { accountPass, rpcPayer } from '@hexachord/sdk/writing'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch'
@@ -263,5 +264,51 @@ describe('a premium track', () => {
     expect((await fetch(`${endpoint}/audio/${premium.manifest}`)).status).toBe(403)
   })
 
+  test('is never made of one that was free: what everybody has heard stays so', async () => {
+    const file = await makeRecording(folder.path, { name: 'too late', seconds: 8, format: 'flac' })
+    const again = artist.upload(file, {
+      subject: free.id,
+      premium: premiumUploads(artist.connection, artistKey, { keyHolders }),
+    })
+    await expect(again).rejects.toMatchObject({ status: 409, problem: 'urn:hexachord:problem:already-free' })
+  })
+
   const loaded = async () => (await openTrack(artist.connection, premium)).loaded
+})
+
+describe('a premium track for followers', () => {
+  test('is heard by a follower, who pays nothing; a stranger hears why not, and pays nothing either', async () => {
+    const hidden = await makeRecording(folder.path, { name: 'followers', seconds: 8, format: 'flac' })
+    const upload = await artist.upload(hidden, {
+      premium: premiumUploads(artist.connection, artistKey, { keyHolders }),
+    })
+    const track = await artist.publish(upload, { title: 'For followers' })
+    const gate = { kind: 'follower' } as const
+    const { given } = await giveSecret(artist.connection, artistKey, track.id, { keyHolders, gate })
+    expect(given.toSorted()).toEqual(keyHolders.toSorted())
+    const gates = await readGates(artist.connection, track.id, { keyHolders })
+    expect(gates).toEqual(keyHolders.map((operator) => ({ operator, gate })))
+
+    const [follower, stranger] = [createKey(), createKey()]
+    const hear = async (account?: HeldKey, paying?: ReturnType<typeof paidPlays>) => {
+      const pass = account && accountPass(artist.connection, account)
+      return heard(await openTrack(artist.connection, track, { pass, paying }))
+    }
+    await expect(hear()).rejects.toThrow('opens only with keys')
+    await expect(hear(stranger)).rejects.toThrow(`only those who follow ${artistKey.address} have the keys`)
+    await follow(artist.connection, follower, artistKey.address)
+    const open = async () => (await hear(follower)).subarray(4, 8).toString()
+    await eventually(() => open().catch((error: Error) => error.message), {
+      describe: 'key holders have read of the follower',
+      deadlineMs: 30_000,
+      until: (outcome) => outcome === 'ftyp',
+    })
+
+    await sell(track)
+    const { purse } = await newListener()
+    await expect(hear(stranger, paidPlays(purse))).rejects.toThrow('those who follow')
+    expect(await purse.receipts()).toEqual([])
+    await hear(follower, paidPlays(purse))
+    expect((await purse.receipts()).length).toBeGreaterThan(0)
+  })
 })

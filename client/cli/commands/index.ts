@@ -5,6 +5,7 @@ import { addCommentCommand } from './comment.ts'
 import type { Context } from './context.ts'
 import { type ExitCode, exitCodeOf, Interrupted, messageOf } from './errors.ts'
 import { addExportCommand } from './export.ts'
+import { addGateCommand } from './gate.ts'
 import { addHistoryCommand } from './history.ts'
 import { addImportCommand } from './import.ts'
 import { addIncomeCommand } from './income.ts'
@@ -79,6 +80,7 @@ function programOf(context: Context): Command {
   addPlayCommand(program, context)
   addWalletCommand(program, context)
   addPriceCommand(program, context)
+  addGateCommand(program, context)
   addHistoryCommand(program, context)
   addExportCommand(program, context)
   addImportCommand(program, context)

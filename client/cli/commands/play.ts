@@ -1,11 +1,12 @@
 import { trackFor } from '@hexachord/sdk/finding'
 import { listenOf } from '@hexachord/sdk/listening'
-import { formatAmount, PaymentNeeded } from '@hexachord/sdk/paying'
+import { type AccountPass, formatAmount, PaymentNeeded } from '@hexachord/sdk/paying'
+import { accountPass } from '@hexachord/sdk/writing'
 import { type Command, Option } from 'commander'
 import { playTrack } from '../playing/index.ts'
 import { scrobble } from '../scrobbling/index.ts'
-import { fileListeningHistory, keptListens } from '../settings/index.ts'
-import { progressBar } from '../terminal/index.ts'
+import { fileListeningHistory, keptListens, keyStore } from '../settings/index.ts'
+import { askPassword, progressBar } from '../terminal/index.ts'
 import { openConnection, print } from './connection.ts'
 import type { Context } from './context.ts'
 import { addSpendingOptions, purseFor, type SpendingOptions } from './open-purse.ts'
@@ -38,12 +39,22 @@ export function addPlayCommand(program: Command, context: Context): void {
       { connection, settings },
       { options, context, onSpend: (meter) => bar.note(meter.text()) },
     )
+    let pass: Promise<AccountPass> | undefined
+    const passOf = async () => {
+      const account = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+      return accountPass(connection, account)
+    }
     try {
       const report = await playTrack(connection, track, {
         output: options.output,
         signal: context.signal,
         startedAt: context.startedAt,
         paying: purse?.paying,
+        // Nobody is asked for a password before somebody asks who listens.
+        pass: (origin) => {
+          pass ??= passOf()
+          return pass.then((show) => show(origin))
+        },
         onSegment: (played, count) => bar.update(played, count),
         onFault: ({ source, kind }) => process.stderr.write(`hexachord: ${source} ${kind}; asking another\n`),
         ...(options.rendition ? { rendition: options.rendition } : {}),

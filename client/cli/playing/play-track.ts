@@ -2,7 +2,7 @@ import { renditionName } from '@hexachord/protocol/manifests'
 import type { Track } from '@hexachord/protocol/rest'
 import type { Fault } from '@hexachord/protocol/retrieval'
 import type { Connection } from '@hexachord/sdk/connect'
-import type { PaidPlays } from '@hexachord/sdk/paying'
+import type { AccountPass, PaidPlays } from '@hexachord/sdk/paying'
 import { openTrack, playSegments, renditionFor } from '@hexachord/sdk/playing'
 import { type Output, startDecoder } from './decoder.ts'
 
@@ -36,6 +36,8 @@ export async function playTrack(
     onFault?: (fault: Fault) => void
     /** Pays for what costs something. */
     paying?: PaidPlays | undefined
+    /** Shows an account where the track's artist asks who listens. */
+    pass?: AccountPass | undefined
     onSegment?: (played: number, count: number, source: string) => void
   },
 ): Promise<PlayReport> {
@@ -50,6 +52,7 @@ export async function playTrack(
     const opened = await openTrack(connection, track, {
       ...(options.signal ? { signal: options.signal } : {}),
       paying: options.paying,
+      pass: options.pass,
       playsFromMs: 0,
       onFault: (fault) => {
         if (fault.kind === 'lied') hashFailures += 1

@@ -1,3 +1,4 @@
+export { type AccountPass, type KeyHolder, type KeyPlace, keyHolderAt } from './ask-key.ts'
 export { browserPurseMemory } from './browser-purse-memory.ts'
 export { NodeRefused } from './channel-report.ts'
 export {
@@ -21,7 +22,6 @@ export {
   type Writing,
   withdraw,
 } from './escrow-writes.ts'
-export type { KeyPlace } from './node-play.ts'
 export { type PaidPlay, type PaidPlays, type PlayOptions, paidPlays, playPaid } from './paid-play.ts'
 export { type PaymentLack, PaymentNeeded } from './payment-needed.ts'
 export {

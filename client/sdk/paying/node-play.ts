@@ -10,7 +10,8 @@ import {
 import { createRetriever, type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
 import { signMessage } from '@hexachord/protocol/signing'
 import { getBytes } from 'ethers'
-import { ApiError, noAnswer, pause, readProblem, reasonOf } from '../connect/index.ts'
+import { ApiError, pause } from '../connect/index.ts'
+import { type AccountPass, type KeyPlace, keyHolderAt } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
 import { PaymentNeeded } from './payment-needed.ts'
 import type { Purse, TrackTerms } from './purse.ts'
@@ -19,9 +20,6 @@ import { reserveFor } from './reserving.ts'
 import { type HomeNode, tillAt } from './till.ts'
 import { untilAborted } from './until-aborted.ts'
 
-const keyBytes = 16
-/** A player waits for it. */
-const keyWithinMs = 5_000
 /** A session that is about to end is opened anew before it is used. */
 const renewedBeforeMs = 30_000
 /** Units that may be paid beyond those that were asked for: the one ahead, and one that a till has lost. A till that
@@ -30,14 +28,6 @@ const sparePayments = 2
 /** Nobody waits for what is paid ahead, and whoever has just begun to play has other things to do: it is paid then, or
  * as soon as somebody waits. */
 const aheadAfterMs = 150
-
-/** Where an encrypted segment stands in its track. */
-export type KeyPlace = {
-  readonly manifest: string
-  /** Places in the manifest and in the rendition, from 0 on. */
-  readonly rendition: number
-  readonly segment: number
-}
 
 /** A track at one node. */
 export type NodePlay = {
@@ -56,7 +46,13 @@ export type NodePlay = {
 export function createNodePlay(
   purse: Purse,
   node: HomeNode,
-  options: { track: Subject; curator: Address; terms: TrackTerms; signal: AbortSignal },
+  options: {
+    track: Subject
+    curator: Address
+    terms: TrackTerms
+    signal: AbortSignal
+    pass?: AccountPass | undefined
+  },
 ): NodePlay {
   const { track, curator, terms, signal: life } = options
   const { spender, domain, connection } = purse
@@ -68,6 +64,7 @@ export function createNodePlay(
     now: () => performance.now(),
     sources: () => [{ id: origin, url: urlOf }],
   })
+  const keyHolder = keyHolderAt(connection.http, { origin, track, pass: options.pass })
   let artistsPrice = terms.unitPrice
   let session: SessionReport | undefined
   let openedAtMs = 0
@@ -280,16 +277,6 @@ export function createNodePlay(
     return covered.promise
   }
 
-  async function fetchKey(url: string, signal: AbortSignal): Promise<Response> {
-    try {
-      const inTime = AbortSignal.any([signal, AbortSignal.timeout(keyWithinMs)])
-      return await connection.http(url, { signal: inTime })
-    } catch (cause) {
-      signal.throwIfAborted()
-      throw noAnswer(url, reasonOf(cause), cause)
-    }
-  }
-
   return {
     node,
     async block(cid, unit, signal, onFault) {
@@ -304,16 +291,15 @@ export function createNodePlay(
         throw error
       }
     },
-    async key({ manifest, rendition, segment }, unit, signal) {
+    async key(place, unit, signal) {
+      await keyHolder.pass(signal)
       await untilAborted(cover(unit), signal)
-      const query = session === undefined ? '' : `?s=${encodeURIComponent(session.session)}`
-      const url = `${origin}/premium/${track}/keys/${manifest}/${rendition}/${segment}${query}`
-      const response = await fetchKey(url, signal)
-      if (response.status === 402) forgetSession()
-      if (!response.ok) throw await readProblem(response, url)
-      const key = new Uint8Array(await response.arrayBuffer())
-      if (key.length !== keyBytes) throw new NodeRefused(`${origin} gave ${key.length} bytes for a key`)
-      return key
+      try {
+        return await keyHolder.key(place, session?.session, signal)
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 402) forgetSession()
+        throw error
+      }
     },
     prepare(unit, lastUnit) {
       if (unit < offer.previewUnits) return

@@ -2,8 +2,9 @@ import type { Address, Subject } from '@hexachord/protocol/names'
 import { type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
 import { ZeroAddress } from 'ethers'
 import { ApiError } from '../connect/index.ts'
+import type { AccountPass, KeyPlace } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
-import { createNodePlay, type KeyPlace, type NodePlay } from './node-play.ts'
+import { createNodePlay, type NodePlay } from './node-play.ts'
 import { PaymentNeeded } from './payment-needed.ts'
 import type { Purse, ToldTerms } from './purse.ts'
 
@@ -36,6 +37,8 @@ export type PlayOptions = {
   readonly stallMs?: number
   /** Operators that may be paid. @default all */
   readonly among?: readonly Address[] | undefined
+  /** Shows key holders whose account listens, where a track's artist asks for that. */
+  readonly pass?: AccountPass | undefined
 }
 
 type Get<Got> = (node: NodePlay, signal: AbortSignal) => Promise<Got>
@@ -62,7 +65,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   const nodes = found
     .filter(({ offer }) => offer.leastNodeBps <= terms.nodeBps)
     .slice(0, purse.homeCount)
-    .map((node) => createNodePlay(purse, node, { track, curator, terms, signal: life }))
+    .map((node) => createNodePlay(purse, node, { track, curator, terms, signal: life, pass: options.pass }))
   await purse.preferHomes(nodes.map(({ node }) => node.operator))
   if (nodes.length === 0) throw new RetrievalFailed(track, faultsOfNone(track))
   const failures = new Map<NodePlay, number>()

@@ -25,7 +25,9 @@ export async function priceInIndex(
   { told, signal }: { told?: ToldTerms | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<{ readonly terms: TrackTerms; readonly token: Token } | undefined> {
   const ask = () => connection.discover(`/v1/tracks/${track}`, pricedSchema, signal ? { signal } : {})
-  const terms = told === undefined ? (await ask()).terms : told
+  // Whoever was told that it is free may hold an answer of before it had a price; a price only ever changes after a week,
+  // and a node that asks for more has it asked anew.
+  const terms = told ?? (await ask()).terms
   if (!terms) return undefined
   const { unitPrice, nodeBps, curatorBps, currency } = terms
   return {

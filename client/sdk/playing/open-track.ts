@@ -10,7 +10,8 @@ import {
   type Source,
 } from '@hexachord/protocol/retrieval'
 import type { Connection } from '../connect/index.ts'
-import { type KeyPlace, type PaidPlays, PaymentNeeded } from '../paying/index.ts'
+import { type AccountPass, type KeyPlace, type PaidPlays, PaymentNeeded } from '../paying/index.ts'
+import { gatedKeys } from './gated-keys.ts'
 import { createOpenBlock, type TrackKeys } from './open-segments.ts'
 
 /** By so much a rendition may be shorter than its manifest says. */
@@ -24,6 +25,9 @@ export type OpenOptions = {
   readonly paying?: PaidPlays | undefined
   /** Gets the keys of a premium track. @default they are paid for, or it plays as far as it is in the clear */
   readonly keys?: TrackKeys | undefined
+  /** Shows key holders whose account listens, where the artist lets only followers or holders of a token have the keys:
+   * `accountPass(connection, account)`. No other node hears of it. */
+  readonly pass?: AccountPass | undefined
   /** It is played as soon as it is open, from here on: what that costs is paid while it opens, and spent also when it is
    * not played after all. @default nothing is paid before a block is asked for */
   readonly playsFromMs?: number | undefined
@@ -46,7 +50,7 @@ export type OpenedTrack = {
 /** Fetches the manifest of a track from whoever has it: that is free.
  * @throws RetrievalFailed, ManifestError, and ApiError when there is a purse and nobody says what the track costs */
 export async function openTrack(
-  connection: Pick<Connection, 'http' | 'creators' | 'gateways'>,
+  connection: Pick<Connection, 'http' | 'creators' | 'gateways'> & Partial<Pick<Connection, 'discover'>>,
   track: Pick<Track, 'id' | 'manifest' | 'holders'> & Partial<Pick<PricedTrack, 'terms'>>,
   options: OpenOptions = {},
 ): Promise<OpenedTrack> {
@@ -75,7 +79,7 @@ export async function openTrack(
       throw error
     }
   }
-  const { signal, onFault, paying, playsFromMs } = options
+  const { signal, onFault, paying, playsFromMs, pass } = options
   const asked = { track: track.id, told: track.terms, signal, onFault }
   const firstUnit = playsFromMs === undefined ? undefined : Math.floor(playsFromMs / unitMs)
   const selling = paying?.(asked)
@@ -93,10 +97,12 @@ export async function openTrack(
   const units = unitsOfBlocks(loaded)
   // Of a premium track keys are sold, and everybody may give the rest.
   const { keyHolders } = loaded.manifest
-  const keySeller = keyHolders && paid && (await paying?.({ ...asked, among: keyHolders }))
+  const keySeller = keyHolders && paid && (await paying?.({ ...asked, among: keyHolders, pass }))
   const open = createOpenBlock(
     loaded,
-    options.keys ?? (keySeller && ((place) => keySeller.key(place, units.get(cidAt(loaded, place)) ?? 0))),
+    options.keys ??
+      (keySeller && ((place) => keySeller.key(place, units.get(cidAt(loaded, place)) ?? 0))) ??
+      (keyHolders && pass && gatedKeys(connection, track, { keyHolders, pass, signal })),
   )
   const seller = keyHolders ? undefined : paid
   const get = (cid: string, signal?: AbortSignal) => {

@@ -1,2 +1,2 @@
-export { findKeyHolders, giveSecret, NoPayments, premiumUploads } from './key-holders.ts'
+export { findKeyHolders, giveSecret, NoPayments, premiumUploads, readGates } from './key-holders.ts'
 export { trackSecretOf } from './track-secret.ts'

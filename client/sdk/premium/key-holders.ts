@@ -2,6 +2,7 @@ import type { Address, Subject } from '@hexachord/protocol/names'
 import { paymentDomains } from '@hexachord/protocol/payments'
 import {
   type Gate,
+  gateAnswerSchema,
   type KeptSecret,
   publicKeyOf,
   type SealedSecret,
@@ -9,7 +10,7 @@ import {
 } from '@hexachord/protocol/premium'
 import { listOf, operatorAnswerSchema, type PremiumUpload } from '@hexachord/protocol/rest'
 import { digestOf } from '@hexachord/protocol/signing'
-import { ApiError, type Connection, noAnswer, readProblem, reasonOf } from '../connect/index.ts'
+import { ApiError, type Connection, noAnswer, readJson, readProblem, reasonOf } from '../connect/index.ts'
 import type { HeldKey } from '../keys/index.ts'
 import { NodeRefused, type Operator, readOffer } from '../paying/index.ts'
 import { tokenFor } from '../writing/index.ts'
@@ -97,6 +98,34 @@ export async function giveSecret(
     }),
   )
   return { given, refused }
+}
+
+/**
+ * Asks each key holder of a track what its gate is.
+ * @returns null for no gate but a price; a reason where a key holder does not say
+ * @throws NoPayments, ApiError when nobody says which operators there are
+ */
+export async function readGates(
+  connection: Connection,
+  track: Subject,
+  { keyHolders, signal }: Options & { keyHolders: readonly Address[] },
+): Promise<{ operator: Address; gate?: Gate | null; reason?: string }[]> {
+  const operators = await operatorsOf(connection, { signal })
+  return Promise.all(
+    keyHolders.map(async (holder) => {
+      const found = operators.find(({ operator }) => operator === holder)
+      if (found === undefined) return { operator: holder, reason: 'it is no active operator' }
+      const url = `${new URL(found.endpoint).origin}/premium/${track}`
+      const options = { timeoutMs: answerWithinMs, ...(signal ? { signal } : {}) }
+      try {
+        const { gate } = await readJson(connection.http, url, gateAnswerSchema, options)
+        return { operator: holder, gate }
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error
+        return { operator: holder, reason: error.message }
+      }
+    }),
+  )
 }
 
 async function put(

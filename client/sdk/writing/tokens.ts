@@ -41,3 +41,19 @@ export function freshToken(connection: Connection, account: Account, node: strin
     },
   }
 }
+
+/** Nodes whose tokens are kept. */
+const mostTokens = 64
+
+/** Shows an account to whichever node asks for one, such as the key holder of a track for followers.
+ * @returns the `Authorization` for a node */
+export function accountPass(connection: Connection, account: Account): (origin: string) => Promise<string> {
+  const tokens = new Map<string, FreshToken>()
+  return (origin) => {
+    const token = tokens.get(origin) ?? freshToken(connection, account, origin)
+    tokens.set(origin, token)
+    const [oldest] = tokens.keys()
+    if (tokens.size > mostTokens && oldest) tokens.delete(oldest)
+    return token.header()
+  }
+}

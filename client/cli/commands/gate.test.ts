@@ -1,0 +1,36 @@
+import { exampleTrack } from '@hexachord/protocol/vectors'
+import { subject } from '@hexachord/sdk/fixtures'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { type Cli, type Network, newUser, startNetwork } from '../fixtures/index.ts'
+
+jest.setTimeout(60_000)
+
+let network: Network
+let user: Cli
+beforeAll(async () => {
+  network = await startNetwork(await exampleTrack())
+  user = await newUser(network.env)
+})
+afterAll(async () => {
+  await user.remove()
+  await network.close()
+})
+
+test.each([
+  ['two gates', ['--follower', '--none'], 'a track has one gate'],
+  ['a contract that is none', ['--holder', '0x1'], 'the gate is wrong: contract'],
+  [
+    'an amount that is none',
+    ['--holder', `0x${'12'.repeat(20)}`, '--least', 'some'],
+    'the gate is wrong: least',
+  ],
+  ['no token of many', ['--holder', `0x${'12'.repeat(20)}`, '--standard', 'erc1155'], '--token-id is for'],
+])('hexachord gate refuses %s', async (_, options, message) => {
+  const { code, stderr } = await user('gate', subject, ...options)
+  expect([code, stderr]).toEqual([2, expect.stringContaining(message)])
+})
+
+test('hexachord gate says of a track that is not premium that it has none', async () => {
+  const { code, stderr } = await user('gate', subject)
+  expect([code, stderr]).toEqual([2, expect.stringContaining('is not premium')])
+})

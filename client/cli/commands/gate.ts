@@ -1,0 +1,103 @@
+import type { Address, Subject } from '@hexachord/protocol/names'
+import { type Gate, gateSchema } from '@hexachord/protocol/premium'
+import type { Connection } from '@hexachord/sdk/connect'
+import { findTrack } from '@hexachord/sdk/finding'
+import { openTrack } from '@hexachord/sdk/playing'
+import { giveSecret, readGates } from '@hexachord/sdk/premium'
+import { type Command, Option } from 'commander'
+import { keyStore, UsageError } from '../settings/index.ts'
+import { askPassword } from '../terminal/index.ts'
+import { openConnection, print } from './connection.ts'
+import type { Context } from './context.ts'
+import { subjectIn } from './named.ts'
+
+type Options = {
+  follower?: true
+  holder?: string
+  standard: 'erc20' | 'erc721' | 'erc1155'
+  least: string
+  tokenId?: string
+  none?: true
+}
+
+export function addGateCommand(program: Command, context: Context): void {
+  program
+    .command('gate')
+    .description('who may hear a premium track of yours, beside its price; without an option: what is set')
+    .argument('<track>', 'its id, or a link to it')
+    .option('--follower', 'whoever follows you')
+    .option('--holder <contract>', 'whoever holds enough of a token')
+    .addOption(
+      new Option('--standard <name>', 'of the token')
+        .choices(['erc20', 'erc721', 'erc1155'])
+        .default('erc20'),
+    )
+    .option('--least <amount>', 'how much of it, in its base units', '1')
+    .option('--token-id <id>', 'which of its tokens, for erc1155')
+    .option('--none', 'whoever pays')
+    .action((text: string, options: Options, self: Command) =>
+      gate(subjectIn(text, 'track'), options, self, context),
+    )
+}
+
+async function gate(track: Subject, options: Options, self: Command, context: Context): Promise<void> {
+  const wanted = gateFrom(options)
+  const { signal } = context
+  const { connection, settings } = await openConnection(self, context)
+  const keyHolders = await keyHoldersOf(connection, track, signal)
+  if (wanted !== undefined) {
+    const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+    const { given, refused } = await giveSecret(connection, key, track, { keyHolders, gate: wanted, signal })
+    for (const { operator, reason } of refused) {
+      process.stderr.write(`hexachord: ${operator} has not taken the gate: ${reason}\n`)
+    }
+    if (given.length === 0) throw new Error(`no key holder has taken the gate of ${track}`)
+  }
+  const gates = await readGates(connection, track, { keyHolders, signal })
+  const lines = gates.map(
+    ({ operator, gate: found, reason }) => `${operator}  ${found === undefined ? reason : describe(found)}`,
+  )
+  print(self, { track, gates }, lines.join('\n'))
+}
+
+async function keyHoldersOf(
+  connection: Connection,
+  track: Subject,
+  signal: AbortSignal,
+): Promise<readonly Address[]> {
+  const found = await findTrack(connection, track, { signal })
+  const { keyHolders } = (await openTrack(connection, found, { signal })).loaded.manifest
+  if (keyHolders === undefined) throw new UsageError(`${track} is not premium: everybody may hear it`)
+  return keyHolders
+}
+
+/** @throws UsageError */
+function gateFrom({ follower, holder, standard, least, tokenId, none }: Options): Gate | null | undefined {
+  if ([follower, holder, none].filter((option) => option !== undefined).length > 1) {
+    throw new UsageError('a track has one gate: --follower, --holder or --none')
+  }
+  if (none) return null
+  if (follower) return { kind: 'follower' }
+  if (holder === undefined) return undefined
+  if ((tokenId === undefined) === (standard === 'erc1155')) {
+    throw new UsageError('--token-id is for --standard erc1155, which needs it')
+  }
+  const id = tokenId === undefined ? {} : { id: tokenId }
+  const parsed = gateSchema.safeParse({
+    kind: 'holder',
+    standard,
+    contract: holder.toLowerCase(),
+    least,
+    ...id,
+  })
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new UsageError(`the gate is wrong: ${issue?.path.join('.')} ${issue?.message}`)
+}
+
+function describe(gate: Gate | null): string {
+  if (gate === null) return 'whoever pays'
+  if (gate.kind === 'follower') return 'followers'
+  const which = gate.id === undefined ? '' : ` #${gate.id}`
+  return `holders of ${gate.least} of ${gate.contract}${which} (${gate.standard})`
+}
