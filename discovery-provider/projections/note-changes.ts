@@ -1,4 +1,4 @@
-import type { PostgresClient } from '@hexachord/platform/postgres'
+import { copyRows, type PostgresClient } from '@hexachord/platform/postgres'
 import type { SubjectState } from '@hexachord/protocol/actions'
 import { authorOf, type Subject } from '@hexachord/protocol/names'
 
@@ -21,8 +21,10 @@ export async function noteChanges(
 ): Promise<void> {
   const ids = subjects.flatMap(([id, state]) => (state === null || noted.includes(state.kind) ? [id] : []))
   if (ids.length === 0) return
-  await client.query(
-    'INSERT INTO catalogue_change (author, subject) SELECT * FROM unnest($1::text[], $2::text[])',
-    [ids.map(authorOf), ids],
+  await copyRows(
+    client,
+    'catalogue_change',
+    ['author', 'subject'],
+    ids.map((id) => [authorOf(id), id]),
   )
 }

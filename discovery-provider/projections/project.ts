@@ -10,7 +10,7 @@ import type { SubjectState } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
 import { noteManifests } from '../manifests/note-manifests.ts'
-import { noteRankable } from '../ranking/index.ts'
+import { noteManyRankable } from '../ranking/index.ts'
 import { apps, delegations } from './apps.ts'
 import { comments, pins, reactions } from './comments.ts'
 import { type EdgeName, endsOf, follows, mutes, reposts, saves } from './edges.ts'
@@ -85,7 +85,7 @@ export async function project(
       client,
       subjects.map(([id]) => id),
     ),
-    noteRankable(client, [
+    noteManyRankable(client, [
       ...subjects.flatMap(([id, state]) => (state === null || state.kind === 'track' ? [id] : [])),
       ...marks.map(([name]) => endsOf(name as EdgeName).target),
     ]),
@@ -159,6 +159,7 @@ async function addRows(
   if (rows.length === 0) return
   const values = (row: PlacedRow) => {
     const fields = row as unknown as Record<string, CopyValue>
+    if (jsonColumns.length === 0) return columns.map((column) => fields[column])
     return columns.map((column) => {
       const value = fields[column]
       // An array would become one of Postgres, which JSON is not.

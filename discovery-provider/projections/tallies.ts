@@ -5,7 +5,7 @@ import type { PlacedRow, Projection, Tally } from './projection.ts'
 export const tallyVersion = 1
 
 /** How much a tally changes by. */
-type TallyChange = Tally & { readonly by: number }
+type TallyChange = Tally & { by: number }
 
 type Counted<Row extends PlacedRow, Name extends string, Value> = Pick<
   Projection<Row, Name, Value>,
@@ -24,7 +24,9 @@ export function countRow<Row extends PlacedRow>(
 ): void {
   for (const tally of tallies?.(row) ?? []) {
     const key = `${tally.subject} ${tally.what}`
-    changes.set(key, { ...tally, by: (changes.get(key)?.by ?? 0) + by })
+    const known = changes.get(key)
+    if (known === undefined) changes.set(key, { subject: tally.subject, what: tally.what, by })
+    else known.by += by
   }
 }
 

@@ -1,5 +1,5 @@
 export { keepBestLiked } from './keep-liked.ts'
 export { keepRanked } from './keep-ranked.ts'
-export { noteAllRankable, noteRankable } from './note-rankable.ts'
+export { noteAllRankable, noteManyRankable, noteRankable } from './note-rankable.ts'
 export { rankChanged } from './rank-tracks.ts'
 export { type RankingList, rankingLists, type Strategy, strategyNames } from './strategies.ts'

@@ -1,4 +1,4 @@
-import type { Postgres } from '@hexachord/platform/postgres'
+import { copyRows, type Postgres, type PostgresClient } from '@hexachord/platform/postgres'
 
 /** Leaves word of tracks, or of what may be some, whose scores may be otherwise. */
 export async function noteRankable(
@@ -9,6 +9,13 @@ export async function noteRankable(
   await database.query('INSERT INTO ranking_change (track) SELECT * FROM unnest($1::text[])', [
     [...new Set(names)],
   ])
+}
+
+/** The same of many at once, in the transaction that changes them. */
+export async function noteManyRankable(client: PostgresClient, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
+  const rows = [...new Set(names)].map((name) => [name])
+  await copyRows(client, 'ranking_change', ['track'], rows)
 }
 
 /** Leaves word that the scores of all tracks may be otherwise, also of those that are gone.

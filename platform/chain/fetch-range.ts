@@ -90,6 +90,6 @@ function withTimestamps(logs: readonly ChainLog[], blocks: readonly BlockPlace[]
         `a log of block ${log.blockNumber} belongs to another block than the one on the chain`,
       )
     }
-    return { ...log, blockTimestamp: block.timestamp }
+    return log.blockTimestamp === block.timestamp ? log : { ...log, blockTimestamp: block.timestamp }
   })
 }
