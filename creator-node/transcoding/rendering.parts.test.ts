@@ -125,7 +125,8 @@ describe('renditions', () => {
     await mkdir(bare)
     await ffmpeg([
       ...['-i', input, '-c', 'copy', '-f', 'hls', '-hls_time', '6', '-hls_playlist_type', 'vod'],
-      ...['-hls_segment_type', 'fmp4', '-hls_segment_filename', join(bare, '%05d.m4s'), join(bare, 'p.m3u8')],
+      ...['-hls_segment_type', 'fmp4', '-hls_segment_options', 'movflags=+skip_sidx'],
+      ...['-hls_segment_filename', join(bare, '%05d.m4s'), join(bare, 'p.m3u8')],
     ])
     const segments = (await readdir(bare)).filter((name) => name.endsWith('.m4s')).sort()
     const expected = await Promise.all(

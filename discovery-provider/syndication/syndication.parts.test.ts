@@ -74,7 +74,7 @@ describe('a feed', () => {
     expect(Date.parse(textOf('pubDate', item) ?? '')).toBeGreaterThan(0)
     expect(allNamed('enclosure', item)[0]?.attributes).toEqual({
       url: audio(known),
-      length: '4028',
+      length: '4108',
       type: 'audio/mp4',
     })
     const alternatives = allNamed('podcast:alternateEnclosure', item).map(({ attributes, children }) => ({
@@ -86,12 +86,12 @@ describe('a feed', () => {
     expect(alternatives).toEqual([
       expect.objectContaining({
         title: 'flac',
-        length: '8894',
+        length: '8974',
         codecs: 'fLaC',
         uri: `${audio(known)}?rendition=flac`,
       }),
-      expect.objectContaining({ title: 'aac-320', length: '4028', default: 'true', bitrate: '318512' }),
-      expect.objectContaining({ title: 'aac-160', length: '2240', codecs: 'mp4a.40.2' }),
+      expect.objectContaining({ title: 'aac-320', length: '4108', default: 'true', bitrate: '318512' }),
+      expect.objectContaining({ title: 'aac-160', length: '2320', codecs: 'mp4a.40.2' }),
       expect.objectContaining({
         type: 'application/vnd.apple.mpegurl',
         uri: `${site}/v1/tracks/${known}/stream`,
@@ -224,7 +224,7 @@ describe('a page', () => {
       duration: 'PT180S',
       isrcCode: 'DEA012345678',
       license: 'https://spdx.org/licenses/CC0-1.0.html',
-      audio: { '@type': 'AudioObject', contentUrl: audio(known), contentSize: '4028' },
+      audio: { '@type': 'AudioObject', contentUrl: audio(known), contentSize: '4108' },
     })
     expect(alternates['application/rss+xml']).toBe(`${site}/v1/users/${strange}/feed.xml`)
     expect(response.headers.get('content-security-policy')).toMatch(

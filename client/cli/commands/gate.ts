@@ -1,3 +1,4 @@
+import { checked } from '@hexachord/protocol/checked'
 import type { Address, Subject } from '@hexachord/protocol/names'
 import { type Gate, gateSchema } from '@hexachord/protocol/premium'
 import type { Connection } from '@hexachord/sdk/connect'
@@ -83,7 +84,7 @@ function gateFrom({ follower, holder, standard, least, tokenId, none }: Options)
     throw new UsageError('--token-id is for --standard erc1155, which needs it')
   }
   const id = tokenId === undefined ? {} : { id: tokenId }
-  const parsed = gateSchema.safeParse({
+  const parsed = checked(gateSchema, {
     kind: 'holder',
     standard,
     contract: holder.toLowerCase(),

@@ -1,3 +1,4 @@
+import { parsed } from '@hexachord/protocol/checked'
 import { cidOf } from '@hexachord/protocol/cids'
 import { type Address, type Subject, subjectOf } from '@hexachord/protocol/names'
 import {
@@ -76,7 +77,7 @@ async function madeUpPurse(block: Uint8Array): Promise<Purse> {
     connection: {
       http,
       now,
-      discover: async (_path, schema) => schema.parse({ items: [listed], next: null }),
+      discover: async (_path, schema) => parsed(schema, { items: [listed], next: null }),
     },
   })
 }
@@ -87,8 +88,8 @@ function madeUpTill(key: Address): (path: string, body: string) => SessionReport
   let last: SentVoucher | null = null
   return (path, body) => {
     const message: unknown = JSON.parse(body)
-    if (path === '/pay/sessions') opened = sentOpeningSchema.parse(message)
-    const voucher = path === '/pay/sessions' ? opened?.voucher : paymentSchema.parse(message).voucher
+    if (path === '/pay/sessions') opened = parsed(sentOpeningSchema, message)
+    const voucher = path === '/pay/sessions' ? opened?.voucher : parsed(paymentSchema, message).voucher
     if (voucher !== undefined) last = voucher
     const subject: Subject = opened?.subject ?? subjectOf(node, 0n)
     const credit = voucher === undefined ? 0n : 2n * unitPrice
