@@ -13,6 +13,7 @@ export type IpfsBackend =
       readonly backend: 'kubo'
       readonly apiUrl: string
       readonly apiSecretFile: string | undefined
+      readonly listen: { readonly host: string; readonly port: number }
       readonly announce: readonly string[]
     }
 
@@ -48,7 +49,7 @@ export async function openIpfs(
   const secret = apiSecretFile === undefined ? undefined : await readSecret(apiSecretFile)
   // The client is loaded by those who use it.
   const { createKuboIpfs } = await import('./kubo/kubo.ts')
-  return createKuboIpfs({ ...parts, kubo: { url, secret }, announce })
+  return createKuboIpfs({ ...parts, kubo: { url, secret }, listen: choice.listen, announce })
 }
 
 /** @throws ConfigError */

@@ -34,24 +34,26 @@ describe('what keeps the blocks of a node', () => {
     expect(backendOf({ LIBP2P_PORT: '4001' })).toMatchObject({ backend: 'embedded' })
   })
 
-  test('needs a port of its own when it is this process, and none when it is a Kubo', () => {
+  test('is reached by peers at a port, also when it is a Kubo', () => {
     expect(mistakesOf({})).toEqual(['LIBP2P_PORT'])
-    expect(mistakesOf({ IPFS_BACKEND: 'kubo' })).toEqual([])
+    expect(mistakesOf({ IPFS_BACKEND: 'kubo' })).toEqual(['LIBP2P_PORT'])
   })
 
   test('is a Kubo at its usual place, or where it is said to be', () => {
-    expect(backendOf({ IPFS_BACKEND: 'kubo' })).toMatchObject({ apiUrl: 'http://127.0.0.1:5001' })
+    const usual = { IPFS_BACKEND: 'kubo', LIBP2P_PORT: '4001' }
+    expect(backendOf(usual)).toMatchObject({ apiUrl: 'http://127.0.0.1:5001' })
     const secret = join(directory, 'secret')
     writeFileSync(secret, 'bearer:words', { mode: 0o600 })
     expect(
       backendOf({
-        ...{ IPFS_BACKEND: 'kubo', IPFS_API_URL: 'https://kubo.example', IPFS_API_SECRET_FILE: secret },
+        ...{ ...usual, IPFS_API_URL: 'https://kubo.example', IPFS_API_SECRET_FILE: secret },
         LIBP2P_ANNOUNCE: '/dns4/kubo.example/tcp/4001',
       }),
     ).toEqual({
       backend: 'kubo',
       apiUrl: 'https://kubo.example',
       apiSecretFile: secret,
+      listen: { host: '127.0.0.1', port: 4001 },
       announce: ['/dns4/kubo.example/tcp/4001'],
     })
   })
@@ -61,11 +63,11 @@ describe('what keeps the blocks of a node', () => {
     writeFileSync(secret, 'bearer:words', { mode: 0o644 })
     expect(
       mistakesOf({
-        ...{ IPFS_BACKEND: 'kubo', IPFS_API_URL: 'http://user:word@kubo.example' },
+        ...{ IPFS_BACKEND: 'kubo', LIBP2P_PORT: '4001', IPFS_API_URL: 'http://user:word@kubo.example' },
         IPFS_API_SECRET_FILE: secret,
       }).sort(),
     ).toEqual(['IPFS_API_SECRET_FILE', 'IPFS_API_URL'])
-    expect(mistakesOf({ IPFS_BACKEND: 'memory' })).toEqual(['IPFS_BACKEND'])
+    expect(mistakesOf({ IPFS_BACKEND: 'memory', LIBP2P_PORT: '4001' })).toEqual(['IPFS_BACKEND'])
   })
 })
 

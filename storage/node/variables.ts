@@ -2,7 +2,6 @@ import { isIPv6 } from 'node:net'
 import {
   accountAddress,
   byteSize,
-  ConfigError,
   commaList,
   keyFile,
   origin,
@@ -28,9 +27,9 @@ export const nodeVariables = {
   IPFS_API_URL: origin.default('http://127.0.0.1:5001'),
   /** A file with the AuthSecret of an entry in Kubo's API.Authorizations. */
   IPFS_API_SECRET_FILE: keyFile.optional(),
-  /** Where the embedded backend listens for peers; a Kubo has its own Addresses.Swarm. */
-  LIBP2P_PORT: portNumber.optional(),
-  /** Multiaddrs by which other nodes reach it, where these are not HOST and LIBP2P_PORT, or what Kubo says itself. */
+  /** Where it listens for peers, with a Kubo beside it too. */
+  LIBP2P_PORT: portNumber,
+  /** Multiaddrs by which other nodes reach it, where these are not HOST and LIBP2P_PORT. */
   LIBP2P_ANNOUNCE: commaList(
     z.string().startsWith('/', 'must be multiaddrs such as /ip4/203.0.113.7/tcp/4001'),
   ).optional(),
@@ -93,15 +92,12 @@ export function nodeConfig(config: z.output<typeof schema>) {
   }
 }
 
-/** @throws ConfigError */
 function backendOf(config: z.output<typeof schema>): IpfsBackend {
   const announce = config.LIBP2P_ANNOUNCE ?? []
   if (config.IPFS_BACKEND === 'kubo') {
     const { IPFS_API_URL: apiUrl, IPFS_API_SECRET_FILE: apiSecretFile } = config
-    return { backend: 'kubo', apiUrl, apiSecretFile, announce }
-  }
-  if (config.LIBP2P_PORT === undefined) {
-    throw new ConfigError([{ variable: 'LIBP2P_PORT', problem: 'is not set' }])
+    const listen = { host: config.HOST, port: config.LIBP2P_PORT }
+    return { backend: 'kubo', apiUrl, apiSecretFile, listen, announce }
   }
   return { backend: 'embedded', listen: [multiaddrOf(config.HOST, config.LIBP2P_PORT)], announce }
 }

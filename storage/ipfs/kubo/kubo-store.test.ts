@@ -29,7 +29,7 @@ describe('blocks in a Kubo that fails between two calls', () => {
     pins = new Set()
     rpc = {
       url: 'http://127.0.0.1:5001',
-      ...{ identity: unused, config: unused, fetch: unused, peers: unused },
+      ...{ identity: unused, config: unused, fetch: unused, connections: unused },
       ...{ connect: unused, disconnect: unused },
       async put(bytes) {
         const cid = await cidOf(bytes, 'raw')

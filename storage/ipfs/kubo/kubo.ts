@@ -8,6 +8,7 @@ import { lockDirectory } from '../directory-lock.ts'
 import type { RegisteredPeer } from '../ipfs-node.ts'
 import { createPinTable } from '../pin-table.ts'
 import { openQuarantine } from '../quarantine.ts'
+import { openFrontDoor } from './front-door.ts'
 import { createHeldBlocks } from './held-blocks.ts'
 import { createKuboStore } from './kubo-store.ts'
 import { KuboUnavailable } from './rpc-failure.ts'
@@ -21,9 +22,11 @@ export type KuboIpfsOptions = {
   readonly directory: string
   /** Holds pins, leases and the times of puts; opened with `ipfsMigrations` among its own. */
   readonly database: Sqlite
-  /** Multiaddrs by which others reach Kubo. @default those that it says itself */
+  /** Where other nodes reach Kubo through this one. @default nowhere */
+  readonly listen?: { readonly host: string; readonly port: number } | undefined
+  /** Multiaddrs by which they do, where these are others. @default as of `listen` */
   readonly announce?: readonly string[] | undefined
-  /** Whether a peer may be connected to Kubo. Asked every second. @default nobody */
+  /** Whether a peer may be connected to Kubo. Asked when it comes, and every second. @default nobody */
   readonly allowPeer?: ((peerId: string) => boolean) | undefined
   /** Peers to keep Kubo connected to. @default none */
   readonly peers?: (() => readonly RegisteredPeer[]) | undefined
@@ -46,11 +49,12 @@ const waitMs = 1_000
 /**
  * An IPFS node that stands on a Kubo: the daemon has the blocks and speaks bitswap; pins, leases and the times of
  * puts are this process's, in SQLite, as with the embedded backend. See `createKuboStore` for how `ipfs repo gc` is kept
- * off them, `requirements` for how Kubo has to be set, and `joinSwarm` for whom it talks to.
+ * off them, `requirements` for how Kubo has to be set, and `joinSwarm` and `openFrontDoor` for whom it talks to.
  *
  * Waits for a Kubo that does not answer. While it is away later on, calls reject with KuboUnavailable and work
  * again when it is back.
- * @throws KuboMisconfigured with the commands to type; KuboRefused; OtherKubo; StoreTaken; DirectoryLocked
+ * @throws KuboMisconfigured with the commands to type; KuboRefused; OtherKubo; StoreTaken; DirectoryLocked; what listening
+ * throws
  */
 export async function createKuboIpfs(options: KuboIpfsOptions): Promise<ConnectedIpfs> {
   const { directory, database, logger } = options
@@ -64,7 +68,7 @@ export async function createKuboIpfs(options: KuboIpfsOptions): Promise<Connecte
       logger,
       timeoutMs: options.callTimeoutMs,
     })
-    const identity = await waitFor(kubo, options.signal)
+    let identity = await waitFor(kubo, options.signal)
     claimStore(database, 'kubo', identity.peerId)
     expectedPeerId = identity.peerId
     const quarantine = await openQuarantine(directory)
@@ -77,14 +81,22 @@ export async function createKuboIpfs(options: KuboIpfsOptions): Promise<Connecte
         logger.error({ cid }, 'corrupt block moved into quarantine')
       },
     })
+    const allowPeer = options.allowPeer ?? (() => false)
+    const door =
+      options.listen &&
+      (await openFrontDoor({
+        ...{ listen: options.listen, allowPeer, logger },
+        kuboPort: () => identity.swarmPort,
+        connections: (signal) => kubo.rpc.connections(signal),
+      }))
     const swarm = joinSwarm({
-      kubo,
-      identity,
-      announce: options.announce ?? [],
-      allowPeer: options.allowPeer ?? (() => false),
+      ...{ kubo, identity, allowPeer, logger },
+      announce: options.announce?.length ? options.announce : (door?.addresses ?? []),
       peers: options.peers ?? (() => []),
-      logger,
       peerTimeoutMs: options.peerTimeoutMs ?? defaultPeerTimeoutMs,
+      onInspected: (found) => {
+        identity = found
+      },
     })
     return composeNode({
       peerId: identity.peerId,
@@ -95,7 +107,10 @@ export async function createKuboIpfs(options: KuboIpfsOptions): Promise<Connecte
       async check(signal) {
         await kubo.rpc.identity(signal)
       },
-      release: async () => lock.release(),
+      async release() {
+        await door?.close()
+        lock.release()
+      },
     })
   } catch (error) {
     lock.release()

@@ -10,6 +10,10 @@ describe('what Kubo has to be set to', () => {
 
   test.each([
     ['Bootstrap', '["auto"]'],
+    ['Addresses.Swarm', '["/ip4/0.0.0.0/tcp/4001"]'],
+    ['Addresses.Swarm', '["/ip4/127.0.0.1/tcp/4011","/ip4/127.0.0.1/udp/4011/quic-v1"]'],
+    ['Addresses.Swarm', '["/ip4/127.0.0.1/tcp/4011/ws"]'],
+    ['Addresses.Swarm', '[]'],
     ['Routing.Type', '"auto"'],
     ['Provide.Enabled', 'true'],
     ['Provide.Enabled', 'null'],

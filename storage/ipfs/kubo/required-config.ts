@@ -40,7 +40,25 @@ export function listensLocally(config: Config): boolean {
   )
 }
 
+/** Where the swarm of a Kubo that is closed listens. */
+export function swarmPortOf(config: Config): number {
+  const [address] = at(config, 'Addresses.Swarm') as string[]
+  return Number(address?.slice(onLoopback.length))
+}
+
+const onLoopback = '/ip4/127.0.0.1/tcp/'
+
 export const requirements: readonly Requirement[] = [
+  {
+    // Others reach it through the node, which knows who is registered.
+    key: 'Addresses.Swarm',
+    command: `ipfs config --json Addresses.Swarm '["${onLoopback}4011"]'`,
+    holds(config) {
+      const [address, ...more] = [at(config, 'Addresses.Swarm')].flat()
+      if (typeof address !== 'string' || !address.startsWith(onLoopback)) return false
+      return /^[1-9]\d*$/.test(address.slice(onLoopback.length)) && more.length === 0
+    },
+  },
   empty('Bootstrap', '[]'),
   equal('Routing.Type', 'none'),
   empty('Routing.DelegatedRouters', '[]'),

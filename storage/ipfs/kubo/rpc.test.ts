@@ -41,7 +41,7 @@ describe('calls to a Kubo', () => {
     rpc.remove(absent, signal),
     rpc.pin(absent, signal),
     rpc.unpin(absent, signal),
-    rpc.peers(signal),
+    rpc.connections(signal),
     rpc.connect('/ip4/127.0.0.1/tcp/1', signal),
     rpc.disconnect('12D3KooWGzwofetTiZU2iyeYRHWiZBGjTmGV27FZS1sKpmTUYtkL', signal),
   ]
@@ -69,7 +69,7 @@ describe('calls to a Kubo', () => {
       response.write('half', () => response.destroy())
     })
     await expect(createKuboRpc({ url }).get(absent)).rejects.toMatchObject({ name: 'KuboUnavailable' })
-    await expect(createKuboRpc({ url }).peers()).rejects.toMatchObject({ name: 'KuboUnavailable' })
+    await expect(createKuboRpc({ url }).connections()).rejects.toMatchObject({ name: 'KuboUnavailable' })
   })
 
   test('ask nobody but Kubo itself for what it has', async () => {

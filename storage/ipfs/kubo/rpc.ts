@@ -2,6 +2,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { create } from 'ipfs-http-client'
 import { CID } from 'multiformats/cid'
 import { abortable } from '../abortable.ts'
+import type { KuboConnection } from './front-door.ts'
 import { KuboUnavailable, keptByOthers, notFoundLocally, rpcFailure } from './rpc-failure.ts'
 
 /**
@@ -30,7 +31,7 @@ export type KuboRpc = {
   pin(cid: string, signal?: AbortSignal): Promise<boolean>
   /** A pin that is not there is no error. */
   unpin(cid: string, signal?: AbortSignal): Promise<void>
-  peers(signal?: AbortSignal): Promise<string[]>
+  connections(signal?: AbortSignal): Promise<KuboConnection[]>
   connect(address: string, signal?: AbortSignal): Promise<void>
   disconnect(peerId: string, signal?: AbortSignal): Promise<void>
 }
@@ -150,10 +151,10 @@ export function createKuboRpc(options: {
       call(signal, async (either) => {
         await orNull(client.pin.rm(CID.parse(cid), { ...here, recursive: false, signal: either }))
       }),
-    peers: (signal) =>
+    connections: (signal) =>
       call(signal, async (either) => {
         const connected = await client.swarm.peers({ signal: either })
-        return [...new Set(connected.map(({ peer }) => peer.toString()))]
+        return connected.map(({ peer, addr }) => ({ peerId: peer.toString(), address: addr.toString() }))
       }),
     connect: (address, signal) =>
       call(signal, async (either) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { closedConfig } from '../fixtures/closed-config.ts'
+import { closedConfig, typeInto } from '../fixtures/closed-config.ts'
 import { guardKubo, type SoundKubo } from './sound-kubo.ts'
 
 const peerId = '12D3KooWGzwofetTiZU2iyeYRHWiZBGjTmGV27FZS1sKpmTUYtkL'
@@ -26,7 +26,8 @@ describe('the look at a Kubo before anything is asked of it', () => {
         response.writeHead(403).end('go away')
         return
       }
-      const config = { ...closedConfig(), Addresses: { API: api } }
+      const config = closedConfig()
+      typeInto(config, `ipfs config Addresses.API ${api}`)
       const answers: Record<string, object> = {
         '/api/v0/id': { ID: peerId, Addresses: [] },
         '/api/v0/config/show': config,
@@ -68,13 +69,13 @@ describe('the look at a Kubo before anything is asked of it', () => {
 
   test('another Kubo than the one that has the blocks is not called', async () => {
     const kubo = guarded('somebody-else')
-    await expect(kubo.rpc.peers()).rejects.toMatchObject({ name: 'OtherKubo' })
+    await expect(kubo.rpc.connections()).rejects.toMatchObject({ name: 'OtherKubo' })
     expect(asked).not.toContain('/api/v0/swarm/peers')
   })
 
   test('many calls at once are one look, and the same trouble is told once', async () => {
     const kubo = guarded()
-    await Promise.all(Array.from({ length: 8 }, () => kubo.rpc.peers()))
+    await Promise.all(Array.from({ length: 8 }, () => kubo.rpc.connections()))
     expect(asked.filter((call) => call === '/api/v0/config/show')).toHaveLength(1)
     secret = 'changed'
     for (const _attempt of [1, 2, 3]) {

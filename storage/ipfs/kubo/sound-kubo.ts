@@ -1,10 +1,14 @@
-import { KuboMisconfigured, listensLocally, missingCommands } from './required-config.ts'
+import { KuboMisconfigured, listensLocally, missingCommands, swarmPortOf } from './required-config.ts'
 import { createKuboRpc, type KuboRpc } from './rpc.ts'
 import { KuboRefused, KuboUnavailable } from './rpc-failure.ts'
 
 export type KuboAddress = { readonly url: string; readonly secret?: string | undefined }
 
-export type KuboIdentity = { readonly peerId: string; readonly addresses: readonly string[] }
+export type KuboIdentity = {
+  readonly peerId: string
+  /** Where its swarm listens on 127.0.0.1. */
+  readonly swarmPort: number
+}
 
 /** Kubo is another peer than the one that has this node's blocks. */
 export class OtherKubo extends Error {
@@ -57,7 +61,7 @@ export function guardKubo(
     if (expected !== undefined && identity.peerId !== expected) {
       throw new OtherKubo(open.url, identity.peerId, expected)
     }
-    return identity
+    return { peerId: identity.peerId, swarmPort: swarmPortOf(config) }
   }
 
   async function letsStrangersIn(): Promise<boolean> {

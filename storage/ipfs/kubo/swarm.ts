@@ -7,7 +7,7 @@ import { keepConnected } from '../bitswap/redial.ts'
 import { BlockUnavailable, type RegisteredPeer } from '../ipfs-node.ts'
 import type { KuboIdentity, SoundKubo } from './sound-kubo.ts'
 
-/** How often Kubo's connections are looked at: for so long a stranger may stay. */
+/** How often Kubo's connections are looked at: for so long a peer may stay that is no longer registered. */
 const defaultIntervalMs = 1_000
 
 const dialTimeoutMs = 10_000
@@ -16,15 +16,14 @@ const dialTimeoutMs = 10_000
 const wantsInFlight = 16
 
 /**
- * Keeps Kubo connected to registered peers, and to nobody else as far as that can be had from outside: Kubo dials
- * nobody by itself (no bootstrap, no routing, no discovery), and whoever dials it without being registered is
- * disconnected at the next look. Until then, about a second, such a peer may take blocks that it knows by name.
- * Every block is public by the gateway; what is closed is the swarm, against being found, filled up and worn out.
+ * Keeps Kubo connected to registered peers, and to nobody else: Kubo dials nobody by itself (no bootstrap, no routing, no
+ * discovery) and listens on loopback, so that others reach it through the front door, which lets only registered peers in.
+ * Who is not registered any more, or comes from this very machine, is disconnected at the next look.
  */
 export function joinSwarm(options: {
   kubo: SoundKubo
   identity: KuboIdentity
-  /** Multiaddrs by which others reach Kubo, where these are not those that it says itself. */
+  /** Multiaddrs by which others reach Kubo. */
   announce: readonly string[]
   allowPeer: (peerId: string) => boolean
   peers: () => readonly RegisteredPeer[]
@@ -32,20 +31,22 @@ export function joinSwarm(options: {
   /** How long the connected peers have for one block. */
   peerTimeoutMs: number
   intervalMs?: number | undefined
+  /** What Kubo is now: after a restart it may listen elsewhere. */
+  onInspected?: (identity: KuboIdentity) => void
 }): Bitswap {
   const { kubo, announce, logger, peerTimeoutMs } = options
   const { rpc } = kubo
   const self = options.identity.peerId
   const allowPeer = (peerId: string) => peerId !== self && options.allowPeer(peerId)
   const closing = new AbortController()
-  let identity = options.identity
   let connected: ReadonlySet<string> = new Set()
   let away = false
 
   const registered = () => options.peers().filter(({ peerId }) => allowPeer(peerId))
 
   async function look(): Promise<void> {
-    const peers = await rpc.peers(closing.signal)
+    const connections = await rpc.connections(closing.signal)
+    const peers = [...new Set(connections.map(({ peerId }) => peerId))]
     const strangers = peers.filter((peerId) => !allowPeer(peerId))
     connected = new Set(peers.filter(allowPeer))
     await Promise.all(strangers.map((peerId) => rpc.disconnect(peerId, closing.signal)))
@@ -90,7 +91,7 @@ export function joinSwarm(options: {
     async dropUnregistered() {
       try {
         // Its settings are looked at as often: after a restart they may be others.
-        identity = await kubo.inspect()
+        options.onInspected?.(await kubo.inspect())
         await look()
         away = false
       } catch (err) {
@@ -105,8 +106,7 @@ export function joinSwarm(options: {
   })
 
   return {
-    addresses: () =>
-      (announce.length > 0 ? announce : identity.addresses).flatMap((text) => dialable(text, self)),
+    addresses: () => announce.flatMap((text) => dialable(text, self)),
     connectedPeers: () => [...connected],
     request: inTurn(request, { atOnce: wantsInFlight, closing: closing.signal }),
     async close() {
