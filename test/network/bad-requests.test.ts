@@ -320,7 +320,9 @@ describe('a request', () => {
 
 describe('after all this', () => {
   test('the track is as it was', async () => {
-    expect(await findTrack(artist.connection, track.id)).toEqual(track)
+    // Whether it is encrypted is known once its manifest was read.
+    const { premium: _, ...known } = track
+    expect(await findTrack(artist.connection, track.id)).toMatchObject(known)
   })
 
   test('every service is ready', async () => {

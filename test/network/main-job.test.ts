@@ -1,7 +1,12 @@
 import { playTrack } from '@hexachord/cli/playing'
 import { renditionName } from '@hexachord/protocol/manifests'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
-import { makeTemporaryFolder, type TemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
+import {
+  eventually,
+  makeTemporaryFolder,
+  type TemporaryFolder,
+  testNetwork,
+} from '@hexachord/scripts/testing'
 import { findTrack } from '@hexachord/sdk/finding'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Artist, newArtist } from './artist.ts'
@@ -73,8 +78,13 @@ describe('a published file', () => {
   })
 
   test('is what the chain says of it, and discovery says where', async () => {
-    const found = await findTrack(artist.connection, track.id)
-    expect(found).toEqual(track)
+    // Whether it is encrypted is known once its manifest was read.
+    const found = await eventually(() => findTrack(artist.connection, track.id), {
+      describe: 'what the manifest says',
+      deadlineMs: 20_000,
+      until: ({ premium }) => premium !== null,
+    })
+    expect(found).toEqual({ ...track, premium: false })
     const answer = await fetch(`${network.urls.discovery}/v1/actions/${track.last.digest}`)
     expect(await answer.json()).toMatchObject({
       status: 'applied',
