@@ -1,5 +1,6 @@
 import type { Json } from '@hexachord/protocol/canonical'
 import type { KeyChange } from '@hexachord/protocol/catalogue'
+import { LRUCache } from 'lru-cache'
 import { createKeyFilter } from './key-filter.ts'
 
 /** What the one writer of a state still knows of it, so that most of what the rules ask for need not be read. */
@@ -27,50 +28,30 @@ const keptSpaces = ['subject/', 'identity/']
  * that was opened with a state in it asks of what it has not seen. */
 export function createStateMemory({ isEmpty }: { isEmpty: boolean }): StateMemory {
   const everything = isEmpty ? createKeyFilter() : undefined
-  // What was used since the last turn, and before it: two generations are a good guess at what was used last, and cheap.
-  let recent = new Map<string, Json>()
-  let older = new Map<string, Json>()
-
-  function keep(key: string, value: Json): void {
-    recent.set(key, value)
-    if (recent.size < maximumValues / 2) return
-    older = recent
-    recent = new Map()
-  }
-
-  function drop(key: string): void {
-    recent.delete(key)
-    older.delete(key)
-  }
+  const values = new LRUCache<string, Exclude<Json, null>>({ max: maximumValues })
 
   const isKept = (key: string, length: number) =>
     length <= longestValue && keptSpaces.some((space) => key.startsWith(space))
 
   return {
     find(key) {
-      const value = recent.get(key)
+      const value = values.get(key)
       if (value !== undefined) return value
-      const old = older.get(key)
-      if (old !== undefined) {
-        keep(key, old)
-        return old
-      }
       return everything === undefined || everything.mayHave(key) ? undefined : null
     },
     learn(key, value, length) {
-      if (isKept(key, length)) keep(key, value)
+      if (value !== null && isKept(key, length)) values.set(key, value)
     },
     change(changes) {
       for (const [key, { before, after, afterText }] of changes) {
         // A key that was there was added when it came.
         if (before === null) everything?.add(key)
-        if (after !== null && isKept(key, afterText.length)) keep(key, after)
-        else drop(key)
+        if (after !== null && isKept(key, afterText.length)) values.set(key, after)
+        else values.delete(key)
       }
     },
     forget() {
-      recent = new Map()
-      older = new Map()
+      values.clear()
     },
   }
 }

@@ -1,15 +1,11 @@
 import type { GuardedFetch } from '@hexachord/platform/http'
 import type { Postgres } from '@hexachord/platform/postgres'
-import { CidError } from '@hexachord/protocol/cids'
-import { decodeManifest, ManifestError } from '@hexachord/protocol/manifests'
-import { RetrievalFailed } from '@hexachord/protocol/retrieval'
-import { gatewayRetriever } from '../archives/fetch-archive.ts'
-import { gatewayOf } from '../reading/live-holders.ts'
+import { decodeManifest } from '@hexachord/protocol/manifests'
+import { readFromHolders } from '../manifests/read-from-holders.ts'
 import { alikeBelowPerMille, compare, type Fingerprint, fingerprintOf, keysOf } from './compare.ts'
 
 /** Tracks that are read in one round, one after the other: nobody waits for them. */
 const batchTracks = 20
-const readTimeoutMs = 10_000
 /** Waits double from a minute; after these attempts, some days, nobody has it. */
 const maximumAttempts = 12
 const minuteMs = 60_000
@@ -44,26 +40,18 @@ export async function readDue(
 }
 
 /** @returns undefined where the manifest has none, `away` while nobody gives it */
-async function readFingerprint(
+function readFingerprint(
   manifest: string,
   gateways: readonly string[],
-  { fetch, signal: outer }: { fetch: GuardedFetch; signal: AbortSignal },
+  options: { fetch: GuardedFetch; signal: AbortSignal },
 ): Promise<Fingerprint | undefined | 'away'> {
-  const retriever = gatewayRetriever(gateways.map(gatewayOf), fetch)
-  const timeout = AbortSignal.timeout(readTimeoutMs)
-  const signal = AbortSignal.any([outer, timeout])
-  const get = async (cid: string) => (await retriever.retrieve(cid, { signal })).bytes
-  try {
+  return readFromHolders(gateways, options, async (get) => {
     const { fingerprint } = decodeManifest(await get(manifest))
     if (fingerprint === undefined) return undefined
     const bytes = await get(fingerprint.data['/'])
     // The manifest's word is bounded; a longer block would be work without end.
     return bytes.length === fingerprint.byteLength ? fingerprintOf(bytes) : undefined
-  } catch (error) {
-    if (error instanceof ManifestError || error instanceof CidError) return undefined
-    if (error instanceof RetrievalFailed || (timeout.aborted && !outer.aborted)) return 'away'
-    throw error
-  }
+  })
 }
 
 async function postpone(postgres: Postgres, { track, attempts }: Due, nowMs: number): Promise<void> {

@@ -1,14 +1,10 @@
 import type { GuardedFetch } from '@hexachord/platform/http'
 import type { Postgres } from '@hexachord/platform/postgres'
-import { CidError } from '@hexachord/protocol/cids'
-import { decodeManifest, ManifestError } from '@hexachord/protocol/manifests'
-import { RetrievalFailed } from '@hexachord/protocol/retrieval'
-import { gatewayRetriever } from '../archives/fetch-archive.ts'
-import { gatewayOf } from '../reading/live-holders.ts'
+import { decodeManifest } from '@hexachord/protocol/manifests'
+import { readFromHolders } from './read-from-holders.ts'
 
 /** Manifests read at one time: some kB each. */
 const batchTracks = 16
-const readTimeoutMs = 10_000
 /** Waits double from a second; after these attempts, some days, nobody has it. */
 const maximumAttempts = 18
 const secondMs = 1_000
@@ -37,33 +33,20 @@ export async function readManifests(
   )
   await Promise.all(
     rows.map(async (due) => {
-      const { manifest, seen } = due
+      const { manifest, seen, gateways } = due
       const keyHolders =
-        manifest === null || seen ? null : await readKeyHolders(manifest, due, { fetch, signal })
+        manifest === null || seen
+          ? undefined
+          : await readFromHolders(
+              gateways,
+              { fetch, signal },
+              async (get) => decodeManifest(await get(manifest)).keyHolders ?? [],
+            )
       if (keyHolders === 'away') await postpone(postgres, due, nowMs)
       else await keep(postgres, due, keyHolders)
     }),
   )
   return rows.length
-}
-
-/** @returns null for what is no manifest, `away` while nobody gives it */
-async function readKeyHolders(
-  manifest: string,
-  { gateways }: Due,
-  { fetch, signal: outer }: { fetch: GuardedFetch; signal: AbortSignal },
-): Promise<readonly string[] | null | 'away'> {
-  const retriever = gatewayRetriever(gateways.map(gatewayOf), fetch)
-  const timeout = AbortSignal.timeout(readTimeoutMs)
-  const signal = AbortSignal.any([outer, timeout])
-  try {
-    const { bytes } = await retriever.retrieve(manifest, { signal })
-    return decodeManifest(bytes).keyHolders ?? []
-  } catch (error) {
-    if (error instanceof ManifestError || error instanceof CidError) return null
-    if (error instanceof RetrievalFailed || (timeout.aborted && !outer.aborted)) return 'away'
-    throw error
-  }
 }
 
 async function postpone(postgres: Postgres, { track, attempts }: Due, nowMs: number): Promise<void> {
@@ -81,7 +64,7 @@ async function postpone(postgres: Postgres, { track, attempts }: Due, nowMs: num
 async function keep(
   postgres: Postgres,
   { track, manifest }: Due,
-  keyHolders: readonly string[] | null,
+  keyHolders: readonly string[] | undefined,
 ): Promise<void> {
   await postgres.query(
     `WITH seen AS (
@@ -90,6 +73,6 @@ async function keep(
      )
      DELETE FROM manifest_due d WHERE d.track = $1
        AND NOT EXISTS (SELECT FROM track t WHERE t.id = d.track AND t.manifest IS DISTINCT FROM $2::text)`,
-    [track, manifest, keyHolders],
+    [track, manifest, keyHolders ?? null],
   )
 }

@@ -1,7 +1,7 @@
 import { prepared } from '@hexachord/platform/postgres'
+import { LRUCache } from 'lru-cache'
 import { askTogether } from './ask-together.ts'
 import type { Database } from './entity.ts'
-import { keepRecent } from './keep-recent.ts'
 import type { Known } from './newest-entries.ts'
 import { revision, type Seen, watchHistory } from './watch-history.ts'
 
@@ -45,7 +45,7 @@ export function keepEntries({
   atMost: number
   now: () => number
 }): { look(): Promise<Seen>; of(authors: readonly string[]): Promise<Known[]> } {
-  const kept = keepRecent<Known>(atMost)
+  const kept = new LRUCache<string, Known>({ max: atMost })
   const history = watchHistory({
     database,
     now,

@@ -1,7 +1,7 @@
 import { prepared } from '@hexachord/platform/postgres'
+import { LRUCache } from 'lru-cache'
 import { askTogether } from './ask-together.ts'
 import type { Database } from './entity.ts'
-import { keepRecent } from './keep-recent.ts'
 import { type ReadTrackRow, selectTracks, trackOf } from './tracks.ts'
 import { revision } from './watch-history.ts'
 
@@ -22,6 +22,7 @@ export const keptTracksStatement = prepared(
 )
 
 /** Keeps the texts of tracks for as long as nothing in the catalogue changes: lists of many readers name the same ones.
+ * `premium` and `priced`, which stand beside the catalogue, may be as old as its last change.
  * @param atMost tracks, of some 2 kB each
  * @returns texts by id, as they are in the given revision or a later one; ids of none are left out */
 export function keepTracks({
@@ -31,7 +32,7 @@ export function keepTracks({
   database: Database
   atMost: number
 }): (ids: readonly string[], revision: string | null) => Promise<ReadonlyMap<string, TrackText>> {
-  const kept = keepRecent<TrackText>(atMost)
+  const kept = new LRUCache<string, TrackText>({ max: atMost })
   let keptOf: string | null = null
 
   const ask = askTogether<string, TrackText>({

@@ -4,47 +4,33 @@ import type { Account } from '../keys/index.ts'
 import type { ActionOutcome } from '../writing/index.ts'
 import { type SocialOptions, setRegister } from './registers.ts'
 
-/** Follows a user, or no longer. All of these can be said again: it is applied and changes nothing.
- * @throws ActionRejected, NotRelayed, ApiError; so do all in this file */
-export function follow(
+/** Says that something is so, or no longer. It can be said again: that is applied and changes nothing.
+ * @param on @default true
+ * @throws ActionRejected, NotRelayed, ApiError */
+export type SetEdge<To> = (
   connection: Connection,
   account: Account,
-  user: Address,
-  on = true,
-  options: SocialOptions = {},
-): Promise<ActionOutcome> {
-  return setRegister(connection, account, { kind: 'follow', content: { user, on } }, options)
+  to: To,
+  on?: boolean,
+  options?: SocialOptions,
+) => Promise<ActionOutcome>
+
+function setEdge<To extends string>(
+  kind: 'follow' | 'save' | 'repost' | 'mute',
+  field: 'user' | 'target',
+): SetEdge<To> {
+  return (connection, account, to, on = true, options = {}) =>
+    setRegister(connection, account, { kind, content: { [field]: to, on } }, options)
 }
+
+/** Follows a user, or no longer. */
+export const follow = setEdge<Address>('follow', 'user')
 
 /** Keeps a track or playlist among the favourites, or no longer. Everybody can see it. */
-export function save(
-  connection: Connection,
-  account: Account,
-  target: Subject,
-  on = true,
-  options: SocialOptions = {},
-): Promise<ActionOutcome> {
-  return setRegister(connection, account, { kind: 'save', content: { target, on } }, options)
-}
+export const save = setEdge<Subject>('save', 'target')
 
 /** Shows a track or playlist to one's followers, or no longer. */
-export function repost(
-  connection: Connection,
-  account: Account,
-  target: Subject,
-  on = true,
-  options: SocialOptions = {},
-): Promise<ActionOutcome> {
-  return setRegister(connection, account, { kind: 'repost', content: { target, on } }, options)
-}
+export const repost = setEdge<Subject>('repost', 'target')
 
 /** Keeps a user from commenting on one's tracks, or no longer. */
-export function mute(
-  connection: Connection,
-  account: Account,
-  user: Address,
-  on = true,
-  options: SocialOptions = {},
-): Promise<ActionOutcome> {
-  return setRegister(connection, account, { kind: 'mute', content: { user, on } }, options)
-}
+export const mute = setEdge<Address>('mute', 'user')

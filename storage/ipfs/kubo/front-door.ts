@@ -119,7 +119,7 @@ export async function openFrontDoor(options: {
       } catch (err) {
         if (closing.signal.aborted) return
         logger.debug({ err }, 'Kubo does not say who is connected')
-        await delay(10 * lookEveryMs)
+        await delay(10 * lookEveryMs, undefined, { signal: closing.signal }).catch(() => undefined)
       }
     }
   }
