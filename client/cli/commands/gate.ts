@@ -53,7 +53,7 @@ async function gate(track: Subject, options: Options, self: Command, context: Co
       throw new Error(`no key holder has taken the gate of ${track}: ${refused[0]?.reason}`)
     }
     for (const { operator, reason } of refused) {
-      const later = 'it learns of it from the others before it gives out keys again'
+      const later = 'it learns of it from the others, within a minute once it is back'
       process.stderr.write(`hexachord: ${operator} has not taken the gate (${reason}): ${later}\n`)
     }
   }
@@ -85,7 +85,8 @@ async function keyHoldersOf(
 ): Promise<readonly Address[]> {
   const found = await findTrack(connection, track, { signal })
   const { keyHolders } = (await openTrack(connection, found, { signal })).loaded.manifest
-  if (keyHolders === undefined) throw new UsageError(`${track} is not premium: everybody may hear it`)
+  if (keyHolders === undefined)
+    throw new UsageError(`${track} is not premium: it has no keys, and so no gate`)
   return keyHolders
 }
 
