@@ -186,6 +186,13 @@ describe('a listener', () => {
       ...{ withdrawn: (4_000_000n - 5n * unitPrice).toString(), to: account.address },
     })
     expect(await user('wallet', 'withdraw', account.address)).toMatchObject({ code: 2 })
+    for (const args of [
+      ['withdraw', 'me'],
+      ['release', '0x12'],
+    ]) {
+      const outcome = await user('wallet', ...args)
+      expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('address') })
+    }
   })
 
   test('needs no node of the chain to play, and learns from the till what another device has signed', async () => {
@@ -197,6 +204,42 @@ describe('a listener', () => {
       const total = (4n * unitPrice).toString()
       expect(JSON.parse(stdout).paid).toMatchObject({ total, token: { decimals: 6 } })
       expect(till.vouchers.at(-1)?.cumulative).toBe(9n * unitPrice)
+    } finally {
+      await other.remove()
+    }
+  })
+
+  test('sees receipts, budget and prices without a node of the chain, from the index', async () => {
+    const other = await newUser(network.env)
+    const saidBy = async (...args: string[]) => {
+      const { code, stdout, stderr } = await other(...args)
+      expect({ code, stderr }).toMatchObject({ code: 0 })
+      return stdout
+    }
+    try {
+      expect(await saidBy('price', subject)).toBe(
+        `${[
+          'price      0.000134 tokens per 6 s (terms 1)',
+          'shares     node 1500 bps, curator 300 bps; of the rest:',
+          `payee      ${account.address} 10000 bps`,
+          `owner      ${account.address}`,
+        ].join('\n')}\n`,
+      )
+      expect(await other('price', subjectOf(account.address, 99n))).toMatchObject({ code: 3 })
+      await other.giveKey()
+      await saidBy('wallet', 'budget', '--hour', '0.5')
+      expect(await saidBy('wallet', 'show')).toContain('budget     0.5 tokens an hour; 0.5 tokens left now')
+      await saidBy('play', subject, '--output', 'null')
+      expect(await saidBy('wallet', 'receipts')).toContain(`${subject} unit 0  0.000134 tokens to`)
+      expect((await saidBy('wallet', 'receipts', '--csv')).split('\r\n')).toHaveLength(6)
+      for (const args of [
+        ['wallet', 'deposit', '1'],
+        ['wallet', 'release'],
+        ['price', subject, '0.1'],
+      ]) {
+        const outcome = await other(...args)
+        expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('this needs --rpc') })
+      }
     } finally {
       await other.remove()
     }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { createAllowance } from './allowance.ts'
-import { clientOf } from './client-address.ts'
 import { openKeyFile } from './key-file.ts'
 import { createSealing } from './sealing.ts'
 
@@ -80,16 +79,4 @@ describe('an allowance', () => {
     allowance.take('d')
     expect(allowance.has('a')).toBe(true)
   })
-})
-
-test.each([
-  ['192.0.2.1', '192.0.2.1'],
-  ['::ffff:192.0.2.1', '192.0.2.1'],
-  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
-  ['2001:db8::1', '2001:db8:0:0'],
-  ['::1', '0:0:0:0'],
-  ['fe80::1%eth0', 'fe80:0:0:0'],
-  [undefined, 'unknown'],
-])('%s is the client %s', (address, client) => {
-  expect(clientOf(address)).toBe(client)
 })

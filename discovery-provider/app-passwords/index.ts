@@ -1,6 +1,5 @@
 export { type AccountOf, createAccountOf } from './account-of.ts'
 export { type Allowance, createAllowance } from './allowance.ts'
-export { clientOf } from './client-address.ts'
 export { openKeyFile } from './key-file.ts'
 export {
   type Attempt,

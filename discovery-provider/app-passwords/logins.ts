@@ -1,5 +1,5 @@
+import { clientOf } from '@hexachord/platform/http'
 import { createAllowance } from './allowance.ts'
-import { clientOf } from './client-address.ts'
 import type { AppPasswords, Login, PasswordProof } from './passwords.ts'
 
 /** Logs players in, whichever protocol they speak. */

@@ -1,4 +1,4 @@
-import { Problem } from '@hexachord/platform/http'
+import { clientOf, Problem } from '@hexachord/platform/http'
 import {
   appPasswordSchema,
   listOf,
@@ -11,7 +11,6 @@ import * as z from 'zod'
 import { type Route, route } from '../reading/route.ts'
 import { createAccountOf, verified } from './account-of.ts'
 import { createAllowance } from './allowance.ts'
-import { clientOf } from './client-address.ts'
 import { type AppPasswords, maximumPerAccount } from './passwords.ts'
 
 /** Keys cost nothing, so that passwords are counted by where they are asked for, and altogether. */

@@ -1,14 +1,8 @@
-import { problemOf, requestContext } from '@hexachord/platform/http'
+import { clientOf, problemOf, requestContext } from '@hexachord/platform/http'
 import type { Postgres } from '@hexachord/platform/postgres'
 import { checked } from '@hexachord/protocol/checked'
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, Router } from 'express'
-import {
-  clientOf,
-  howToGetAppPassword,
-  type Login,
-  type Logins,
-  retryAfterSeconds,
-} from '../app-passwords/index.ts'
+import { howToGetAppPassword, type Login, type Logins, retryAfterSeconds } from '../app-passwords/index.ts'
 import { isDatabaseAway } from '../indexing/index.ts'
 import type { PlayCounter } from '../plays/index.ts'
 import { findTracks } from './find-tracks.ts'

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
-import { isPublicAddress, Problem } from '@hexachord/platform/http'
+import { clientOf, isPublicAddress, Problem } from '@hexachord/platform/http'
 import type { RequestHandler } from 'express'
-import { clientOf, createAllowance } from '../app-passwords/index.ts'
+import { createAllowance } from '../app-passwords/index.ts'
 
 /** Seconds of its rate that a client may spend at once: an app that starts asks for many things. */
 const burstSeconds = 10

@@ -1,6 +1,5 @@
-import { type Problem, problemOf, requestContext } from '@hexachord/platform/http'
+import { clientOf, type Problem, problemOf, requestContext } from '@hexachord/platform/http'
 import express, { type Request, type RequestHandler, type Response } from 'express'
-import { clientOf } from '../app-passwords/index.ts'
 import { isDatabaseAway } from '../indexing/index.ts'
 import { accountMethods, listExtensions } from './account.ts'
 import type { Fields } from './answer.ts'

@@ -1,4 +1,5 @@
 export { createApp } from './app.ts'
+export { clientOf } from './client-address.ts'
 export { FetchBlocked, FetchFailed, FetchTimeout, FetchTooLarge } from './fetch-errors.ts'
 export { finishApp, problemOf, sendProblem } from './finish-app.ts'
 export {

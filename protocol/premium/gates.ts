@@ -1,5 +1,7 @@
 import * as z from 'zod'
-import { addressSchema } from '../names/index.ts'
+import { toCanonicalJson } from '../canonical/index.ts'
+import { type Address, addressSchema, type Subject, subjectToBytes32 } from '../names/index.ts'
+import { type Domain, type Signer, signerOf, signMessage } from '../signing/index.ts'
 import { sealedSecretPattern } from './sealed-secret.ts'
 
 const wholeNumber = z.string().regex(/^(0|[1-9][0-9]{0,77})$/, 'must be a whole number as a decimal string')
@@ -19,13 +21,46 @@ export const gateSchema = z.discriminatedUnion('kind', [
 ])
 export type Gate = z.infer<typeof gateSchema>
 
-/** `GET /premium/:subject`: whom the artist lets have the keys; null for whoever pays. */
-export const gateAnswerSchema = z.strictObject({ gate: gateSchema.nullable() })
+/** What shows that a gate is the artist's, so that one key holder can believe another. */
+export const gateProofSchema = z.strictObject({
+  /** When it was set, in ms since 1970: the latest counts. */
+  atMs: z.int().positive(),
+  signature: z.string().max(132),
+})
+export type GateProof = z.infer<typeof gateProofSchema>
+
+/** `GET /premium/:subject`: whom the artist lets have the keys, null for whoever pays; and since when, in ms since 1970. */
+export const gateAnswerSchema = z.strictObject({
+  gate: gateSchema.nullable(),
+  atMs: z.int().positive().optional(),
+})
 
 /** Body of `PUT /premium/:subject`, by which an artist gives a key holder what it needs; and what key holders give each
- * other, sealed to whoever asks. */
+ * other, sealed to whoever asks. Nodes keep some that came before gates were signed. */
 export const keptSecretSchema = z.strictObject({
   sealed: z.string().regex(sealedSecretPattern, 'must be a secret that was sealed to this node'),
   gate: gateSchema.nullable(),
+  proof: gateProofSchema.optional(),
 })
 export type KeptSecret = z.infer<typeof keptSecretSchema>
+
+/** Says who may have the keys of a track. @param domain of the Catalog @param set.atMs ms since 1970 */
+export async function signGate(
+  signer: Signer,
+  domain: Domain,
+  { subject, gate, atMs }: { subject: Subject; gate: Gate | null; atMs: number },
+): Promise<GateProof> {
+  return { atMs, signature: await signMessage(signer, domain, 'PremiumGate', messageOf(subject, gate, atMs)) }
+}
+
+/** Who has set a gate. @throws SignatureError */
+export function gateSigner(
+  domain: Domain,
+  { subject, gate, proof }: { subject: Subject; gate: Gate | null; proof: GateProof },
+): Address {
+  return signerOf(domain, 'PremiumGate', messageOf(subject, gate, proof.atMs), proof.signature)
+}
+
+function messageOf(subject: Subject, gate: Gate | null, atMs: number) {
+  return { subject: subjectToBytes32(subject), gate: toCanonicalJson(gate), atMs }
+}

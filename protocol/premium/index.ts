@@ -1,4 +1,13 @@
-export { type Gate, gateAnswerSchema, gateSchema, type KeptSecret, keptSecretSchema } from './gates.ts'
+export {
+  type Gate,
+  type GateProof,
+  gateAnswerSchema,
+  gateSchema,
+  gateSigner,
+  type KeptSecret,
+  keptSecretSchema,
+  signGate,
+} from './gates.ts'
 export {
   openSecret,
   publicKeyOf,

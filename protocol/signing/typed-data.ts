@@ -88,6 +88,9 @@ export type Messages = {
     payeeBps: readonly number[]
     deadline: bigint
   }
+  /** Who may have the keys of a premium track, said by whoever controls it; `gate` in canonical JSON. `atMs` in ms since
+   * 1970: the latest counts. */
+  PremiumGate: { subject: Hash; gate: string; atMs: number }
 }
 
 export type MessageName = keyof Messages
@@ -117,6 +120,7 @@ export const messageTypes: { readonly [Name in MessageName]: readonly TypedDataF
   Terms: fields(
     'bytes32 track,uint24 version,uint96 unitPrice,uint16 nodeBps,uint16 curatorBps,address[] payees,uint16[] payeeBps,uint256 deadline',
   ),
+  PremiumGate: fields('bytes32 subject,string gate,uint64 atMs'),
 }
 
 /** A signature that no contract of ours would accept. */

@@ -157,6 +157,14 @@ const messages: readonly Named[] = [
     },
   },
   {
+    name: 'PremiumGate',
+    message: { subject, gate: '{"kind":"follower"}', atMs: 1_800_000_000_000 },
+  },
+  {
+    name: 'PremiumGate',
+    message: { subject: `0x${'ff'.repeat(32)}`, gate: 'null', atMs: Number.MAX_SAFE_INTEGER },
+  },
+  {
     name: 'Proof',
     message: {
       operator: `0x${'00'.repeat(20)}`,

@@ -38,7 +38,7 @@ const looksAtOnce = 8
  * middle, the connection is cut: an answer that is short never looks whole. In memory are at most the block that is
  * being sent and the next one; when the caller hangs up nothing more is read.
  * @param options.takedowns what this operator refuses; by default nothing
- * @param options.meter lets the answer begin, and counts what is sent; by default nothing is counted
+ * @param options.meter lets the answer begin, counts and paces what is sent; by default nothing is counted
  * @throws Problem 404 when a block is not here, 410, 416 or 503
  */
 export async function sendFile(
@@ -52,7 +52,7 @@ export async function sendFile(
   }: {
     ipfs: Blocks
     takedowns?: Pick<Takedowns, 'requireServed'> | undefined
-    meter?: (() => Promise<Meter>) | undefined
+    meter?: (() => Meter) | undefined
     file: ServedFile
   },
 ): Promise<void> {
@@ -78,9 +78,10 @@ export async function sendFile(
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   const body = bytesOf(ipfs, pieces, gone.signal)
+  let metered: Meter | undefined
   try {
     await requireAll(ipfs, pieces, gone.signal)
-    const count = request.method === 'HEAD' ? undefined : await meter?.()
+    metered = request.method === 'HEAD' ? undefined : meter?.()
     // Whatever is wrong with the first block can still be told.
     const first = request.method === 'HEAD' ? undefined : await body.next()
     response.status(range === 'whole' ? 200 : 206).set({
@@ -96,11 +97,13 @@ export async function sendFile(
       response.end()
       return
     }
-    const sent = continued(first.value, body, count)
+    const sent = continued(first.value, body, metered)
     await pipeline(Readable.from(sent, { objectMode: false }), response)
   } catch (error) {
     if (gone.signal.aborted) return
     throw problemOf(error)
+  } finally {
+    metered?.end()
   }
 }
 
@@ -143,12 +146,12 @@ async function* bytesOf(
 async function* continued(
   first: Uint8Array,
   rest: AsyncGenerator<Uint8Array, void>,
-  count: Meter | undefined,
+  meter: Meter | undefined,
 ): AsyncGenerator<Uint8Array, void> {
-  count?.(first.length)
+  await meter?.next(first.length)
   yield first
   for await (const bytes of rest) {
-    count?.(bytes.length)
+    await meter?.next(bytes.length)
     yield bytes
   }
 }

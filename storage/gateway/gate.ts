@@ -13,8 +13,13 @@ export type PaidRequest = {
 /** Who asks, and what came to pay with. */
 export type Asking = Pick<PaidRequest, 'request' | 'session'>
 
-/** Counts bytes that are about to be sent. */
-export type Meter = (bytes: number) => void
+/** What counts an answer that is sent piece by piece. */
+export type Meter = {
+  /** Counts bytes that are about to be sent. Resolves when they may be. */
+  next(bytes: number): Promise<void>
+  /** Called once it was sent, or has broken off. */
+  end(): void
+}
 
 /** Stands before a gateway's blocks, of which some cost something. */
 export type Gate = {
@@ -35,18 +40,18 @@ export type Gate = {
    */
   admit(asked: PaidRequest, bytes: number): Promise<Readonly<Record<string, string>>>
   /** Whether a node of the network asks, which pays nothing. */
-  isPeer(request: IncomingMessage): Promise<boolean>
+  isPeer(request: IncomingMessage): boolean
   /** For what is given as a whole. @throws Problem 402 if one of these blocks costs something */
   requireFree(request: IncomingMessage, cids: Iterable<string>): void
   /** Takes from what strangers may have for nothing. @returns false when that is used up, and for whom it may not be meant */
   takeFree(request: IncomingMessage, bytes: number): boolean
   /** The same for those that are told why, and for nodes of the network, which are counted. @throws Problem 429 */
-  requireFreeRate(asked: Asking, bytes: number): Promise<void>
+  requireFreeRate(asked: Asking, bytes: number): void
   /**
-   * The same for what is sent piece by piece and may end before all of it is.
+   * Lets something be sent that goes piece by piece and may end before all of it is: strangers have so many of these at
+   * once, and each at a pace.
    * @param isPaid whether there are blocks in it that cost something, which only nodes of the network have as a whole
-   * @returns is told of each piece
    * @throws Problem 429
    */
-  meter(asked: Asking, isPaid: boolean): Promise<Meter>
+  meter(asked: Asking, isPaid: boolean): Meter
 }

@@ -167,7 +167,7 @@ async function answerBlock(
   const sent = range === 'whole' ? bytes.length : range.end - range.start + 1
   // Only for what is here is anybody charged.
   const paid = isPaid ? await gate?.admit(paidRequest(selection, response), sent) : undefined
-  if (!isPaid) await gate?.requireFreeRate(paidRequest(selection, response), sent)
+  if (!isPaid) gate?.requireFreeRate(paidRequest(selection, response), sent)
   if (range === 'whole') {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     response.setHeader('Content-Length', bytes.length)
@@ -197,23 +197,25 @@ async function answerCar(selection: Selection, response: Response, { reader, gat
     response.writeHead(200, headers).end()
     return
   }
-  const count = await gate?.meter(paidRequest(selection, response), isPaid)
-  response.writeHead(200, headers)
   if (asked.block.kind === 'inline') {
-    response.end(carHeader(target))
+    response.writeHead(200, headers).end(carHeader(target))
     return
   }
+  const meter = gate?.meter(paidRequest(selection, response), isPaid)
+  response.writeHead(200, headers)
   try {
     // A whole track would push what is hot out of memory.
-    await pipeline(counted(carPieces(blocks, car, read), count), response)
+    await pipeline(metered(carPieces(blocks, car, read), meter), response)
   } catch (error) {
     if (!isGone(error)) throw new Error(`the CAR of ${target} had to be broken off`, { cause: error })
+  } finally {
+    meter?.end()
   }
 }
 
-async function* counted(pieces: AsyncIterable<Uint8Array>, count: Meter | undefined) {
+async function* metered(pieces: AsyncIterable<Uint8Array>, meter: Meter | undefined) {
   for await (const piece of pieces) {
-    count?.(piece.length)
+    await meter?.next(piece.length)
     yield piece
   }
 }
@@ -229,7 +231,7 @@ async function hasPaidBlocks(
   if (car === undefined || gate === undefined || !gate.isInUse()) return false
   const cids = [...(await carBlocks(blocks, car, read))]
   if (!cids.some(gate.isPaid)) return false
-  if (!(await gate.isPeer(request))) gate.requireFree(request, cids)
+  if (!gate.isPeer(request)) gate.requireFree(request, cids)
   return true
 }
 

@@ -12,6 +12,7 @@ import {
   type OriginalList,
 } from '@hexachord/protocol/manifests'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { eventually } from '../ipfs/fixtures/eventually.ts'
 import { createEmbeddedIpfs, type IpfsNode } from '../ipfs/index.ts'
 import { makeTestTrack, type TestTrack } from '../tracks/fixtures/index.ts'
 import { inspectTrack } from '../tracks/index.ts'
@@ -27,6 +28,7 @@ let plain: TestTrack
 let manifest: string
 /** What the gate was told of. */
 let sent = 0
+let ended = 0
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'hexachord-originals-'))
   ipfs = await createEmbeddedIpfs({ directory, bitswap: false, logger })
@@ -34,9 +36,14 @@ beforeAll(async () => {
   for (const { cid, bytes } of plain.blocks) await ipfs.putVerified(cid, bytes)
   manifest = await withOriginal('Söng "1".flac')
   const app = createApp({ logger, metrics: createMetrics('test'), service: 'test' })
-  const meter = async () => (bytes: number) => {
-    sent += bytes
-  }
+  const meter = () => ({
+    async next(bytes: number) {
+      sent += bytes
+    },
+    end() {
+      ended += 1
+    },
+  })
   app.use(originalRoutes({ ipfs, gate: { requireFree: () => undefined, meter } }))
   server = await listen(finishApp(app), { host: '127.0.0.1', port: 0 })
 })
@@ -83,6 +90,7 @@ describe('an original', () => {
     ['bytes=-5', file.length - 5, file.length],
   ])('goes on where a download was broken: %s', async (range, from, to) => {
     sent = 0
+    ended = 0
     const response = await get(manifest, { headers: { range } })
     expect([response.status, response.headers.get('content-range')]).toEqual([
       206,
@@ -90,6 +98,10 @@ describe('an original', () => {
     ])
     expect((await bytesOf(response)).equals(file.subarray(from, to))).toBe(true)
     expect(sent).toBe(to - from)
+    await eventually(
+      () => ended,
+      (count) => count === 1,
+    )
   })
 
   test('has no byte past its end', async () => {
@@ -99,11 +111,12 @@ describe('an original', () => {
 
   test('is not sent to whom has it, and its length is told alone', async () => {
     sent = 0
+    ended = 0
     const head = await get(manifest, { method: 'HEAD' })
     expect([head.status, head.headers.get('content-length')]).toEqual([200, String(file.length)])
     const headers = { 'if-none-match': head.headers.get('etag') ?? '' }
     expect((await get(manifest, { headers })).status).toBe(304)
-    expect(sent).toBe(0)
+    expect([sent, ended]).toEqual([0, 0])
   })
 
   test('counts in the storage root of its track', async () => {

@@ -13,7 +13,8 @@ import type { NodeTill } from '../till/index.ts'
 import { premiumRoutes } from './premium-routes.ts'
 import { createSecretStore } from './secret-store.ts'
 
-const answerMs = 5_000
+/** A listener waits for it, each minute. */
+const answerMs = 2_000
 const answerBytes = 10_000
 
 /** What a node does as a key holder of premium tracks. */
@@ -50,28 +51,28 @@ export function openPremium(options: {
   const { domain } = catalogue.rules
   const publicKey = hotKey.signingKey.compressedPublicKey
 
-  async function askOthers(
-    subject: Subject,
-    keyHolders: readonly Address[],
-  ): Promise<KeptSecret | undefined> {
-    for (const operator of keyHolders) {
-      const endpoint = catalogue.operators().get(operator)?.endpoint
-      if (endpoint === undefined) continue
-      try {
-        const path = `/premium/${subject}/sealed?publicKey=${publicKey}`
-        const response = await client(endpoint, path, { timeoutMs: answerMs, maxBytes: answerBytes })
-        if (response.ok) return parsed(keptSecretSchema, await response.json())
-        logger.info({ operator, subject, status: response.status }, 'a key holder does not give the secret')
-      } catch (err) {
-        logger.info({ err, operator, subject }, 'a key holder does not give the secret')
-      }
+  async function ask(operator: Address, subject: Subject): Promise<KeptSecret | undefined> {
+    const endpoint = catalogue.operators().get(operator)?.endpoint
+    if (endpoint === undefined) return undefined
+    try {
+      const path = `/premium/${subject}/sealed?publicKey=${publicKey}`
+      const response = await client(endpoint, path, { timeoutMs: answerMs, maxBytes: answerBytes })
+      if (response.ok) return parsed(keptSecretSchema, await response.json())
+      logger.info({ operator, subject, status: response.status }, 'a key holder does not give the secret')
+    } catch (err) {
+      logger.info({ err, operator, subject }, 'a key holder does not give the secret')
     }
     return undefined
   }
 
+  async function askOthers(subject: Subject, keyHolders: readonly Address[]): Promise<KeptSecret[]> {
+    const answers = await Promise.all(keyHolders.map((operator) => ask(operator, subject)))
+    return answers.filter((answer) => answer !== undefined)
+  }
+
   const { self } = options
   const routes = premiumRoutes({
-    ...{ self, catalogue, reader: options.reader, now, askOthers },
+    ...{ self, catalogue, reader: options.reader, now, askOthers, domain },
     ...{ privateKey: hotKey.privateKey, secrets: createSecretStore(options.database) },
     ...{ loadTrack: till.loadTrack, priceOf: till.priceOf, sell: till.gate.sell },
     identify: createIdentify({ domain, audience, now }),

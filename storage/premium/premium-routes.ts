@@ -14,45 +14,34 @@ import {
   type gateAnswerSchema,
   type KeptSecret,
   keptSecretSchema,
-  openSecret,
   SealedSecretError,
   sealSecret,
   segmentKey,
 } from '@hexachord/protocol/premium'
 import { computeAddress } from 'ethers'
 import { type Request, type RequestHandler, Router } from 'express'
-import { LRUCache } from 'lru-cache'
 import * as z from 'zod'
 import { type Catalogue, liveTrack } from '../catalogue/index.ts'
 import { type Identify, operatorOf } from '../peers/index.ts'
 import type { NodeTill } from '../till/index.ts'
 import { checkGate } from './check-gate.ts'
-import type { SecretStore } from './secret-store.ts'
+import { createHeldSecrets, type HeldSecretsOptions, setAt } from './held-secrets.ts'
 
-export type PremiumRoutesOptions = {
+export type PremiumRoutesOptions = HeldSecretsOptions & {
   /** This operator. */
   readonly self: Address
-  /** Of this node's hot key, 0x and 64 hex digits. */
-  readonly privateKey: string
-  readonly secrets: SecretStore
   readonly catalogue: Pick<Catalogue, 'entry' | 'identity' | 'subject' | 'replacedAt'>
   readonly reader: Pick<ChainReader, 'call'>
   /** The manifest of a track with its renditions, from here or from its holders. @throws Problem */
   readonly loadTrack: (manifest: string, subject: Subject) => Promise<LoadedTrack>
-  /** Gets the secret of a track from another of its key holders. @returns undefined when none gives it */
-  readonly askOthers: (subject: Subject, keyHolders: readonly Address[]) => Promise<KeptSecret | undefined>
   /** Price of a unit of a track now, in base units; undefined for one without terms. */
   readonly priceOf: (subject: Subject) => bigint | undefined
   /** Charges a unit of a track to the listener's session, durably. @returns headers for the answer @throws Problem 402 */
   readonly sell: NodeTill['gate']['sell']
   readonly identify: Identify
   readonly requireOperator: RequestHandler
-  /** ms since 1970. */
-  readonly now: () => number
 }
 
-/** To open one takes a millisecond, and each track has hundreds of keys. */
-const secretsOpen = 10_000
 const keyQuery = z.object({ s: z.string().max(100).optional() })
 const sealedQuery = z.object({
   publicKey: z.string().regex(/^0x0[23][0-9a-f]{64}$/, 'must be a compressed key'),
@@ -64,11 +53,12 @@ const sealedQuery = z.object({
  * another operator of the artist's list; `GET /premium/:subject` says what the gate is, and refuses the account whose token
  * comes along where it does not pass, before it has paid for anything; `GET /premium/:subject/keys/:manifest/:rendition/:segment` gives the key of one
  * segment, 16 bytes, to whoever has paid for it (`?s=` names a session, as for paid blocks) and passes the artist's gate
- * (with the token of an account). A track with neither price nor gate opens for nobody.
+ * (with the token of an account). A track with neither price nor gate opens for nobody. A gate is signed by the artist:
+ * before a key holder goes by one it asks the others for a later one, see `HeldSecrets`.
  */
 export function premiumRoutes(options: PremiumRoutesOptions): Router {
-  const { self, catalogue, secrets, identify } = options
-  const openedSecrets = new LRUCache<string, Uint8Array>({ max: secretsOpen })
+  const { self, catalogue, identify } = options
+  const secrets = createHeldSecrets(options)
   const units = new WeakMap<LoadedTrack, Map<string, number>>()
   const router = Router()
 
@@ -84,22 +74,23 @@ export function premiumRoutes(options: PremiumRoutesOptions): Router {
       })
     }
     const secret = parse(keptSecretSchema, request.body)
+    checkProof(subject, secret)
     try {
-      opened(secret, subject)
+      secrets.take(subject, secret)
     } catch (cause) {
       if (!(cause instanceof SealedSecretError)) throw cause
       throw new Problem({ status: 400, slug: 'invalid-secret', detail: cause.message, cause })
     }
-    secrets.set(subject, secret)
     response.status(204).end()
   })
 
   router.get('/premium/:subject', async (request, response) => {
     const subject = subjectIn(request)
-    const { gate } = await secretOf(subject, await liveManifest(subject))
+    const { gate, proof } = await secretOf(subject, await liveManifest(subject))
     const hasToken = request.get('authorization') !== undefined
     if (gate !== null && hasToken) await checkGate(gate, { account: identify(request), subject }, options)
-    response.set('Cache-Control', 'no-store').json({ gate } satisfies z.output<typeof gateAnswerSchema>)
+    const answer: z.output<typeof gateAnswerSchema> = proof ? { gate, atMs: proof.atMs } : { gate }
+    response.set('Cache-Control', 'no-store').json(answer)
   })
 
   router.get('/premium/:subject/sealed', options.requireOperator, async (request, response) => {
@@ -122,10 +113,10 @@ export function premiumRoutes(options: PremiumRoutesOptions): Router {
       })
     }
     const kept = secrets.get(subject)
-    if (kept === undefined || !opens(kept, subject)) throw unknownSecret(subject)
+    if (kept === undefined) throw unknownSecret(subject)
     const random = (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes)
-    const sealed = sealSecret(opened(kept, subject), { subject, publicKey }, random)
-    response.set('Cache-Control', 'no-store').json({ sealed, gate: kept.gate } satisfies KeptSecret)
+    const sealed = sealSecret(secrets.opened(kept, subject), { subject, publicKey }, random)
+    response.set('Cache-Control', 'no-store').json({ ...kept, sealed } satisfies KeptSecret)
   })
 
   router.get('/premium/:subject/keys/:manifest/:rendition/:segment', async (request, response) => {
@@ -145,7 +136,7 @@ export function premiumRoutes(options: PremiumRoutesOptions): Router {
       })
     }
     // Before anybody pays for it.
-    const { key } = segmentKey(opened(kept, subject), salt, segment)
+    const { key } = segmentKey(secrets.opened(kept, subject), salt, segment)
     const asked = { request, cid, session: s, isHead: false }
     const unit = unitsIn(track).get(cid)
     const block = { subject, track: subjectToBytes32(subject), unit, part: 0 }
@@ -184,36 +175,28 @@ export function premiumRoutes(options: PremiumRoutesOptions): Router {
         members: { keyHolders },
       })
     }
-    const known = secrets.get(subject)
-    // It was sealed to a hot key that this node had once.
-    if (known !== undefined && opens(known, subject)) return known
-    const given = await options.askOthers(
-      subject,
-      keyHolders.filter((operator) => operator !== self),
-    )
-    if (given === undefined || !opens(given, subject)) throw unknownSecret(subject)
-    secrets.set(subject, given)
-    return given
+    const others = keyHolders.filter((operator) => operator !== self)
+    const kept = await secrets.newest(subject, others)
+    if (kept === undefined) throw unknownSecret(subject)
+    return kept
   }
 
-  /** @throws SealedSecretError */
-  function opened({ sealed }: KeptSecret, subject: Subject): Uint8Array {
-    const name = subject + sealed
-    const known = openedSecrets.get(name)
-    if (known !== undefined) return known
-    const secret = openSecret(sealed, { subject, privateKey: options.privateKey })
-    openedSecrets.set(name, secret)
-    return secret
-  }
-
-  function opens(kept: KeptSecret, subject: Subject): boolean {
-    try {
-      opened(kept, subject)
-      return true
-    } catch (error) {
-      if (error instanceof SealedSecretError) return false
-      throw error
+  /** @throws Problem */
+  function checkProof(subject: Subject, secret: KeptSecret): void {
+    if (!secrets.isArtists(subject, secret)) {
+      throw new Problem({
+        status: 400,
+        slug: 'invalid-gate',
+        detail: 'a gate is signed by whoever controls the track, and for now: is your clock right?',
+      })
     }
+    const kept = secrets.get(subject)
+    if (kept === undefined || setAt(kept) <= setAt(secret)) return
+    throw new Problem({
+      status: 409,
+      slug: 'older-gate',
+      detail: `the gate of ${subject} was set later, at ${new Date(setAt(kept)).toISOString()}: is your clock right?`,
+    })
   }
 
   function unitsIn(track: LoadedTrack): Map<string, number> {

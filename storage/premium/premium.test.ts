@@ -5,7 +5,7 @@ import { followKey, type SubjectState } from '@hexachord/protocol/actions'
 import { cidOf, linkTo } from '@hexachord/protocol/cids'
 import { encodeManifest, encodeRendition, type LoadedTrack, loadTrack } from '@hexachord/protocol/manifests'
 import { type Address, parseAddress, type Subject, subjectOf } from '@hexachord/protocol/names'
-import { type KeptSecret, openSecret, sealSecret, segmentKey } from '@hexachord/protocol/premium'
+import { type KeptSecret, openSecret, sealSecret, segmentKey, signGate } from '@hexachord/protocol/premium'
 import type { Domain } from '@hexachord/protocol/signing'
 import { createToken } from '@hexachord/protocol/tokens'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -41,7 +41,9 @@ let price: bigint | undefined
 let charged: [session: string | undefined, unit: number | undefined][]
 let entries: Map<string, unknown>
 let tokenBalance: () => Promise<string>
-let atOthers: KeptSecret | undefined
+let atOthers: KeptSecret[]
+let asked: number
+let now: number
 let peer: { operator: Address; hotKey: Address } | undefined
 const secrets = createSecretStore(openSqlite(':memory:', { migrations: premiumMigrations }))
 
@@ -52,7 +54,9 @@ beforeEach(async () => {
   charged = []
   entries = new Map()
   tokenBalance = async () => AbiCoder.defaultAbiCoder().encode(['uint256'], [0])
-  atOthers = undefined
+  atOthers = []
+  asked = 0
+  now = Date.now()
   peer = { operator: other, hotKey: addressOf(peerKey) }
   secrets.remove(subject)
   const logger = createLogger({ service: 'test', level: 'silent' })
@@ -61,16 +65,19 @@ beforeEach(async () => {
   const audience = () => server.origin
   app.use(
     premiumRoutes({
-      ...{ self, secrets, privateKey: nodeKey.privateKey, now: Date.now },
+      ...{ self, secrets, privateKey: nodeKey.privateKey, now: () => now, domain },
       catalogue: {
         entry: (key) => entries.get(key) as never,
-        identity: (author) => ({ controller: author }) as never,
+        identity: () => ({ controller: addressOf(artist) }) as never,
         subject: (asked) => (asked === subject ? stateOf(track) : undefined),
         replacedAt: () => undefined,
       },
       reader: { call: () => tokenBalance() },
       loadTrack: async (manifest) => (manifest === forged.cid ? forged : track),
-      askOthers: async () => atOthers,
+      async askOthers() {
+        asked += 1
+        return atOthers
+      },
       priceOf: () => price,
       async sell({ session }, { unit }): Promise<Record<string, string>> {
         if (price === undefined) return {}
@@ -119,9 +126,13 @@ async function aTrack(ticks: readonly number[], keyHolders: Address[]): Promise<
   return loadTrack(cid, async (name) => blocks.get(name) ?? new Uint8Array())
 }
 
-const sealedToNode = (gate: KeptSecret['gate'] = null): KeptSecret => ({
+const sealedToNode = async (
+  gate: KeptSecret['gate'] = null,
+  { by = artist, atMs = now }: { by?: Wallet; atMs?: number } = {},
+): Promise<KeptSecret> => ({
   sealed: sealSecret(secret, { subject, publicKey: nodeKey.signingKey.publicKey }, random),
   gate,
+  proof: await signGate(by, domain, { subject, gate, atMs }),
 })
 const tokenOf = (account: Wallet) =>
   createToken(account, domain, { audience: server.origin, expiresAt: Date.now() + 60_000 })
@@ -155,7 +166,7 @@ const refusal = async (...args: Parameters<typeof key>) => outcome(await key(...
 
 describe('a key holder', () => {
   test('gives the key of a segment that is paid for, and charges the unit of its time', async () => {
-    expect(await put(sealedToNode())).toEqual([204])
+    expect(await put(await sealedToNode())).toEqual([204])
     for (const segment of [1, 2, 3]) {
       const response = await key(segment)
       expect(response.headers.get('cache-control')).toBe('no-store')
@@ -170,45 +181,46 @@ describe('a key holder', () => {
   })
 
   test('gives none that is not paid for', async () => {
-    await put(sealedToNode())
+    await put(await sealedToNode())
     expect(await refusal(2, { session: 'broke' })).toEqual([402, 'payment-required'])
     expect(await refusal(2, { session: '' })).toEqual([402, 'payment-required'])
   })
 
   test('gives none before the artist has set a price or a gate', async () => {
-    await put(sealedToNode())
+    await put(await sealedToNode())
     for (price of [undefined, 0n]) expect(await refusal(2)).toEqual([403, 'no-price'])
   })
 
   test('gives none by a manifest that is not the track’s: it could put all of its time into one unit', async () => {
-    await put(sealedToNode())
+    await put(await sealedToNode())
     expect(await refusal(2, { manifest: forged.cid })).toEqual([404, 'not-its-manifest'])
     expect(charged).toEqual([])
   })
 
   test.each(['0', '4', '-1', '1e0', 'x', '99999'])('has no key %s', async (segment) => {
-    await put(sealedToNode())
+    await put(await sealedToNode())
     expect(await refusal(segment)).toEqual([404, 'no-such-key'])
   })
 
   test('takes a secret from the artist alone, and only one that was sealed to it for this track', async () => {
-    expect(await put(sealedToNode(), listener)).toEqual([403, 'not-the-author'])
+    expect(await put(await sealedToNode(), listener)).toEqual([403, 'not-the-author'])
     const elsewhere = sealSecret(secret, { subject, publicKey: peerKey.signingKey.publicKey }, random)
-    expect(await put({ sealed: elsewhere, gate: null })).toEqual([400, 'invalid-secret'])
-    expect(await put(sealedToNode(), artist, subjectOf(addressOf(artist), 6n))).toEqual([
-      400,
-      'invalid-secret',
-    ])
+    const signed = await sealedToNode()
+    expect(await put({ ...signed, sealed: elsewhere })).toEqual([400, 'invalid-secret'])
+    const sixth = subjectOf(addressOf(artist), 6n)
+    expect(await put(signed, artist, sixth)).toEqual([400, 'invalid-gate'])
+    const proof = await signGate(artist, domain, { subject: sixth, gate: null, atMs: now })
+    expect(await put({ ...signed, proof }, artist, sixth)).toEqual([400, 'invalid-secret'])
     expect((await put({ sealed: '0x', gate: null }))[0]).toBe(400)
-    expect((await put(sealedToNode(), artist, 'nobody'))[1]).toBe('malformed-subject')
+    expect((await put(await sealedToNode(), artist, 'nobody'))[1]).toBe('malformed-subject')
     expect(secrets.get(subject)).toBeUndefined()
   })
 
   test('that has no secret gets it from another one, once', async () => {
     expect(await refusal(2)).toEqual([503, 'secret-unknown'])
-    atOthers = sealedToNode()
+    atOthers = [await sealedToNode()]
     expect((await key(2)).status).toBe(200)
-    atOthers = undefined
+    atOthers = []
     expect((await key(3)).status).toBe(200)
   })
 
@@ -217,12 +229,12 @@ describe('a key holder', () => {
     secrets.set(subject, { sealed: elsewhere, gate: null })
     expect(await refusal(2)).toEqual([503, 'secret-unknown'])
     expect(charged).toEqual([])
-    atOthers = sealedToNode()
+    atOthers = [await sealedToNode()]
     expect((await key(2)).status).toBe(200)
   })
 
   test('that the artist took from the list gives none any more', async () => {
-    await put(sealedToNode())
+    await put(await sealedToNode())
     track = await aTrack([ticksOfUnit, ticksOfUnit, ticksOfUnit, ticksOfUnit], [other])
     expect(await refusal(2)).toEqual([404, 'not-a-key-holder'])
   })
@@ -231,7 +243,7 @@ describe('a key holder', () => {
 describe('a gate', () => {
   test('for followers opens to who follows the artist, and to the artist', async () => {
     price = undefined
-    await put(sealedToNode({ kind: 'follower' }))
+    await put(await sealedToNode({ kind: 'follower' }))
     expect(await refusal(2)).toEqual([401, 'invalid-token'])
     expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
     entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })
@@ -246,7 +258,7 @@ describe('a gate', () => {
     'for holders of an %s opens to who has enough',
     async (standard) => {
       price = undefined
-      await put(sealedToNode({ kind: 'holder', standard, contract: stranger, least: '3' }))
+      await put(await sealedToNode({ kind: 'holder', standard, contract: stranger, least: '3' }))
       const balance = (amount: number) => async () => AbiCoder.defaultAbiCoder().encode(['uint256'], [amount])
       tokenBalance = balance(2)
       expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
@@ -263,10 +275,10 @@ describe('a gate', () => {
       return fetch(`${server.origin}/premium/${subject}`, { headers })
     }
     expect(await outcome(await ask())).toEqual([503, 'secret-unknown'])
-    await put(sealedToNode())
-    expect(await (await ask()).json()).toEqual({ gate: null })
-    await put(sealedToNode({ kind: 'follower' }))
-    expect(await (await ask()).json()).toEqual({ gate: { kind: 'follower' } })
+    await put(await sealedToNode())
+    expect(await (await ask()).json()).toEqual({ gate: null, atMs: now })
+    await put(await sealedToNode({ kind: 'follower' }))
+    expect(await (await ask()).json()).toEqual({ gate: { kind: 'follower' }, atMs: now })
     expect(await outcome(await ask(listener))).toEqual([403, 'gate-closed'])
     entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })
     expect((await ask(listener)).status).toBe(200)
@@ -274,11 +286,74 @@ describe('a gate', () => {
   })
 
   test('of a track with a price lets nobody through who has not paid', async () => {
-    await put(sealedToNode({ kind: 'follower' }))
+    await put(await sealedToNode({ kind: 'follower' }))
     entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })
     expect(await refusal(2, { account: listener, session: 'broke' })).toEqual([402, 'payment-required'])
     expect((await key(2, { account: listener })).status).toBe(200)
     expect(charged).toEqual([['paid', 2]])
+  })
+})
+
+describe('a gate that was set while this key holder was away', () => {
+  const followers = { kind: 'follower' } as const
+  const hour = 3_600_000
+  const gateNow = async () => (await fetch(`${server.origin}/premium/${subject}`)).json()
+
+  test('is learnt from another one before a key is given, and kept', async () => {
+    await put(await sealedToNode(null, { atMs: now - hour }))
+    atOthers = [await sealedToNode(null, { atMs: now - 2 * hour }), await sealedToNode(followers)]
+    expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
+    expect(charged).toEqual([])
+    atOthers = []
+    now += hour
+    expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
+    expect(secrets.get(subject)?.gate).toEqual(followers)
+  })
+
+  test('is asked for once a minute, by any number of requests', async () => {
+    await put(await sealedToNode(null, { atMs: now - hour }))
+    await Promise.all([key(1), key(2), key(3)])
+    await key(1)
+    expect(asked).toBe(1)
+    now += 60_000
+    atOthers = [await sealedToNode(followers)]
+    expect(await gateNow()).toEqual({ gate: followers, atMs: now })
+    expect(asked).toBe(2)
+  })
+
+  test.each([
+    ['nobody has signed', async () => ({ ...(await sealedToNode(followers)), proof: undefined })],
+    ['somebody else has signed', () => sealedToNode(followers, { by: peerKey })],
+    [
+      'was signed for another gate',
+      async () => ({ ...(await sealedToNode(followers)), gate: { ...followers, kind: 'holder' } as never }),
+    ],
+    ['is of a time to come', () => sealedToNode(followers, { atMs: now + hour })],
+    ['is older', () => sealedToNode(followers, { atMs: now - 2 * hour })],
+  ])('counts for nothing when it %s', async (_, told) => {
+    const open = { kind: 'holder', standard: 'erc721', contract: stranger, least: '1' } as const
+    await put(await sealedToNode(open, { atMs: now - hour }))
+    atOthers = [(await told()) as KeptSecret]
+    expect(await gateNow()).toEqual({ gate: open, atMs: now - hour })
+  })
+
+  test('takes the place of one that came before gates were signed', async () => {
+    const { proof: _, ...unsigned } = await sealedToNode()
+    secrets.set(subject, unsigned)
+    expect(await gateNow()).toEqual({ gate: null })
+    now += hour
+    atOthers = [await sealedToNode(followers)]
+    expect(await gateNow()).toEqual({ gate: followers, atMs: now })
+  })
+
+  test('is not taken back by the artist’s own older word, nor set for a time to come, nor unsigned', async () => {
+    await put(await sealedToNode(followers))
+    expect(await put(await sealedToNode(null, { atMs: now - 1 }))).toEqual([409, 'older-gate'])
+    expect(await put(await sealedToNode(null, { atMs: now + hour }))).toEqual([400, 'invalid-gate'])
+    const { proof: _, ...unsigned } = await sealedToNode()
+    expect(await put(unsigned)).toEqual([400, 'invalid-gate'])
+    expect(await put(await sealedToNode(null, { by: listener }))).toEqual([400, 'invalid-gate'])
+    expect(await put(await sealedToNode(null))).toEqual([204])
   })
 })
 
@@ -287,14 +362,14 @@ describe('another key holder', () => {
     fetch(`${server.origin}/premium/${name}/sealed?publicKey=${publicKey}`)
 
   test('is given the secret, sealed to its own key', async () => {
-    await put(sealedToNode({ kind: 'follower' }))
+    await put(await sealedToNode({ kind: 'follower' }))
     const given = (await (await sealed()).json()) as KeptSecret
-    expect(given.gate).toEqual({ kind: 'follower' })
+    expect([given.gate, given.proof]).toEqual([{ kind: 'follower' }, secrets.get(subject)?.proof])
     expect(openSecret(given.sealed, { subject, privateKey: peerKey.privateKey })).toEqual(secret)
   })
 
   test('is not, if it is not on the list of the artist, or names the key of somebody else', async () => {
-    await put(sealedToNode())
+    await put(await sealedToNode())
     expect(await outcome(await sealed(nodeKey.signingKey.compressedPublicKey))).toEqual([403, 'not-your-key'])
     peer = { operator: stranger, hotKey: addressOf(peerKey) }
     expect(await outcome(await sealed())).toEqual([403, 'not-a-key-holder'])

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { Logger, Metrics } from '@hexachord/platform/process'
 import type { LoadedTrack } from '@hexachord/protocol/manifests'
 import type { Address, Subject } from '@hexachord/protocol/names'
@@ -28,6 +29,7 @@ import {
 import { payRoutes } from './http/pay-routes.ts'
 import { openJournal } from './journal/index.ts'
 import type { PaymentsView } from './payments-view.ts'
+import { createPeerMeter, type PeerServed } from './peer-meter.ts'
 import { createVoucherSigners, loadNativeRecovery } from './signatures/index.ts'
 import { createTillMetrics } from './till-metrics.ts'
 
@@ -48,14 +50,16 @@ export type TillOptions = {
   readonly loadTrack: (manifest: string, subject: Subject) => Promise<LoadedTrack>
   /** CID of the manifest that a track has now; undefined for what is no track. */
   readonly liveManifestOf: (subject: Subject) => string | undefined
-  /** Whether a node of the network has signed a request; it pays nothing. Asked only where there is an `Authorization`.
+  /** The operator whose node has signed a request; it pays nothing. Asked only where there is an `Authorization`.
    * @default nobody is one */
-  readonly isPeer?: (request: IncomingMessage) => boolean | Promise<boolean>
+  readonly peerOf?: (request: IncomingMessage) => Address | undefined
   /** Whether a free track has a block, too. Not one that was published after the paid one: else whoever publishes the
    * music of others for nothing would make it free. @default no block is shared */
   readonly isFreeElsewhere?: (cid: string, block: PaidBlock) => boolean
   /** What strangers may fetch for nothing, all together. @default 0, which is no limit */
   readonly freeBytesPerSecond?: number
+  /** Resolves after so many ms: downloads that are free are paced. @default a timer */
+  readonly sleep?: (ms: number) => Promise<unknown>
   readonly limits?: Partial<SessionLimits>
   /** ms since 1970. */
   readonly now: () => number
@@ -89,6 +93,8 @@ export type Till = {
   awaitReserve(payer: Address, key: Address, total: bigint, untilMs: number): Promise<void>
   /** Whom a session belongs to, for what else is signed in it; undefined when it is unknown or has ended. */
   session(token: string): Session | undefined
+  /** What other operators have fetched here for nothing. */
+  peers(): PeerServed[]
   /** What is in memory; for reports, see `reportOf`. */
   readonly book: Book
   close(): Promise<void>
@@ -131,6 +137,7 @@ export async function createTill(options: TillOptions): Promise<Till> {
   })
   write = (record) => journal.append(JSON.stringify(record))
 
+  const peers = createPeerMeter(options.metrics)
   const isFreeElsewhere = options.isFreeElsewhere ?? (() => false)
   const signers = await createVoucherSigners({ domain, node })
   const accept = createAccept({ book, journal, signers })
@@ -138,9 +145,10 @@ export async function createTill(options: TillOptions): Promise<Till> {
   return {
     routes: payRoutes(shared),
     gate: createTillGate({
-      ...{ ...shared, isFreeElsewhere, isPeer: options.isPeer ?? (() => false) },
+      ...{ ...shared, isFreeElsewhere, peerOf: options.peerOf ?? (() => undefined) },
+      sleep: options.sleep ?? ((ms) => setTimeout(ms, undefined, { ref: false })),
       freeBytesPerSecond: options.freeBytesPerSecond ?? 0,
-      metrics: createTillMetrics(options.metrics, book.counts),
+      metrics: createTillMetrics(options.metrics, peers, book.counts),
     }),
     ...{ paidBlocks, book },
     channels: book.channels,
@@ -161,6 +169,7 @@ export async function createTill(options: TillOptions): Promise<Till> {
       await journal.durable()
     },
     session: book.session,
+    peers: peers.report,
     async close() {
       await signers.close()
       await journal.close()

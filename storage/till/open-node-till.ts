@@ -20,6 +20,7 @@ import type { TillGate } from './gate/index.ts'
 import { reserveRoutes } from './http/reserve-routes.ts'
 import { keepPaidBlocks } from './keep-paid-blocks.ts'
 import { createSoldTracks } from './load-sold-track.ts'
+import type { PeerServed } from './peer-meter.ts'
 import { createPurchases, purchaseRoutes } from './purchases/index.ts'
 import { reportOf } from './report.ts'
 import { loadNativeRecovery } from './signatures/index.ts'
@@ -32,6 +33,8 @@ export type TillStatus = TillChainStatus & {
   readonly owed: string
   /** What of that is not spent yet. */
   readonly credit: string
+  /** What other operators have fetched here for nothing since the start: those twenty that have most. */
+  readonly peers: readonly PeerServed[]
 }
 
 /** The till of a node, with all that belongs to it. */
@@ -89,7 +92,7 @@ export async function openNodeTill(options: {
   const directory = join(options.directory, 'till')
   const { recover } = loadNativeRecovery()
   const fetchFrom = fetchFromHolders({ catalogue, fetch: peerFetch, self: node })
-  const isPeer = createPeerCheck({
+  const peerOf = createPeerCheck({
     ...{ domain: catalogue.rules.domain, audience: publicUrl, catalogue, recover, now },
   })
   const sold = createSoldTracks({ ipfs, takedowns, fetchFrom })
@@ -103,7 +106,7 @@ export async function openNodeTill(options: {
     ...{ directory, network: { ...network, payments: network.payments }, node, publicUrl, view },
     ...{ leastNodeBps: terms.leastNodeBps, previewUnits: terms.previewUnits },
     ...{ loadTrack: sold.load, liveManifestOf },
-    isPeer: (request) => isPeer(request) !== undefined,
+    peerOf: (request) => peerOf(request)?.operator,
     isFreeElsewhere: freeElsewhere.isFreeElsewhere,
     ...{ freeBytesPerSecond: terms.freeBytesPerSecond, now, logger, metrics },
   }).catch(async (error: unknown) => {
@@ -127,7 +130,12 @@ export async function openNodeTill(options: {
     }),
   )
 
-  const status = (): TillStatus => ({ ...chain.status(), ...till.book.counts(), ...owedIn(till) })
+  const status = (): TillStatus => ({
+    ...chain.status(),
+    ...till.book.counts(),
+    ...owedIn(till),
+    peers: till.peers().slice(0, 20),
+  })
   exposeTill(metrics, status)
 
   async function fetchMissing(cid: string, signal: AbortSignal): Promise<Uint8Array> {

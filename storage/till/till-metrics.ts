@@ -1,26 +1,24 @@
 import type { Metrics } from '@hexachord/platform/process'
+import type { Address } from '@hexachord/protocol/names'
+import type { PeerMeter } from './peer-meter.ts'
 
 /** What a till counts, without anybody's name. */
 export type TillMetrics = {
   served(how: 'paid' | 'repeated'): void
-  /** Of a paid block, or of what is free anyway. */
-  servedPeer(bytes: number, isPaid: boolean): void
+  /** A node of the network was given something of a paid track, or of one that is free anyway. */
+  servedPeer(operator: Address, bytes: number, isPaid: boolean): void
   refused(reason: string): void
 }
 
 export function createTillMetrics(
   metrics: Metrics,
+  peers: Pick<PeerMeter, 'served'>,
   counts: () => { channels: number; sessions: number },
 ): TillMetrics {
   const blocks = metrics.counter({
     name: 'till_blocks_total',
     help: 'Paid blocks that were served: charged, fetched again, or for a node of the network',
     labelNames: ['how'],
-  })
-  const peerBytes = metrics.counter({
-    name: 'till_peer_bytes_total',
-    help: 'Bytes that nodes of the network fetched for nothing, of paid tracks or of free ones',
-    labelNames: ['track'],
   })
   const refusals = metrics.counter({
     name: 'till_refusals_total',
@@ -42,12 +40,11 @@ export function createTillMetrics(
     repeated: blocks.labels('repeated'),
     peer: blocks.labels('peer'),
   }
-  const bytesOf = { paid: peerBytes.labels('paid'), free: peerBytes.labels('free') }
   return {
     served: (how) => children[how].inc(),
-    servedPeer(bytes, isPaid) {
+    servedPeer(operator, bytes, isPaid) {
       if (isPaid) children.peer.inc()
-      bytesOf[isPaid ? 'paid' : 'free'].inc(bytes)
+      peers.served(operator, bytes, isPaid)
     },
     refused: (reason) => refusals.inc({ reason }),
   }

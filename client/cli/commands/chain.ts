@@ -1,6 +1,14 @@
 import type { Connection } from '@hexachord/sdk/connect'
+import { currencyOf } from '@hexachord/sdk/income'
 import type { HeldKey } from '@hexachord/sdk/keys'
-import { type EscrowReader, parseAmount, readEscrow, type Token, type Writing } from '@hexachord/sdk/paying'
+import {
+  type EscrowReader,
+  parseAmount,
+  readEscrow,
+  type Token,
+  tokenOf,
+  type Writing,
+} from '@hexachord/sdk/paying'
 import { rpcPayer } from '@hexachord/sdk/writing'
 import type { Command } from 'commander'
 import { type Settings, UsageError } from '../settings/index.ts'
@@ -24,6 +32,21 @@ export function chainReader(connection: Connection, settings: Settings): EscrowR
   const reader = readerOf(connection, settings)
   if (reader === undefined) throw new UsageError('this needs --rpc with the URL of a node of the chain')
   return reader
+}
+
+/** What is paid with here: as the chain says, where it may be asked, else the index. @throws UsageError, ApiError */
+export async function paidToken(
+  connection: Connection,
+  settings: Settings,
+  { signal }: Context,
+): Promise<Token> {
+  const reader = readerOf(connection, settings)
+  if (reader !== undefined) return reader.token()
+  const currency = await currencyOf(connection, { signal })
+  if (currency !== null) return tokenOf(currency)
+  throw new UsageError(
+    'the index has not read yet what is paid with here: give --rpc with the URL of a node of the chain',
+  )
 }
 
 /** Sends transactions by a key, which pays for them. */

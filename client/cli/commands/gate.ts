@@ -4,7 +4,7 @@ import { type Gate, gateSchema } from '@hexachord/protocol/premium'
 import type { Connection } from '@hexachord/sdk/connect'
 import { findTrack } from '@hexachord/sdk/finding'
 import { openTrack } from '@hexachord/sdk/playing'
-import { giveSecret, readGates } from '@hexachord/sdk/premium'
+import { giveSecret, readGates, type ToldGate } from '@hexachord/sdk/premium'
 import { type Command, Option } from 'commander'
 import { keyStore, UsageError } from '../settings/index.ts'
 import { askPassword } from '../terminal/index.ts'
@@ -49,16 +49,33 @@ async function gate(track: Subject, options: Options, self: Command, context: Co
   if (wanted !== undefined) {
     const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
     const { given, refused } = await giveSecret(connection, key, track, { keyHolders, gate: wanted, signal })
-    for (const { operator, reason } of refused) {
-      process.stderr.write(`hexachord: ${operator} has not taken the gate: ${reason}\n`)
+    if (given.length === 0) {
+      throw new Error(`no key holder has taken the gate of ${track}: ${refused[0]?.reason}`)
     }
-    if (given.length === 0) throw new Error(`no key holder has taken the gate of ${track}`)
+    for (const { operator, reason } of refused) {
+      const later = 'it learns of it from the others, within a minute once it is back'
+      process.stderr.write(`hexachord: ${operator} has not taken the gate (${reason}): ${later}\n`)
+    }
   }
   const gates = await readGates(connection, track, { keyHolders, signal })
-  const lines = gates.map(
-    ({ operator, gate: found, reason }) => `${operator}  ${found === undefined ? reason : describe(found)}`,
+  print(self, { track, gates }, describeGates(gates))
+}
+
+/** The gate of a premium track that is about to be replaced. @throws Error when no key holder says, ApiError */
+export async function gateOf(
+  connection: Connection,
+  track: Subject,
+  signal: AbortSignal,
+): Promise<Gate | null> {
+  const keyHolders = await keyHoldersOf(connection, track, signal)
+  const told = await readGates(connection, track, { keyHolders, signal })
+  const [newest] = told
+    .toSorted((a, b) => (b.atMs ?? 0) - (a.atMs ?? 0))
+    .filter(({ gate }) => gate !== undefined)
+  if (newest?.gate !== undefined) return newest.gate
+  throw new Error(
+    `no key holder says who may hear ${track} now (${told[0]?.reason}): say it anew by 'hexachord gate'`,
   )
-  print(self, { track, gates }, lines.join('\n'))
 }
 
 async function keyHoldersOf(
@@ -68,7 +85,8 @@ async function keyHoldersOf(
 ): Promise<readonly Address[]> {
   const found = await findTrack(connection, track, { signal })
   const { keyHolders } = (await openTrack(connection, found, { signal })).loaded.manifest
-  if (keyHolders === undefined) throw new UsageError(`${track} is not premium: everybody may hear it`)
+  if (keyHolders === undefined)
+    throw new UsageError(`${track} is not premium: it has no keys, and so no gate`)
   return keyHolders
 }
 
@@ -94,6 +112,18 @@ function gateFrom({ follower, holder, standard, least, tokenId, none }: Options)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   throw new UsageError(`the gate is wrong: ${issue?.path.join('.')} ${issue?.message}`)
+}
+
+/** What each key holder goes by, a line each. */
+export function describeGates(gates: readonly ToldGate[]): string {
+  const newest = Math.max(0, ...gates.map(({ atMs }) => atMs ?? 0))
+  const lines = gates.map(({ operator, gate: told, atMs, reason }) => {
+    if (told === undefined) return `${operator}  does not say: ${reason}`
+    const since = atMs === undefined ? '' : `, since ${new Date(atMs).toISOString()}`
+    const isOld = (atMs ?? 0) < newest
+    return `${operator}  ${describe(told)}${since}${isOld ? '; has not learnt of the newest yet' : ''}`
+  })
+  return lines.join('\n')
 }
 
 function describe(gate: Gate | null): string {

@@ -1,4 +1,4 @@
-import { isSubject, NameError, parseAddress, type Subject } from '@hexachord/protocol/names'
+import { type Address, isSubject, NameError, parseAddress, type Subject } from '@hexachord/protocol/names'
 import { UsageError } from '../settings/index.ts'
 
 /** The track, playlist or comment that stands in a text, such as a link.
@@ -14,8 +14,13 @@ export function subjectIn(text: string, what = 'id'): Subject {
  * @throws UsageError for an address with a wrong checksum */
 export function userIn(text: string): string {
   const address = /0x[0-9a-fA-F]{40}/.exec(text)?.[0]
+  return address === undefined ? text : addressIn(address)
+}
+
+/** @throws UsageError for a text that is no address, or one with a wrong checksum */
+export function addressIn(text: string): Address {
   try {
-    return address === undefined ? text : parseAddress(address)
+    return parseAddress(text)
   } catch (error) {
     if (error instanceof NameError) throw new UsageError(error.message, { cause: error })
     throw error

@@ -1,4 +1,3 @@
-import { type Address, NameError, parseAddress } from '@hexachord/protocol/names'
 import type { PricedTrack, Track } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
 import {
@@ -14,10 +13,11 @@ import {
 } from '@hexachord/sdk/paying'
 import type { Command } from 'commander'
 import { createMeter, type Meter } from '../playing/index.ts'
-import { filePurseMemory, keyStore, type Settings, UsageError } from '../settings/index.ts'
+import { filePurseMemory, keyStore, type Settings } from '../settings/index.ts'
 import { askPassword } from '../terminal/index.ts'
 import { addRpcOption, amountOf, readerOf } from './chain.ts'
 import type { Context } from './context.ts'
+import { addressIn } from './named.ts'
 
 export type SpendingOptions = { budget?: string; curator?: string }
 
@@ -60,7 +60,7 @@ export async function purseFor(
   const key = spendingKey(await keyStore(settings.directory).open(() => askPassword(context, 'Password: ')))
   const meter = createMeter(token)
   const most = options.budget === undefined ? undefined : amountOf(options.budget, token)
-  const curator = curatorOf(options)
+  const curator = options.curator === undefined ? undefined : addressIn(options.curator)
   const memory = await filePurseMemory(settings.directory, key.address)
   const purse = await openPurse({
     ...{ connection, network: connection.payments, spender: ownSpender(key), memory, reader, most },
@@ -71,14 +71,4 @@ export async function purseFor(
     },
   })
   return { paying: paidPlays(purse, { curator }), token, meter, close: memory.close }
-}
-
-/** @throws UsageError */
-function curatorOf({ curator }: SpendingOptions): Address | undefined {
-  try {
-    return curator === undefined ? undefined : parseAddress(curator)
-  } catch (error) {
-    if (error instanceof NameError) throw new UsageError(error.message, { cause: error })
-    throw error
-  }
 }

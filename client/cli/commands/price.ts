@@ -16,6 +16,7 @@ import {
   NotTheOwner,
   offerTrack,
   type Price,
+  priceByIndex,
   readPrice,
   requireOwner,
   sendTerms,
@@ -26,7 +27,7 @@ import {
 import { type Command, InvalidArgumentError } from 'commander'
 import { keyStore, UsageError } from '../settings/index.ts'
 import { askPassword } from '../terminal/index.ts'
-import { addRpcOption, amountOf, chainReader, writingBy } from './chain.ts'
+import { addRpcOption, amountOf, chainReader, readerOf, writingBy } from './chain.ts'
 import { openConnection, print } from './connection.ts'
 import type { Context } from './context.ts'
 import { subjectIn } from './named.ts'
@@ -85,14 +86,19 @@ async function price(
   context: Context,
 ): Promise<void> {
   const { connection, settings } = await openConnection(self, context, { onlyReads: true })
+  const { cancel, send, offer, accept, signOnly } = options
+  const isRead = amount === undefined && !cancel && !send && !offer && !accept && !signOnly
+  if (isRead && readerOf(connection, settings) === undefined) {
+    const { price: found, token } = await priceByIndex(connection, track, { signal: context.signal })
+    return print(self, { track, token, ...inText(found) }, describePrice(found, token))
+  }
   const reader = chainReader(connection, settings)
   const token = await reader.token()
   const show = async () => {
     const found = await readPrice(reader, track)
-    print(self, { track, token, ...JSON.parse(tillJson(found)) }, describePrice(found, token))
+    print(self, { track, token, ...inText(found) }, describePrice(found, token))
   }
-  const { cancel, send, offer, accept } = options
-  if (amount === undefined && !cancel && !send && !offer && !accept) return show()
+  if (isRead) return show()
   const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
   const writing = writingBy(key, reader, settings, context)
   if (accept) await requireOffered(reader, track, key)
@@ -104,7 +110,7 @@ async function price(
     if (inForce === undefined) throw new UsageError('set a price first, 0 for none: then it can be handed on')
     await offerTrack(writing, track, offer)
   } else if (cancel) await cancelChange(writing, track)
-  else if (options.signOnly) {
+  else if (signOnly) {
     const terms = termsFrom(amount ?? '', options, key, token)
     const signed = await signTerms(reader, key, track, { terms, nowMs: connection.now() })
     return print(self, signed, JSON.stringify(signed))
@@ -171,8 +177,8 @@ function isSame(one: Terms, other: Terms): boolean {
   return words(one) === words(other)
 }
 
-function describePrice({ owner, offeredTo, inForce, change }: Price, token: Token): string {
-  if (inForce === undefined)
+function describePrice({ owner, offeredTo, inForce, change }: Price, token: Token | undefined): string {
+  if (inForce === undefined || token === undefined)
     return `free: no price was ever set; ${owner} can set one, by the first key of its author`
   const pending = change
     ? [
@@ -191,6 +197,10 @@ function describeTerms({ terms, version }: TermsOnChain, token: Token): string[]
     `shares     node ${nodeBps} bps, curator ${curatorBps} bps; of the rest:`,
     ...payees.map((payee, index) => `payee      ${payee} ${payeeBps[index]} bps`),
   ]
+}
+
+function inText(price: Price): object {
+  return JSON.parse(tillJson(price))
 }
 
 async function readSigned(path: string, track: Subject) {

@@ -1,4 +1,5 @@
 import { type Address, isSubject, parseAddress, type Subject } from '@hexachord/protocol/names'
+import type { Gate } from '@hexachord/protocol/premium'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
 import { findTrack, findUser } from '@hexachord/sdk/finding'
@@ -14,6 +15,7 @@ import { chainReader, writingBy } from './chain.ts'
 import { globalOptions, openConnection } from './connection.ts'
 import type { Context } from './context.ts'
 import { Interrupted } from './errors.ts'
+import { gateOf } from './gate.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 import { addTermsOptions, pricing, type TermsOptions } from './price.ts'
 import { showUploads, timeSteps } from './upload-progress.ts'
@@ -122,6 +124,7 @@ async function upload(paths: string[], options: Options, self: Command, context:
   const holders = options.premium && (options.keyHolder ?? (await findKeyHolders(connection, { signal })))
   const premium =
     holders && premiumUploads(connection, key, { keyHolders: holders, clearMs: options.preview * 1000 })
+  const gate = replaced && holders ? await gateOf(connection, replaced.id, signal) : null
   const memory = fileUploadMemory(settings.directory)
   if (options.again) for (const source of sources) await forgetUpload(memory, key, source)
   const shown = showUploads(paths, { json: globalOptions(self).json === true })
@@ -151,7 +154,7 @@ async function upload(paths: string[], options: Options, self: Command, context:
     for (const file of released.files) {
       if (file.state !== 'published') continue
       if (setPrice) await setPrice(file.track.id)
-      if (holders) await giveKeys(connection, key, file.track.id, holders, context)
+      if (holders) await giveKeys(connection, key, file.track.id, { keyHolders: holders, gate }, context)
     }
     printUploads(self, {
       ...{ paths, ...released, isAlbum, context, connection },
@@ -171,10 +174,10 @@ async function giveKeys(
   connection: Connection,
   key: HeldKey,
   track: Subject,
-  keyHolders: readonly Address[],
+  toWhom: { readonly keyHolders: readonly Address[]; readonly gate: Gate | null },
   { signal }: Context,
 ): Promise<void> {
-  const { given, refused } = await giveSecret(connection, key, track, { keyHolders, signal })
+  const { given, refused } = await giveSecret(connection, key, track, { ...toWhom, signal })
   for (const { operator, reason } of refused) {
     process.stderr.write(`hexachord: ${operator} has not taken the keys: ${reason}\n`)
   }

@@ -1,4 +1,6 @@
-import { parseAddress } from '@hexachord/protocol/names'
+import type { Address } from '@hexachord/protocol/names'
+import type { Connection } from '@hexachord/sdk/connect'
+import type { HeldKey } from '@hexachord/sdk/keys'
 import {
   type Budget,
   budgetLeft,
@@ -12,15 +14,23 @@ import {
   receiptsCsv,
   spendingKey,
   type Token,
+  type Writing,
   withBudget,
   withdraw,
 } from '@hexachord/sdk/paying'
 import type { Command } from 'commander'
-import { filePurseMemory, keyStore, UsageError } from '../settings/index.ts'
+import {
+  type FilePurseMemory,
+  filePurseMemory,
+  keyStore,
+  type Settings,
+  UsageError,
+} from '../settings/index.ts'
 import { askPassword } from '../terminal/index.ts'
-import { addRpcOption, amountOf, chainReader, writingBy } from './chain.ts'
+import { addRpcOption, amountOf, chainReader, paidToken, readerOf, writingBy } from './chain.ts'
 import { openConnection, print } from './connection.ts'
 import type { Context } from './context.ts'
+import { addressIn } from './named.ts'
 
 export function addWalletCommand(program: Command, context: Context): void {
   const wallet = program
@@ -32,8 +42,16 @@ export function addWalletCommand(program: Command, context: Context): void {
     addRpcOption(wallet.command(name).description(description))
 
   add('show', 'address, deposit, reserves and budget').action((_options, self: Command) =>
-    withWallet(self, context, async ({ address, reader, memory, token, now }) => {
+    withPurse(self, context, async ({ address, reader, memory, token, now }) => {
       const state = await memory.load()
+      if (reader === undefined) {
+        const lines = [
+          `address    ${address}`,
+          'deposited  the chain knows, and so what is reserved: give --rpc with the URL of a node of it',
+          `budget     ${describeBudget(state, token, now)}`,
+        ]
+        return print(self, { address, token, ...inText({ budget: state.budget }) }, lines.join('\n'))
+      }
       const [free, held, reserves] = await Promise.all([
         reader.balanceOf(address),
         reader.tokenBalanceOf(address),
@@ -81,36 +99,37 @@ export function addWalletCommand(program: Command, context: Context): void {
     )
   add('release', 'take back what nodes have reserved: announces it, and when its time has come takes it')
     .argument('[nodes...]', 'addresses of operators; default: all')
-    .action((nodes: string[], _options, self: Command) =>
-      withWallet(self, context, async (opened) => {
-        const wanted = nodes.map(parseAddress)
+    .action((nodes: string[], _options, self: Command) => {
+      const wanted = nodes.map(addressIn)
+      return withWallet(self, context, async (opened) => {
         const reserves = await reservesOf(opened.reader, opened.address, await opened.memory.load())
         const chosen = reserves.filter(({ node }) => wanted.length === 0 || wanted.includes(node))
         const lines: string[] = []
         for (const reserve of chosen) lines.push(await releaseOne(opened, reserve))
         print(self, { released: lines }, lines.join('\n') || 'no node has reserved anything')
-      }),
-    )
+      })
+    })
   add('withdraw', 'send what is deposited and not reserved to an address')
     .argument('<to>')
     .argument('[amount]', 'in whole tokens; default: all')
-    .action((to: string, text: string | undefined, _options, self: Command) =>
-      withWallet(self, context, async ({ address, reader, writing, token }) => {
+    .action((to: string, text: string | undefined, _options, self: Command) => {
+      const whom = addressIn(to)
+      return withWallet(self, context, async ({ address, reader, writing, token }) => {
         const free = await reader.balanceOf(address)
         const amount = text === undefined ? free : amountOf(text, token)
         if (amount === 0n || amount > free)
           throw new UsageError(
             `${formatAmount(free, token)} can be withdrawn: release what nodes have reserved first`,
           )
-        await withdraw(writing, parseAddress(to), amount)
+        await withdraw(writing, whom, amount)
         print(self, inText({ withdrawn: amount, to }), `sent ${formatAmount(amount, token)} to ${to}`)
-      }),
-    )
+      })
+    })
   add('budget', 'what may be spent in an hour and in a month (UTC), which nothing can pass')
     .option('--hour <amount>', "in whole tokens, or 'none'")
     .option('--month <amount>', "in whole tokens, or 'none'")
     .action(({ hour, month }: { hour?: string; month?: string }, self: Command) =>
-      withWallet(self, context, async ({ memory, token, now }) => {
+      withPurse(self, context, async ({ memory, token, now }) => {
         const state = await memory.update((before) => {
           const { perHour, perMonth } = before.budget
           const limits: Budget = {
@@ -125,7 +144,7 @@ export function addWalletCommand(program: Command, context: Context): void {
   add('receipts', 'what was paid for, unit by unit')
     .option('--csv', 'as a table with commas, for a spreadsheet')
     .action(({ csv }: { csv?: true }, self: Command) =>
-      withWallet(self, context, async ({ memory, token }) => {
+      withPurse(self, context, async ({ memory, token }) => {
         const receipts = await memory.receipts()
         if (csv)
           return void process.stdout.write(
@@ -142,27 +161,48 @@ export function addWalletCommand(program: Command, context: Context): void {
 
 type Reserve = ChainChannel & { readonly node: `0x${string}`; readonly owed: bigint }
 
-async function withWallet(
+type Purse = {
+  readonly key: HeldKey
+  readonly address: Address
+  readonly memory: FilePurseMemory
+  readonly token: Token
+  readonly now: number
+}
+type Wallet = Purse & { readonly reader: EscrowReader; readonly writing: Writing }
+type Work<Opened> = (opened: Opened) => void | Promise<void>
+
+/** For what can do without the chain: `reader` is there where the command was given a node of it. */
+async function withPurse(
   self: Command,
   context: Context,
-  work: (opened: Awaited<ReturnType<typeof openWallet>>) => Promise<void>,
+  work: Work<Purse & { readonly reader: EscrowReader | undefined }>,
 ): Promise<void> {
-  const opened = await openWallet(self, context)
-  try {
-    await work(opened)
-  } finally {
-    opened.memory.close()
-  }
+  const { connection, settings } = await openConnection(self, context, { onlyReads: true })
+  const reader = readerOf(connection, settings)
+  return openPurse({ connection, settings }, context, (purse) => work({ ...purse, reader }))
 }
 
-async function openWallet(self: Command, context: Context) {
+/** For what is read or done on the chain. @throws UsageError without a node of it */
+async function withWallet(self: Command, context: Context, work: Work<Wallet>): Promise<void> {
   const { connection, settings } = await openConnection(self, context, { onlyReads: true })
   const reader = chainReader(connection, settings)
+  return openPurse({ connection, settings }, context, (purse) =>
+    work({ ...purse, reader, writing: writingBy(purse.key, reader, settings, context) }),
+  )
+}
+
+async function openPurse(
+  { connection, settings }: { connection: Connection; settings: Settings },
+  context: Context,
+  work: Work<Purse>,
+): Promise<void> {
+  const token = await paidToken(connection, settings, context)
   const key = spendingKey(await keyOf(settings.directory, context))
-  return {
-    ...{ key, address: key.address, reader, now: connection.now(), token: await reader.token() },
-    writing: writingBy(key, reader, settings, context),
-    memory: await filePurseMemory(settings.directory, key.address),
+  const memory = await filePurseMemory(settings.directory, key.address)
+  try {
+    await work({ key, address: key.address, memory, token, now: connection.now() })
+  } finally {
+    memory.close()
   }
 }
 
@@ -188,7 +228,7 @@ async function reservesOf(
 }
 
 async function releaseOne(
-  { address, reader, writing, memory, token }: Awaited<ReturnType<typeof openWallet>>,
+  { address, reader, writing, memory, token }: Wallet,
   { node, reserved, settled, released, releasing, readyAt, owed }: Reserve,
 ): Promise<string> {
   if (readyAt > 0) {

@@ -8,7 +8,7 @@ import {
   type TermsHistory,
   termsHistorySchema,
 } from '@hexachord/protocol/rest'
-import { formatUnits } from 'ethers'
+import { formatUnits, ZeroAddress } from 'ethers'
 import type * as z from 'zod'
 import type { Connection } from '../connect/index.ts'
 
@@ -46,6 +46,16 @@ export function termsOf(
   options: IncomeOptions = {},
 ): Promise<TermsHistory> {
   return read(connection, `tracks/${track}/terms`, termsHistorySchema, options)
+}
+
+/** What this network's music is paid with; null where nothing is, or the index has read nothing of it yet. */
+export async function currencyOf(
+  connection: Connection,
+  options: Pick<IncomeOptions, 'signal'> = {},
+): Promise<Currency | null> {
+  // Every account's books say it: those of nobody tell nobody who asks.
+  const { currency } = await operatorIncomeOf(connection, ZeroAddress as Address, { ...options, limit: 1 })
+  return currency
 }
 
 /** An amount as people write it: base units with the currency's point in them. */

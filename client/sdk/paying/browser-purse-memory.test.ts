@@ -1,14 +1,12 @@
+import { tillJson } from '@hexachord/protocol/payments'
 import { describe, expect, test } from '@jest/globals'
+import { IDBFactory } from 'fake-indexeddb'
 import { listener, subject } from '../fixtures/index.ts'
-import { browserPurseMemory, receiptsCsv } from './index.ts'
+import { browserPurseMemory, emptyState, receiptsCsv } from './index.ts'
 
-/** Web Storage of one origin, and locks of its pages. */
+/** What pages of one origin share. */
 function browser() {
   const items = new Map<string, string>()
-  const storage = {
-    getItem: (key: string) => items.get(key) ?? null,
-    setItem: (key: string, value: string) => void items.set(key, value),
-  }
   const held = new Map<string, Promise<unknown>>()
   const locks = {
     request<Value>(name: string, callback: () => Promise<Value>): Promise<Value> {
@@ -20,7 +18,12 @@ function browser() {
       return next
     },
   }
-  return { items, open: (name: string = listener.address) => browserPurseMemory(name, storage, locks) }
+  const window = {
+    indexedDB: new IDBFactory(),
+    navigator: { locks },
+    localStorage: { getItem: (key: string) => items.get(key) ?? null },
+  }
+  return { items, window, open: (name: string = listener.address) => browserPurseMemory(name, window) }
 }
 
 const node = `0x${'ab'.repeat(20)}` as const
@@ -54,6 +57,58 @@ describe('a purse in a browser', () => {
     await open().keepReceipts(Array.from({ length: 5_001 }, (_, unit) => ({ ...receipt, unit })))
     const kept = await open().receipts()
     expect([kept.length, kept[0]?.unit]).toEqual([5_000, 1])
+  })
+
+  test('adds receipts one by one and drops the oldest, however they come', async () => {
+    const { open } = browser()
+    const memory = open()
+    await memory.keepReceipts(Array.from({ length: 4_999 }, (_, unit) => ({ ...receipt, unit })))
+    for (const unit of [4_999, 5_000, 5_001]) await memory.keepReceipts([{ ...receipt, unit }])
+    const kept = (await open().receipts()).map(({ unit }) => unit)
+    expect(kept).toEqual(Array.from({ length: 5_000 }, (_, at) => 2 + at))
+  })
+
+  test('reads receipts that were kept in Web Storage before, until newer ones fill their place', async () => {
+    const { items, open } = browser()
+    const old = Array.from({ length: 5_000 }, (_, unit) => ({ ...receipt, unit }))
+    items.set(`hexachord receipts ${listener.address}`, tillJson(old))
+    const add = (count: number, first: number) =>
+      open().keepReceipts(Array.from({ length: count }, (_, at) => ({ ...receipt, unit: first + at })))
+    await add(3, 5_000)
+    const units = async () => (await open().receipts()).map(({ unit }) => unit)
+    expect(await units()).toEqual(Array.from({ length: 5_000 }, (_, at) => 3 + at))
+    await add(5_000, 5_003)
+    expect(await units()).toEqual(Array.from({ length: 5_000 }, (_, at) => 5_003 + at))
+  })
+
+  test('loses no receipt of pages that pay at the same time', async () => {
+    const { open } = browser()
+    await Promise.all(
+      Array.from({ length: 120 }, (_, unit) => open().keepReceipts([{ ...receipt, unit }, receipt])),
+    )
+    expect(await open().receipts()).toHaveLength(240)
+  })
+
+  test('goes on from what was kept in Web Storage before, and never again from that', async () => {
+    const { items, open } = browser()
+    const key = `hexachord purse ${listener.address}`
+    items.set(key, tillJson({ ...emptyState(), homes: [node] }))
+    expect((await open().load()).homes).toEqual([node])
+    await open().update((state) => ({ ...state, homes: [...state.homes, listener.address] }))
+    items.set(key, tillJson(emptyState()))
+    expect((await open().load()).homes).toEqual([node, listener.address])
+  })
+
+  test('is there for a page whose connection to it was ended', async () => {
+    const { window, open } = browser()
+    const memory = open()
+    await memory.update((state) => ({ ...state, homes: [node] }))
+    await new Promise((resolve) => {
+      window.indexedDB.deleteDatabase(`hexachord purse ${listener.address}`).onsuccess = resolve
+    })
+    expect((await memory.load()).homes).toEqual([])
+    await memory.update((state) => ({ ...state, homes: [node] }))
+    expect((await open().load()).homes).toEqual([node])
   })
 
   test('is not used when it is damaged', async () => {

@@ -1,52 +1,128 @@
 import { parsed } from '@hexachord/protocol/checked'
 import { tillJson } from '@hexachord/protocol/payments'
 import * as z from 'zod'
-import { type PurseMemory, receiptSchema } from './purse-memory.ts'
+import { type PurseMemory, type Receipt, receiptSchema } from './purse-memory.ts'
 import { emptyState, type PurseState, purseStateSchema } from './purse-state.ts'
 
-/** Receipts that a browser keeps, some months of listening in less than a megabyte; export them for longer. */
+/** Receipts that a browser keeps, some months of listening in some megabyte; export them for longer. */
 const mostReceipts = 5_000
 
-/** What of the Web Storage and Web Locks APIs is needed. */
-type WebStorage = Pick<Storage, 'getItem' | 'setItem'>
-type WebLocks = {
-  request<Value>(name: string, callback: () => Promise<Value>): Promise<Value>
+/** What of a browser's `window` is needed. */
+export type PurseBrowser = {
+  readonly indexedDB: IDBFactory
+  readonly navigator: {
+    readonly locks: { request<Value>(name: string, callback: () => Promise<Value>): Promise<Value> }
+  }
+  /** Where purses were kept before: read, and never written. */
+  readonly localStorage: Pick<Storage, 'getItem'>
 }
 
 const receiptsSchema = z.array(receiptSchema)
 
 /**
- * Keeps a purse in a browser. A browser that crashes may lose the last seconds of it: the next report of a node brings
- * back what was signed there, with our own signature.
+ * Keeps a purse in a browser, in an IndexedDB of its own. Its pages change it in turn, by a lock, and each sees at once what
+ * another one has written: Web Storage does not promise that, since each page may have a copy of its own for a moment.
+ * Loss of power may take the last seconds of it: the next report of a node brings back what was signed there, with our own
+ * signature.
  * @param name of the spending key, such as its address
- * @param storage such as `localStorage`
- * @param locks `navigator.locks`, so that two pages do not sign over each other
+ * @param browser such as `window`
  */
-export function browserPurseMemory(name: string, storage: WebStorage, locks: WebLocks): PurseMemory {
+export function browserPurseMemory(name: string, browser: PurseBrowser): PurseMemory {
+  const { indexedDB, localStorage } = browser
   const [stateKey, receiptsKey] = [`hexachord purse ${name}`, `hexachord receipts ${name}`]
+  let opened: Promise<IDBDatabase> | undefined
+
+  function database(): Promise<IDBDatabase> {
+    opened ??= openDatabase(indexedDB, stateKey, () => {
+      opened = undefined
+    })
+    return opened
+  }
 
   async function load(): Promise<PurseState> {
-    const text = storage.getItem(stateKey)
+    const store = (await database()).transaction('state').objectStore('state')
+    const text =
+      ((await answerOf(store.get('state'))) as string | undefined) ?? localStorage.getItem(stateKey)
     return text === null ? emptyState() : parsed(purseStateSchema, JSON.parse(text))
   }
 
-  async function receipts() {
-    const text = storage.getItem(receiptsKey)
-    return text === null ? [] : parsed(receiptsSchema, JSON.parse(text))
+  async function save(state: PurseState): Promise<void> {
+    const writing = (await database()).transaction('state', 'readwrite')
+    writing.objectStore('state').put(tillJson(state), 'state')
+    await endOf(writing)
   }
 
   return {
     load,
-    receipts,
     update: (change) =>
-      locks.request(stateKey, async () => {
+      browser.navigator.locks.request(stateKey, async () => {
         const state = await change(await load())
-        storage.setItem(stateKey, tillJson(state))
+        await save(state)
         return state
       }),
-    keepReceipts: (added) =>
-      locks.request(receiptsKey, async () => {
-        storage.setItem(receiptsKey, tillJson([...(await receipts()), ...added].slice(-mostReceipts)))
-      }),
+    async keepReceipts(added) {
+      const writing = (await database()).transaction('receipts', 'readwrite')
+      const store = writing.objectStore('receipts')
+      for (const receipt of added) {
+        store.add(tillJson(receipt))
+      }
+      const counting = store.count()
+      counting.onsuccess = () => removeOldest(store, counting.result - mostReceipts)
+      await endOf(writing)
+    },
+    async receipts() {
+      const store = (await database()).transaction('receipts').objectStore('receipts')
+      const texts = (await answerOf(store.getAll())) as string[]
+      const before = localStorage.getItem(receiptsKey)
+      const old: Receipt[] = before === null ? [] : parsed(receiptsSchema, JSON.parse(before))
+      return [...old, ...texts.map((text) => parsed(receiptSchema, JSON.parse(text)))].slice(-mostReceipts)
+    },
   }
+}
+
+function removeOldest(store: IDBObjectStore, count: number): void {
+  if (count <= 0) return
+  let left = count
+  const walking = store.openKeyCursor()
+  walking.onsuccess = () => {
+    const { result: at } = walking
+    if (at === null || left === 0) return
+    store.delete(at.key)
+    left -= 1
+    at.continue()
+  }
+}
+
+/** @param onGone called when the connection is of no use any more: the user clears what sites have kept */
+function openDatabase(indexedDB: IDBFactory, name: string, onGone: () => void): Promise<IDBDatabase> {
+  const opening = indexedDB.open(name, 1)
+  opening.onupgradeneeded = () => {
+    opening.result.createObjectStore('state')
+    opening.result.createObjectStore('receipts', { autoIncrement: true })
+  }
+  const answer = answerOf(opening).then((database) => {
+    database.onclose = onGone
+    database.onversionchange = () => {
+      database.close()
+      onGone()
+    }
+    return database
+  })
+  answer.catch(onGone)
+  return answer
+}
+
+function answerOf<Value>(request: IDBRequest<Value>): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}
+
+/** Resolves when what was written is there for every page. */
+function endOf(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve()
+    transaction.onabort = () => reject(transaction.error)
+  })
 }

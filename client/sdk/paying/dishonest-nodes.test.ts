@@ -16,6 +16,7 @@ import {
   type TillFixture,
   type TillOptions,
   unitPrice,
+  until,
 } from '../fixtures/index.ts'
 import { emptyState, noLimit, type PurseOptions, playPaid } from './index.ts'
 
@@ -78,6 +79,34 @@ describe('a node', () => {
     const { sources } = await hearPast(slow, good, { stallMs: 500 })
     expect(sources).toEqual([slow, good, slow, slow].map(({ origin }) => origin))
     expect(good.owed(listener.address)).toBeLessThanOrEqual(2n * unitPrice)
+  })
+
+  test('that stalls is passed by within the budget alone, and the next one is asked once there is more', async () => {
+    let held: ServerResponse | undefined
+    let isGone = false
+    const slow = await tillOf({
+      onBlock(request, response) {
+        if (isGone) return !!request.socket.destroy()
+        held = response
+        return true
+      },
+    })
+    const good = await tillOf()
+    const discovery = await serveOperators([operatorOf(slow), operatorOf(good)])
+    closing.push(discovery.close)
+    const budget = { perHour: unitPrice, perMonth: null }
+    const homes = [slow.operator, good.operator]
+    const purse = await purseAt(discovery, { memory: mapPurseMemory({ ...emptyState(budget), homes }) })
+    const play = await playPaid(purse, { track: subject, stallMs: 30 })
+    const [first = '', second = ''] = segments
+    const heard = play?.block(first, 0)
+    await until('the other one was asked', () => good.requests.includes('POST /pay/sessions'))
+    held?.end(blocks.get(first))
+    expect((await heard)?.source).toBe(slow.origin)
+    expect(good.vouchers).toEqual([])
+    isGone = true
+    await purse.setBudget(noLimit)
+    expect((await play?.block(second, 1))?.source).toBe(good.origin)
   })
 
   test.each<[string, Partial<TillOptions>]>([

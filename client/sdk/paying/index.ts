@@ -53,4 +53,4 @@ export {
 } from './spending-key.ts'
 export { priceInIndex, termsFromChain, termsFromIndex } from './terms.ts'
 export { type Operator, readOffer } from './till.ts'
-export { formatAmount, parseAmount } from './token-amounts.ts'
+export { formatAmount, parseAmount, tokenOf } from './token-amounts.ts'

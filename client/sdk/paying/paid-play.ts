@@ -87,6 +87,8 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
       return got
     } catch (error) {
       if (signal.aborted) throw error
+      // That the budget is spent is no fault of a node's.
+      if (error instanceof PaymentNeeded && error.lack === 'budget') throw error
       // A node that is wrong about money gets none; one that only fails gets a second try.
       if (error instanceof NodeRefused || error instanceof PaymentNeeded) left.set(node, error)
       else fail(node)

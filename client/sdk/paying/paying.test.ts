@@ -138,12 +138,15 @@ describe('a track that costs something', () => {
   })
 
   test('of one unit is paid for one, also with the opening, and no budget is passed by that', async () => {
-    const till = await tillOf()
+    let length = segments.length
+    const till = await tillOf({ report: (report) => ({ ...report, units: length }) })
     const purse = await purseOf([till])
     await hear(await playOf(purse))
+    length = 1
     const single = await playOf(purse)
     single.prepare(0, 0)
     await until('it is paid', () => till.owed(listener.address) === 5n * unitPrice)
+    length = segments.length
     await purse.setBudget({ perHour: 6n * unitPrice, perMonth: null })
     const poor = await playOf(purse)
     poor.prepare(0, segments.length - 1)

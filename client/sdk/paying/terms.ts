@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { Connection } from '../connect/index.ts'
 import type { EscrowReader, Token } from './escrow-reader.ts'
 import type { TermsReader, ToldTerms, TrackTerms } from './purse.ts'
+import { tokenOf } from './token-amounts.ts'
 
 /** Of `GET /v1/tracks/:id`, what a listener has to know of the price. */
 const pricedSchema = z.looseObject({
@@ -32,8 +33,7 @@ export async function priceInIndex(
   const { unitPrice, nodeBps, curatorBps, currency } = terms
   return {
     terms: { unitPrice: BigInt(unitPrice), nodeBps, curatorBps },
-    // An index knows no symbol.
-    token: { address: currency.token, decimals: currency.decimals, symbol: 'tokens' },
+    token: tokenOf(currency),
   }
 }
 

@@ -1,6 +1,11 @@
 import { formatUnits, parseUnits } from 'ethers'
 import type { Token } from './escrow-reader.ts'
 
+/** The token of amounts that an index tells; it knows no symbol. */
+export function tokenOf({ token, decimals }: { token: string; decimals: number }): Token {
+  return { address: token, decimals, symbol: 'tokens' }
+}
+
 /** `1.5 USDC` of base units. */
 export function formatAmount(
   amount: bigint,

@@ -1,2 +1,9 @@
-export { findKeyHolders, giveSecret, NoPayments, premiumUploads, readGates } from './key-holders.ts'
+export {
+  findKeyHolders,
+  giveSecret,
+  NoPayments,
+  premiumUploads,
+  readGates,
+  type ToldGate,
+} from './key-holders.ts'
 export { trackSecretOf } from './track-secret.ts'

@@ -7,6 +7,7 @@ import {
   publicKeyOf,
   type SealedSecret,
   sealSecret,
+  signGate,
 } from '@hexachord/protocol/premium'
 import { listOf, operatorAnswerSchema, type PremiumUpload } from '@hexachord/protocol/rest'
 import { digestOf } from '@hexachord/protocol/signing'
@@ -71,7 +72,8 @@ export function premiumUploads(
 
 /**
  * Gives the secret of a premium track to its key holders, with whom the artist lets have the keys. One is enough: the
- * others get it from each other. May be called again, such as with another gate.
+ * others get both from each other, also those that were away. May be called again, such as with another gate: what was
+ * signed last counts.
  * @returns who has taken it, and why the others have not
  * @throws NoPayments, ApiError when nobody says which operators there are
  */
@@ -82,6 +84,8 @@ export async function giveSecret(
   { keyHolders, gate = null, signal }: Options & { keyHolders: readonly Address[]; gate?: Gate | null },
 ): Promise<{ readonly given: Address[]; readonly refused: { operator: Address; reason: string }[] }> {
   const operators = await operatorsOf(connection, { signal })
+  const atMs = connection.now()
+  const proof = await signGate(key.signer, connection.domain, { subject: track, gate, atMs })
   const given: Address[] = []
   const refused: { operator: Address; reason: string }[] = []
   await Promise.all(
@@ -89,7 +93,8 @@ export async function giveSecret(
       try {
         const operator = operators.find((one) => one.operator === holder)
         if (operator === undefined) throw new NodeRefused(`${holder} is no active operator`)
-        await put(connection, key, track, { operator, gate, signal })
+        const secret = { sealed: await sealed(connection, key, track, operator), gate, proof }
+        await put(connection, key, track, { operator, secret, signal })
         given.push(holder)
       } catch (error) {
         if (!(error instanceof ApiError || error instanceof NodeRefused)) throw error
@@ -100,16 +105,20 @@ export async function giveSecret(
   return { given, refused }
 }
 
+/** What a key holder says of a track's gate. */
+export type ToldGate = { operator: Address; gate?: Gate | null; atMs?: number | undefined; reason?: string }
+
 /**
  * Asks each key holder of a track what its gate is.
- * @returns null for no gate but a price; a reason where a key holder does not say
+ * @returns null for no gate but a price, and when it was set, in ms since 1970, where that is known; a reason where a key
+ *   holder does not say
  * @throws NoPayments, ApiError when nobody says which operators there are
  */
 export async function readGates(
   connection: Connection,
   track: Subject,
   { keyHolders, signal }: Options & { keyHolders: readonly Address[] },
-): Promise<{ operator: Address; gate?: Gate | null; reason?: string }[]> {
+): Promise<ToldGate[]> {
   const operators = await operatorsOf(connection, { signal })
   return Promise.all(
     keyHolders.map(async (holder) => {
@@ -118,8 +127,7 @@ export async function readGates(
       const url = `${new URL(found.endpoint).origin}/premium/${track}`
       const options = { timeoutMs: answerWithinMs, ...(signal ? { signal } : {}) }
       try {
-        const { gate } = await readJson(connection.http, url, gateAnswerSchema, options)
-        return { operator: holder, gate }
+        return { operator: holder, ...(await readJson(connection.http, url, gateAnswerSchema, options)) }
       } catch (error) {
         if (!(error instanceof ApiError)) throw error
         return { operator: holder, reason: error.message }
@@ -132,11 +140,10 @@ async function put(
   connection: Connection,
   key: HeldKey,
   track: Subject,
-  { operator, gate, signal }: Options & { operator: Operator; gate: Gate | null },
+  { operator, secret, signal }: Options & { operator: Operator; secret: KeptSecret },
 ): Promise<void> {
   const { origin } = new URL(operator.endpoint)
   const url = `${origin}/premium/${track}`
-  const secret: KeptSecret = { sealed: await sealed(connection, key, track, operator), gate }
   const timeout = AbortSignal.timeout(answerWithinMs)
   let response: Response
   try {

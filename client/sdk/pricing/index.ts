@@ -4,6 +4,7 @@ export {
   NotTheOwner,
   offerTrack,
   type Price,
+  priceByIndex,
   readPrice,
   requireOwner,
   type SignedTerms,

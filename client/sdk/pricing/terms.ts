@@ -7,14 +7,19 @@ import {
   subjectToBytes32,
 } from '@hexachord/protocol/names'
 import { checkTerms, paymentDomains, type Terms } from '@hexachord/protocol/payments'
+import type { TrackTerms } from '@hexachord/protocol/rest'
 import { signMessage } from '@hexachord/protocol/signing'
 import { ZeroAddress } from 'ethers'
 import * as z from 'zod'
+import type { Connection } from '../connect/index.ts'
+import { findTrack } from '../finding/index.ts'
 import type { Account } from '../keys/index.ts'
 import {
   type EscrowReader,
   sendCall,
   type TermsOnChain,
+  type Token,
+  tokenOf,
   tracksInterface,
   type Writing,
 } from '../paying/index.ts'
@@ -50,6 +55,30 @@ export async function readPrice(reader: EscrowReader, track: Subject): Promise<P
     offeredTo: to === ZeroAddress ? undefined : to,
     ...{ inForce, change },
   }
+}
+
+/** What a track costs, and will cost, by the index; its owner may have offered it to somebody, which the index does not say.
+ * @returns the price, and in which token where there is one
+ * @throws ApiError (404 unknown, 410 deleted) */
+export async function priceByIndex(
+  connection: Connection,
+  track: Subject,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<{ readonly price: Price; readonly token: Token | undefined }> {
+  const { terms } = await findTrack(connection, track, options)
+  const free = { owner: authorOf(track), offeredTo: undefined, inForce: undefined, change: undefined }
+  if (terms === null) return { price: free, token: undefined }
+  const { owner, currency, change } = terms
+  const waiting = change && { ...inChainForm(change), effectiveAt: Math.floor(change.effectiveAtMs / 1000) }
+  return {
+    price: { owner, offeredTo: undefined, inForce: inChainForm(terms), change: waiting ?? undefined },
+    token: tokenOf(currency),
+  }
+}
+
+function inChainForm({ version, unitPrice, nodeBps, curatorBps, payees }: TrackTerms): TermsOnChain {
+  const accounts = { payees: payees.map(({ account }) => account), payeeBps: payees.map(({ bps }) => bps) }
+  return { version, terms: { unitPrice: BigInt(unitPrice), nodeBps, curatorBps, ...accounts } }
 }
 
 /** Somebody else owns the track where it is paid; the message says who, and what can be done. */

@@ -35,7 +35,7 @@ const bench = {
     const { payments } = connection
     if (payments === undefined) throw new Error('the network has no payments')
     const key = keyFromPrivateKey(privateKey)
-    const memory = browserPurseMemory(key.address, localStorage, navigator.locks)
+    const memory = browserPurseMemory(key.address, window)
     const purse = await openPurse({
       ...{ connection, network: payments, spender: ownSpender(key), memory, homes: 1 },
       termsOf: termsFromIndex(connection),

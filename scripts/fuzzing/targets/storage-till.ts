@@ -11,7 +11,14 @@ import {
   sentReserveSchema,
   tillJson,
 } from '@hexachord/protocol/payments'
-import { keptSecretSchema, openSecret, sealSecret, secretBytes } from '@hexachord/protocol/premium'
+import {
+  gateSigner,
+  keptSecretSchema,
+  openSecret,
+  sealSecret,
+  secretBytes,
+  signGate,
+} from '@hexachord/protocol/premium'
 import { type Domain, digestOf, signerOf, signMessage } from '@hexachord/protocol/signing'
 import { examplePrivateKey } from '@hexachord/protocol/vectors'
 import { takeSession } from '@hexachord/storage/gateway'
@@ -61,7 +68,8 @@ export async function targets(): Promise<readonly Target[]> {
   const publicKey = key.signingKey.compressedPublicKey
   const random = (bytes: Uint8Array<ArrayBuffer>) => bytes.fill(9)
   const gate = { kind: 'holder', standard: 'erc1155', contract: node, id: '4', least: '1' } as const
-  const kept = { sealed: sealSecret(secret, { subject, publicKey }, random), gate }
+  const proof = await signGate(key, domain, { subject, gate, atMs: 9_000_000 })
+  const kept = { sealed: sealSecret(secret, { subject, publicKey }, random), gate, proof }
   const purchase = JSON.stringify(await signedPurchase())
   const frames = Buffer.concat(['{"do":"charge"}', '{}', 'ö'].map(frameOf))
   return [
@@ -152,10 +160,13 @@ export async function targets(): Promise<readonly Target[]> {
     textTarget({
       name: 'storage/till/premium-secret',
       seeds: [JSON.stringify(kept)],
-      refuses: either(problems(400), named('SyntaxError', 'SealedSecretError')),
+      refuses: either(problems(400), named('SyntaxError', 'SealedSecretError', 'SignatureError')),
       read(text) {
-        const { sealed } = parse(keptSecretSchema, JSON.parse(text))
+        const { sealed, ...told } = parse(keptSecretSchema, JSON.parse(text))
         assert.deepEqual(openSecret(sealed, { subject, privateKey: examplePrivateKey }), secret)
+        if (told.proof === undefined) return
+        const isSigned = gateSigner(domain, { subject, gate: told.gate, proof: told.proof }) === me
+        if (isSigned) assert.deepEqual([told.gate, told.proof.atMs], [gate, proof.atMs])
       },
     }),
     textTarget({

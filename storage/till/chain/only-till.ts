@@ -37,6 +37,8 @@ export function createOnlyTill(options: {
 }): OnlyTill {
   const { name, publicUrl, operator, catalogue, fetch, logger, signal } = options
   let other: string | undefined
+  /** Until it has been asked once who answers there, whoever pays waits: the other one may have been there first. */
+  const looked = Promise.withResolvers<void>()
 
   function trouble(): string | undefined {
     const registered = catalogue.operators().get(operator)
@@ -56,7 +58,8 @@ export function createOnlyTill(options: {
   return {
     routes,
     trouble,
-    guard(_request, _response, next) {
+    async guard(_request, _response, next) {
+      await looked.promise
       const detail = trouble()
       if (detail === undefined) next()
       else throw new Problem({ status: 503, slug: 'till-closed', title: 'Till closed', detail })
@@ -76,6 +79,8 @@ export function createOnlyTill(options: {
         if (error instanceof FetchFailed || error instanceof SyntaxError || error instanceof z.ZodError)
           return
         throw error
+      } finally {
+        looked.resolve()
       }
     },
   }

@@ -159,14 +159,18 @@ export function openTillChain(options: {
     const redeemer = createRedeemer({
       ...{ ...shared, book, escrow: domain.verifyingContract, everyMs, logger },
     })
-    let lookedAt = Number.NEGATIVE_INFINITY
+    let [purseAt, onlyAt] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
     working = work(async () => {
+      // First, and whether or not the chain answers: money is taken once this is known.
+      if (now() - onlyAt >= lookEveryMs) {
+        await only.look()
+        onlyAt = now()
+      }
       await relay.sweep()
       await redeemer.round()
-      if (now() - lookedAt < (purse.balance()?.isShort ? lookAgainMs : lookEveryMs)) return
+      if (now() - purseAt < (purse.balance()?.isShort ? lookAgainMs : lookEveryMs)) return
       await purse.look()
-      await only.look()
-      lookedAt = now()
+      purseAt = now()
     })
     // A release that was announced is answered at once.
     unsubscribe = view.onChange(() => wake.resolve())

@@ -1,11 +1,11 @@
-import { type Rpc, refusal, type Sender } from '@hexachord/platform/chain'
+import { bigintField, type Rpc, refusal, type Sender } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
 import { id as hashOf } from 'ethers'
 import type { PaymentsView } from '../payments-view.ts'
 import { escrowInterface } from './payment-logs.ts'
 import type { TillTables } from './till-tables.ts'
-import { batchesOf, type Claim, gasOfClaim, nodeShareOf } from './worth.ts'
+import { batchesOf, type Claim, gasAlone, gasInCompany, gasOf, nodeShareOf } from './worth.ts'
 
 /** A voucher in the book; `packed` are its lines, in hex. */
 type BookedVoucher = {
@@ -82,10 +82,11 @@ export function createRedeemer(options: {
     logger.warn({ payer, key, base, cumulative, reason }, 'a voucher is not redeemed')
   }
 
-  /** Whether what the node earns by a voucher is more than the gas that it takes. */
-  function isWorth(claim: Pick<Claim, 'lines'>, gasPrice: bigint): boolean {
+  /** Whether what the node earns by vouchers is more than the gas that they take. */
+  function isWorth(claims: readonly Pick<Claim, 'lines'>[], gas: bigint, gasPrice: bigint): boolean {
     if (weiPerUnit === 0n) return true
-    return nodeShareOf(claim, view.termsOf) * weiPerUnit > gasOfClaim(claim) * gasPrice
+    const earned = claims.reduce((sum, claim) => sum + nodeShareOf(claim, view.termsOf), 0n)
+    return earned * weiPerUnit > gas * gasPrice
   }
 
   /** What became of the transactions that were sent. @returns channels that are still in one */
@@ -119,7 +120,9 @@ export function createRedeemer(options: {
       const isHalf = (last.cumulative - settled) * 2n >= reserved - released - settled
       if (!isScheduled && !isHalf && releasing === 0n) continue
       const claim = claimOf(payer, key, last)
-      if (isWorth(claim, gasPrice)) await book.freeze(payer, key)
+      // Whoever is about to take the reserve back leaves no time for more.
+      const gas = releasing > 0n ? gasInCompany(claim) : gasAlone(claim)
+      if (isWorth([claim], gas, gasPrice)) await book.freeze(payer, key)
       else if (releasing > 0n) complain(claim, 'it earns less than its gas')
     }
     if (isScheduled) tables.setScheduledAt(now())
@@ -139,7 +142,7 @@ export function createRedeemer(options: {
         await book.settled(payer, key, settled)
         resting.delete(payer + key)
       } else if ((resting.get(payer + key) ?? 0) > now()) continue
-      else if (isWorth(claim, gasPrice)) claims.push(claim)
+      else if (isWorth([claim], gasInCompany(claim), gasPrice)) claims.push(claim)
       else complain(claim, 'it earns less than its gas')
     }
     return claims
@@ -169,6 +172,24 @@ export function createRedeemer(options: {
     return alone
   }
 
+  /**
+   * Those that together earn more than the chain says they take, which depends on what their tracks have earned before: or
+   * else those that surely do.
+   */
+  async function worthIt(claims: readonly Claim[], gasPrice: bigint): Promise<readonly Claim[]> {
+    if (weiPerUnit === 0n || claims.length === 0) return claims
+    const call = { from: sender.address, to: escrow, data: dataOf(claims) }
+    const gas = bigintField(await options.rpc.call('eth_estimateGas', [call]), 'gas')
+    if (isWorth(claims, gas, gasPrice)) return claims
+    const sure = claims.filter((claim) => isWorth([claim], gasOf([claim]), gasPrice))
+    for (const claim of claims) {
+      if (sure.includes(claim)) continue
+      complain(claim, 'it earns less than its gas')
+      resting.set(claim.payer + claim.key, now() + restMs)
+    }
+    return sure
+  }
+
   function send(claims: readonly Claim[]): void {
     const data = dataOf(claims)
     const id = `redemption ${hashOf(data)} ${now()}`
@@ -187,7 +208,7 @@ export function createRedeemer(options: {
       await freezeDue(gasPrice)
       const claims = await redeemable(inFlight, gasPrice)
       for (const batch of batchesOf(claims, limits)) {
-        const good = await accepted(batch)
+        const good = await worthIt(await accepted(batch), gasPrice)
         if (good.length > 0) send(good)
       }
     },

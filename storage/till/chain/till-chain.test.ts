@@ -116,12 +116,16 @@ describe('a till', () => {
     const registered: { endpoint: string } = { endpoint: 'http://elsewhere.example' }
     const first = await serve('first', () => registeredAt(registered.endpoint)())
     const status = async (origin: string) => (await globalThis.fetch(`${origin}/money`)).status
+    await first.only.look()
     expect(await status(first.origin)).toBe(503)
     registered.endpoint = first.origin
     await first.only.look()
     expect(await status(first.origin)).toBe(200)
     const second = await serve('second', registeredAt(first.origin), first.origin)
+    // It has not asked yet who is there: whoever pays waits for that.
+    const paying = status(second.origin)
     await second.only.look()
+    expect(await paying).toBe(503)
     expect(second.only.trouble()).toMatch(/another till/)
     expect(await status(second.origin)).toBe(503)
   })

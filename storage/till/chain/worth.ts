@@ -15,6 +15,10 @@ export type Claim = {
 /** Of redeeming, rounded up from what was measured in the contracts' gas snapshots: a transaction, and in it a voucher
  * and a line of a track that nobody has paid for before. */
 const [gasOfTransaction, gasOfVoucher, gasOfLine] = [30_000n, 30_000n, 32_000n]
+/** Of a transaction with one voucher whose tracks have earned before, and of a line in it. */
+const [gasOfOneAlone, gasOfLineAlone] = [51_000n, 14_500n]
+/** Of a line among a thousand of the same tracks, its part of all the rest included. */
+const gasOfLineInCompany = 4_500n
 const lineDigits = 128
 
 export function linesOf({ lines }: Pick<Claim, 'lines'>): number {
@@ -26,8 +30,19 @@ export function gasOf(claims: readonly Pick<Claim, 'lines'>[]): bigint {
   return claims.reduce((sum, claim) => sum + gasOfClaim(claim), gasOfTransaction)
 }
 
+/** The most gas that a voucher takes in a transaction. */
 export function gasOfClaim(claim: Pick<Claim, 'lines'>): bigint {
   return gasOfVoucher + gasOfLine * BigInt(linesOf(claim))
+}
+
+/** What it takes by itself as a rule, so that it need not wait for others. */
+export function gasAlone(claim: Pick<Claim, 'lines'>): bigint {
+  return gasOfOneAlone + gasOfLineAlone * BigInt(linesOf(claim))
+}
+
+/** What it takes together with many others: what earns less than that is never worth it. */
+export function gasInCompany(claim: Pick<Claim, 'lines'>): bigint {
+  return gasOfLineInCompany * BigInt(linesOf(claim))
 }
 
 /** What the node gets of a voucher's lines, in base units. */

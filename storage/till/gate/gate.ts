@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Problem } from '@hexachord/platform/http'
 import type { Address } from '@hexachord/protocol/names'
 import type { SentVoucher } from '@hexachord/protocol/payments'
-import type { Asking, Gate, Meter, PaidRequest } from '../../gateway/index.ts'
+import type { Asking, Gate, PaidRequest } from '../../gateway/index.ts'
 import { type Book, NotCovered, type Session, VoucherRefused } from '../book/index.ts'
 import type { Journal } from '../journal/index.ts'
 import { caip2 } from '../payment-headers.ts'
@@ -10,6 +10,7 @@ import type { PaymentsView } from '../payments-view.ts'
 import { notWritable } from '../problems.ts'
 import { sessionMembers } from '../report.ts'
 import type { TillMetrics } from '../till-metrics.ts'
+import { createFreeDownloads } from './free-downloads.ts'
 import type { PaidBlock, PaidBlocks } from './paid-blocks.ts'
 import { createTokenBucket } from './token-bucket.ts'
 import { paymentRequired, paymentResponse, readPaymentSignature, type TokenNetwork } from './x402.ts'
@@ -25,9 +26,11 @@ export type GateOptions = {
   readonly publicUrl: string
   readonly leastNodeBps: number
   readonly previewUnits: number
-  readonly isPeer: (request: IncomingMessage) => boolean | Promise<boolean>
+  readonly peerOf: (request: IncomingMessage) => Address | undefined
   readonly isFreeElsewhere: (cid: string, block: PaidBlock) => boolean
   readonly freeBytesPerSecond: number
+  /** Resolves after so many ms. */
+  readonly sleep: (ms: number) => Promise<unknown>
   readonly metrics: TillMetrics
   readonly now: () => number
 }
@@ -38,6 +41,8 @@ type Sold = PaidBlock & { readonly price: bigint; readonly nodeBps: number }
 const none: readonly Sold[] = []
 /** Free traffic that may come at once, in seconds of its rate. */
 const burstSeconds = 10
+/** When a download that was refused may be begun: others end all the time. */
+const downloadRetryMs = 10_000
 
 export type TillGate = Gate & {
   /**
@@ -58,6 +63,12 @@ export function createTillGate(options: GateOptions): TillGate {
     freeBytesPerSecond > 0
       ? createTokenBucket({ perSecond: freeBytesPerSecond, burst: freeBytesPerSecond * burstSeconds, now })
       : undefined
+  const freeDownloads =
+    freeBytes &&
+    createFreeDownloads({
+      ...{ bytesPerSecond: freeBytesPerSecond, now, sleep: options.sleep },
+      spend: freeBytes.spend,
+    })
 
   function soldAs(cid: string): readonly Sold[] {
     const blocks = paidBlocks.of(cid)
@@ -94,8 +105,8 @@ export function createTillGate(options: GateOptions): TillGate {
     })
   }
 
-  async function isPeer(request: IncomingMessage): Promise<boolean> {
-    return request.headers.authorization !== undefined && (await options.isPeer(request))
+  function peerOf(request: IncomingMessage): Address | undefined {
+    return request.headers.authorization === undefined ? undefined : options.peerOf(request)
   }
 
   /** The session that pays, and what it pays for. @throws Problem */
@@ -159,18 +170,17 @@ export function createTillGate(options: GateOptions): TillGate {
     })
   }
 
-  /** Nodes of the network are counted and never limited; who pays is neither; strangers share what is given away. What
-   * is begun is sent to its end, and paid off before more is given. */
-  async function meterOf({ request, session }: Asking, isPaid: boolean): Promise<Meter> {
-    if (await isPeer(request)) return (bytes) => metrics.servedPeer(bytes, isPaid)
-    const isFree = freeBytes === undefined || (session !== undefined && book.session(session) !== undefined)
-    if (isFree) return () => undefined
-    const waitMs = freeBytes.take(0)
-    if (waitMs > 0) {
-      metrics.refused('too-much-for-free')
-      throw tooMuchForFree(waitMs)
-    }
-    return (bytes) => freeBytes.spend(bytes)
+  /** Who is never limited: nodes of the network, which are counted, and who pays, who is not. */
+  function unlimited({ request, session }: Asking, isPaid: boolean): ((bytes: number) => void) | undefined {
+    const peer = peerOf(request)
+    if (peer !== undefined) return (bytes) => metrics.servedPeer(peer, bytes, isPaid)
+    const isListener = session !== undefined && book.session(session) !== undefined
+    return isListener || freeBytes === undefined ? () => undefined : undefined
+  }
+
+  function refuseFree(waitMs: number): Problem {
+    metrics.refused('too-much-for-free')
+    return tooMuchForFree(waitMs)
   }
 
   return {
@@ -185,8 +195,9 @@ export function createTillGate(options: GateOptions): TillGate {
       const sold = soldAs(asked.cid)
       // It became free in the meantime.
       if (sold.length === 0) return {}
-      if (await isPeer(asked.request)) {
-        metrics.servedPeer(bytes, true)
+      const peer = peerOf(asked.request)
+      if (peer !== undefined) {
+        metrics.servedPeer(peer, bytes, true)
         return {}
       }
       return pay(asked, sold)
@@ -196,7 +207,7 @@ export function createTillGate(options: GateOptions): TillGate {
       if (terms === undefined || terms.unitPrice === 0n) return {}
       return pay(asked, [{ ...block, price: terms.unitPrice, nodeBps: terms.nodeBps }])
     },
-    isPeer,
+    isPeer: (request) => peerOf(request) !== undefined,
     requireFree(request, cids) {
       for (const cid of cids) {
         const [sold] = soldAs(cid)
@@ -208,11 +219,19 @@ export function createTillGate(options: GateOptions): TillGate {
     // Who may be a node is looked at by those below.
     takeFree: ({ headers }, bytes) =>
       headers.authorization === undefined && (freeBytes === undefined || freeBytes.take(bytes) === 0),
-    async requireFreeRate(asked, bytes) {
-      const count = await meterOf(asked, false)
-      count(bytes)
+    requireFreeRate(asked, bytes) {
+      const count = unlimited(asked, false)
+      if (count !== undefined) return count(bytes)
+      const waitMs = freeBytes?.take(bytes) ?? 0
+      if (waitMs > 0) throw refuseFree(waitMs)
     },
-    meter: meterOf,
+    meter(asked, isPaid) {
+      const count = unlimited(asked, isPaid)
+      if (count !== undefined) return { next: async (bytes) => count(bytes), end: () => undefined }
+      const download = freeDownloads?.begin(asked.request)
+      if (download === undefined) throw refuseFree(downloadRetryMs)
+      return download
+    },
   }
 }
 

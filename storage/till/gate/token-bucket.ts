@@ -2,8 +2,8 @@
 export type TokenBucket = {
   /** @returns 0 if it was taken, or else the ms after which there is something again */
   take(amount: number): number
-  /** Takes what is given in any case, were it into debt. */
-  spend(amount: number): void
+  /** Takes what is given in any case, were it into debt. @returns the ms after which that is paid off */
+  spend(amount: number): number
 }
 
 /**
@@ -36,6 +36,7 @@ export function createTokenBucket(options: {
     spend(amount) {
       flowIn()
       level -= amount
+      return level >= 0 ? 0 : Math.ceil((-level / perSecond) * 1000)
     },
   }
 }

@@ -26,4 +26,6 @@ test('one address opens sixty sessions at once, and then one a second; a proxy o
     60,
   )
   expect(times(1, '2606:4700:0:1::1')).toBe(1)
+  // As a server that listens on both sees IPv4.
+  expect(times(70, '::ffff:8.8.4.4') + times(70, '::ffff:1.1.1.1')).toBe(120)
 })

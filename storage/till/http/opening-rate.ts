@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { isPublicAddress, Problem } from '@hexachord/platform/http'
+import { clientOf, isPublicAddress, Problem } from '@hexachord/platform/http'
 import { LRUCache } from 'lru-cache'
 import { createTokenBucket, type TokenBucket } from '../gate/index.ts'
 
@@ -29,13 +29,4 @@ export function createOpeningRate(now: () => number): (address: string | undefin
       headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) },
     })
   }
-}
-
-/** Who asks: an address of IPv4, or the /64 of IPv6 that one customer has to itself. */
-function clientOf(address: string): string {
-  if (isIP(address) !== 6) return address
-  const [front = '', back] = address.split('::')
-  const groups = front.split(':')
-  const missing = back === undefined ? 0 : 8 - groups.length - back.split(':').length
-  return [...groups, ...Array.from({ length: Math.max(0, missing) }, () => '0')].slice(0, 4).join(':')
 }
