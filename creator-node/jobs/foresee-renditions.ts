@@ -10,6 +10,7 @@ import {
   renderRendition,
 } from '../transcoding/index.ts'
 import { encryptionOf } from './encrypt-rendition.ts'
+import { probeSource } from './inspect-source.ts'
 import { urgencies } from './make-renditions.ts'
 import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
@@ -19,13 +20,14 @@ import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
  * so.
  */
 export type Foreseen = {
-  /** Resolves once ffmpeg was started, or nothing is to be waited for: what is started then does not delay it. */
-  readonly begun: Promise<void>
+  /** What the file holds. Probing begins once ffmpeg was started, so as not to delay it. Rejects as `probe` does, and
+   * with the reason of `drop`. */
+  readonly source: Promise<AudioSource>
   /** Goes on with what was begun when it is made as one of `plans` wants it, and ends it otherwise. None is gone on
    * with unless the one that was foreseen to be first is. */
   claim(source: AudioSource, plans: readonly RenditionPlan[]): Promise<Claimed[]>
-  /** Ends what was begun and nobody has claimed. Resolves when nothing of it is left. */
-  drop(): Promise<void>
+  /** Ends all that was begun. Resolves when nothing of it is left. */
+  drop(reason?: unknown): Promise<void>
 }
 
 export type Claimed = {
@@ -54,32 +56,34 @@ export function foreseeRenditions(work: Work, outer: AbortSignal): Foreseen {
   const signal = AbortSignal.any([outer, dropped.signal])
   const attempts: Attempt[] = []
 
-  async function begin(): Promise<void> {
+  // Each process holds everything up while it is started: the first is what is waited for, and then its probe.
+  async function begin(): Promise<AudioSource> {
+    const { source } = currentUpload(work)
     // What was probed before, such as by a run that was interrupted, need not be guessed.
-    if (currentUpload(work).source !== undefined) return
+    if (source !== undefined) return source
     const guess = await guessSource(work.input)
-    if (guess === undefined || signal.aborted) return
-    for (const plan of foreseeable(guess)) {
-      // Each process holds everything up while it is started, and the first is waited for.
-      await attempts[0]?.started
-      attempts.push(attempt(work, plan, signal))
-    }
+    signal.throwIfAborted()
+    const [first, ...others] = guess === undefined ? [] : foreseeable(guess)
+    if (first !== undefined) attempts.push(attempt(work, first, signal))
     await attempts[0]?.started
+    const probed = probeSource(work, signal)
+    for (const plan of others) attempts.push(attempt(work, plan, signal))
+    return probed
   }
 
-  async function drop(): Promise<void> {
-    dropped.abort(new NotAsForeseen())
-    await beginning
+  async function drop(reason: unknown = new NotAsForeseen()): Promise<void> {
+    dropped.abort(reason)
+    await source.catch(() => undefined)
     await Promise.all(attempts.splice(0).map((one) => one.drop()))
   }
 
-  // The probe meets what is wrong with the upload, too, and says so.
-  const beginning = begin().catch(() => undefined)
+  const source = begin()
+  // Whoever works on the upload awaits it, too, and meets what is wrong with the file.
+  source.catch(() => undefined)
   return {
-    begun: beginning,
+    source,
     drop,
     async claim(source, plans) {
-      await beginning
       const claimed: Claimed[] = []
       for (const [place, one] of attempts.entries()) {
         const plan = plans.find((wanted) => isMadeAlike(wanted, one.plan))

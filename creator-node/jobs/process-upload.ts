@@ -11,7 +11,7 @@ import { assembleManifest } from './assemble-manifest.ts'
 import { describeSource } from './describe-source.ts'
 import { type Foreseen, foreseeRenditions } from './foresee-renditions.ts'
 import type { HeadStart } from './head-start.ts'
-import { hashSource, inspectSource } from './inspect-source.ts'
+import { hashSource, planWork } from './inspect-source.ts'
 import { renditionTasks, type Task } from './make-renditions.ts'
 import { measureSource } from './measure-source.ts'
 import { reuseTrack } from './reuse-track.ts'
@@ -76,17 +76,21 @@ async function makeTrack(work: Work, begun: Foreseen | undefined, signal: AbortS
   if (isCarried(currentUpload(work))) return importTrack(work, signal)
   if (await reuseTrack(work, signal)) return
   const foreseen = begun ?? foreseeRenditions(work, signal)
+  const stop = () => void foreseen.drop(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
   try {
     await makeBlocks(work, foreseen, signal)
   } finally {
+    signal.removeEventListener('abort', stop)
     await foreseen.drop()
   }
   await completeTrack(work, signal)
 }
 
 async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): Promise<void> {
-  await foreseen.begun
-  const source = await inspectSource(work, signal)
+  const source = await foreseen.source
+  planWork(work, source)
   // One at a time, so that each manifest holds what the one before it held.
   const inTurn = pLimit(1)
   const { copies, encodings, audible } = await renditionTasks(work, source, foreseen, () =>
@@ -100,11 +104,12 @@ async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): 
   ]
   const { promise: copied, resolve: onCopied } = Promise.withResolvers<void>()
   const settled = audible.then(() => Promise.race([copied, delay(copyingMs, undefined, { ref: false })]))
+  const allPlays = settled.then(() => copied)
   await together(signal, [
     (signal) => together(signal, copies).finally(onCopied),
     // Not before there is something to hear, and what nobody waits for yet not before all that plays in a moment.
     ...encodings.map((task) => after(settled, task)),
-    ...others.map((task) => after(copied, task)),
+    ...others.map((task) => after(allPlays, task)),
   ])
 }
 
