@@ -11,7 +11,6 @@ export type BlockRecorder = {
    * @param wanted until it resolves the block is kept from the list; where it rejects the block never gets there, and
    *   is collected like everything that nobody names
    * @returns its CID
-   * @throws what `wanted` rejects with
    */
   store(bytes: Uint8Array, codec: Codec, wanted?: Promise<unknown>): Promise<string>
   /** Notes how far a rendition is. */
@@ -34,6 +33,8 @@ export function createBlockRecorder(options: {
   const { id, uploads, ipfs } = options
   let blocks: UploadBlock[] = []
   const progress = new Map<string, Pick<UploadRendition, 'segments' | 'doneMs'>>()
+  /** Renditions that have segments. */
+  const begun = new Set<string>()
   let timer: NodeJS.Timeout | undefined
   let hasBlocks = uploads.blockCount(id) > 0
   let announced = false
@@ -59,6 +60,11 @@ export function createBlockRecorder(options: {
     }
   }
 
+  function list(block: UploadBlock): void {
+    blocks.push(block)
+    soon()
+  }
+
   function soon(): void {
     timer ??= setTimeout(() => {
       try {
@@ -74,16 +80,22 @@ export function createBlockRecorder(options: {
   return {
     async store(bytes, codec, wanted) {
       const cid = await ipfs.put(bytes, codec)
-      await wanted
-      blocks.push({ cid, byteLength: bytes.length, root: blockRoot(bytes) })
-      soon()
+      const block = { cid, byteLength: bytes.length, root: blockRoot(bytes) }
+      if (wanted === undefined) list(block)
+      else
+        wanted.then(
+          () => list(block),
+          () => undefined,
+        )
       return cid
     },
     progress(name, soFar) {
       progress.set(name, soFar)
-      // A rendition's first segment goes out at once: with it replication and listening begin.
-      if (soFar.segments === 1) flush()
-      else soon()
+      // A rendition's first segments go out at once: with them replication and listening begin.
+      if (soFar.segments > 0 && !begun.has(name)) {
+        begun.add(name)
+        flush()
+      } else soon()
     },
     flush,
     close: () => flush(),

@@ -1,5 +1,5 @@
 import { isCarried } from '../importing/index.ts'
-import { type Foreseen, foreseeRendition } from './foresee-rendition.ts'
+import { type Foreseen, foreseeRenditions } from './foresee-renditions.ts'
 import { openWork, type Work, type WorkOptions } from './work.ts'
 
 /** Work that was begun on a file the moment its last byte came. */
@@ -47,7 +47,7 @@ export function createHeadStarts(options: WorkOptions): HeadStarts {
       if (upload === undefined || isCarried(upload) || begun.size + running + waiting > 0) return
       const work = openWork(id, options)
       const timer = setTimeout(() => void end(id), waitingMs)
-      begun.set(id, { work, foreseen: foreseeRendition(work, closing.signal), timer })
+      begun.set(id, { work, foreseen: foreseeRenditions(work, closing.signal), timer })
     },
     take,
     async close() {

@@ -12,25 +12,25 @@ import {
 } from '../transcoding/index.ts'
 import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
-/** Finds out what the file holds and which renditions it will have. @throws SourceError */
-export async function inspectSource(work: Work, signal: AbortSignal): Promise<AudioSource> {
-  const { id, uploads, ffmpeg, ffprobePath, input } = work
-  const known = currentUpload(work).source
-  if (known !== undefined) return known
-  const source = await probe(input, {
+/** Looks into the file. @throws SourceError, and what else `probe` does */
+export function probeSource({ ffmpeg, ffprobePath, input }: Work, signal: AbortSignal): Promise<AudioSource> {
+  return probe(input, {
     ffprobePath,
     signal,
     measureDuration: () =>
       measureDuration({ ffmpeg, input, signal, timeoutMs: ffmpegTimeoutMs(maximumDurationMs) }),
   })
+}
+
+/** Keeps what the file holds and which renditions it will have. */
+export function planWork({ id, uploads }: Work, source: AudioSource): void {
   const renditions = planRenditions(source).map((plan) => ({
     plan,
     state: 'waiting' as const,
     doneMs: 0,
     segments: 0,
   }))
-  uploads.change(id, () => ({ source, renditions }))
-  return source
+  uploads.change(id, (upload) => (upload.source === undefined ? { source, renditions } : undefined))
 }
 
 /** Names the file by its hash, and holds it against the one that the client gave. @throws SourceError */

@@ -11,7 +11,7 @@ import {
 } from '../transcoding/index.ts'
 import type { MadeRendition, UploadRendition } from '../uploads/index.ts'
 import { encryptionOf } from './encrypt-rendition.ts'
-import type { Foreseen } from './foresee-rendition.ts'
+import type { Foreseen } from './foresee-renditions.ts'
 import { checkLength } from './measure-source.ts'
 import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
 
@@ -24,7 +24,7 @@ export type Task = (signal: AbortSignal) => Promise<void>
 /**
  * The upload's renditions as tasks: those that only copy frames and are over in a moment, and the others. One that is
  * done is not made again.
- * @param foreseen a rendition that was begun; it is the first of these, or ended
+ * @param foreseen renditions that were begun; those that are none of these are ended
  * @param onMade called after each, one at a time
  * @returns `audible` resolves once something can be heard, or need not be waited for
  */
@@ -37,12 +37,16 @@ export async function renditionTasks(
   const { renditions } = currentUpload(work)
   const open = renditions.filter(({ state }) => state !== 'done')
   const nothingPlays = open.length === renditions.length
-  const begun = await foreseen.claim(source, open[0]?.plan)
+  const begun = await foreseen.claim(
+    source,
+    open.map(({ plan }) => plan),
+  )
   const taskOf =
     (rendition: UploadRendition, urgency: number): Task =>
     async (signal) => {
       const make = (plan: RenditionPlan) => {
-        if (plan === begun?.plan) return begun.finish(signal)
+        const claimed = begun.find((one) => one.plan === plan)
+        if (claimed !== undefined) return claimed.finish(signal)
         work.recorder.progress(plan.name, { segments: 0, doneMs: 0 })
         return work.slots.run(urgency, signal, () => render(work, source, plan, signal))
       }
@@ -57,7 +61,7 @@ export async function renditionTasks(
       const isFirst = nothingPlays && copied.length === 0 && place === 0
       return taskOf(rendition, isFirst ? urgencies.firstRendition : urgencies.rendition)
     }),
-    audible: begun?.audible ?? Promise.resolve(),
+    audible: begun[0]?.audible ?? Promise.resolve(),
   }
 }
 

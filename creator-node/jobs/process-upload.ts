@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { inspectTrack } from '@hexachord/storage/tracks'
 import pLimit from 'p-limit'
 import { importTrack, isCarried } from '../importing/index.ts'
@@ -8,9 +9,9 @@ import { SourceError, saveAnew } from '../transcoding/index.ts'
 import { isBeingProcessed, isDiskFull, type Upload, WrongState } from '../uploads/index.ts'
 import { assembleManifest } from './assemble-manifest.ts'
 import { describeSource } from './describe-source.ts'
-import { type Foreseen, foreseeRendition } from './foresee-rendition.ts'
+import { type Foreseen, foreseeRenditions } from './foresee-renditions.ts'
 import type { HeadStart } from './head-start.ts'
-import { hashSource, inspectSource } from './inspect-source.ts'
+import { hashSource, planWork } from './inspect-source.ts'
 import { renditionTasks, type Task } from './make-renditions.ts'
 import { measureSource } from './measure-source.ts'
 import { reuseTrack } from './reuse-track.ts'
@@ -74,18 +75,22 @@ export function failUpload(
 async function makeTrack(work: Work, begun: Foreseen | undefined, signal: AbortSignal): Promise<void> {
   if (isCarried(currentUpload(work))) return importTrack(work, signal)
   if (await reuseTrack(work, signal)) return
-  const foreseen = begun ?? foreseeRendition(work, signal)
+  const foreseen = begun ?? foreseeRenditions(work, signal)
+  const stop = () => void foreseen.drop(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
   try {
     await makeBlocks(work, foreseen, signal)
   } finally {
+    signal.removeEventListener('abort', stop)
     await foreseen.drop()
   }
   await completeTrack(work, signal)
 }
 
 async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): Promise<void> {
-  await foreseen.begun
-  const source = await inspectSource(work, signal)
+  const source = await foreseen.source
+  planWork(work, source)
   // One at a time, so that each manifest holds what the one before it held.
   const inTurn = pLimit(1)
   const { copies, encodings, audible } = await renditionTasks(work, source, foreseen, () =>
@@ -98,15 +103,20 @@ async function makeBlocks(work: Work, foreseen: Foreseen, signal: AbortSignal): 
     (signal) => storeOriginal(work, signal),
   ]
   const { promise: copied, resolve: onCopied } = Promise.withResolvers<void>()
+  const settled = audible.then(() => Promise.race([copied, delay(copyingMs, undefined, { ref: false })]))
+  const allPlays = settled.then(() => copied)
   await together(signal, [
     (signal) => together(signal, copies).finally(onCopied),
     // Not before there is something to hear, and what nobody waits for yet not before all that plays in a moment.
-    ...encodings.map((task) => after(audible, task)),
-    ...others.map((task) => after(copied, task)),
+    ...encodings.map((task) => after(settled, task)),
+    ...others.map((task) => after(allPlays, task)),
   ])
 }
 
-function after(ready: Promise<void>, task: Task): Task {
+/** Most songs are copied in less from their first segment on; while another process starts they could not be. */
+const copyingMs = 100
+
+function after(ready: Promise<unknown>, task: Task): Task {
   return async (signal) => {
     await ready
     signal.throwIfAborted()
@@ -118,12 +128,20 @@ function after(ready: Promise<void>, task: Task): Task {
 async function makePlayable(work: Work): Promise<void> {
   const { id, uploads, ipfs } = work
   const upload = currentUpload(work)
+  // The whole track's manifest is next, and says the same.
+  if (isMade(upload)) return
   const bytes = assembleManifest(upload)
   if (bytes === undefined) return
   const playable = await ipfs.put(bytes, 'dag-json')
   await ipfs.pin(playable)
   uploads.change(id, () => ({ playable }))
   if (upload.playable !== undefined && upload.playable !== playable) await ipfs.unpin(upload.playable)
+}
+
+function isMade({ renditions, sha256, tags, measured, keepOriginal, original }: Upload): boolean {
+  const isKept = !keepOriginal || original !== undefined
+  const isKnown = [sha256, tags, measured].every((found) => found !== undefined)
+  return isKnown && isKept && renditions.every(({ state }) => state === 'done')
 }
 
 async function completeTrack(work: Work, signal: AbortSignal): Promise<void> {

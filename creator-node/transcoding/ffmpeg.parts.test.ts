@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ffmpeg, makeMusic } from '../fixtures/test-music.ts'
@@ -23,6 +24,27 @@ describe('ffmpeg', () => {
     const run = program.run({ input, outputs: [slow], timeoutMs: 500, signal })
     await expect(run).rejects.toBeInstanceOf(ProgramLimit)
   }, 30_000)
+
+  test.each([
+    ['gives way to all others', false, 19],
+    ['gives way to its node where it is waited for', true, 2],
+  ])(
+    '%s',
+    async (_, urgent, niceness) => {
+      const input = await makeMusic(folder, 'prior.wav', { seconds: 1 })
+      let found: number[] = []
+      const onStart = () => {
+        const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
+        found = children
+          .trim()
+          .split(' ')
+          .map((pid) => getPriority(Number(pid)))
+      }
+      await program.run({ input, outputs: [toNull], urgent, onStart, timeoutMs: 10_000, signal })
+      expect(found).toEqual([niceness])
+    },
+    30_000,
+  )
 
   test('that is aborted before it began rejects with the reason', async () => {
     const aborted = AbortSignal.abort(new Error('too late'))

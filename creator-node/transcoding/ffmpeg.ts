@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os'
 import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import fluentFfmpeg from 'fluent-ffmpeg'
@@ -61,8 +62,8 @@ const neededEncoders = ['aac', 'flac', 'pcm_s16le'] as const
 const neededFormats = ['hls', 'mp4', 's16le', 'null'] as const
 
 /**
- * The only place that knows `fluent-ffmpeg`, whose upstream is archived: it gives us spawning, niceness and argument
- * order; every bound is ours.
+ * The only place that knows `fluent-ffmpeg`, whose upstream is archived: it gives us spawning and the
+ * order of arguments; every bound is ours.
  */
 export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
   const path = options.path ?? 'ffmpeg'
@@ -72,11 +73,7 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
     run.signal.throwIfAborted()
     await check()
     const sinks: Writable[] = []
-    const command = fluentFfmpeg({
-      niceness: run.urgent === true ? urgentNiceness : niceness,
-      stdoutLines: keptLogLines,
-      logger: silentLogger,
-    })
+    const command = fluentFfmpeg({ stdoutLines: keptLogLines, logger: silentLogger })
     command.setFfmpegPath(shell)
     command
       .input(inputUrl(run.input))
@@ -96,6 +93,9 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
       if (processOf(command) === undefined) reject(stopped)
     }
     command.on('start', () => {
+      // Not by `nice`, which is one more program to start. Until its end is seen here the process is there.
+      const { pid } = processOf(command) ?? {}
+      if (pid !== undefined) setPriority(pid, run.urgent === true ? urgentNiceness : niceness)
       if (stopped !== null) command.kill('SIGKILL')
       run.onStart?.()
       let logged = 0
@@ -179,7 +179,7 @@ function sinkOf(take: ByteSink): Writable {
 }
 
 /** What fluent-ffmpeg keeps of its child; its types leave it out. */
-type Child = { stderr?: NodeJS.ReadableStream | null }
+type Child = { pid?: number; stderr?: NodeJS.ReadableStream | null }
 function processOf(command: fluentFfmpeg.FfmpegCommand): Child | undefined {
   return (command as unknown as { ffmpegProc?: Child }).ffmpegProc
 }

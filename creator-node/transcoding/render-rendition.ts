@@ -38,6 +38,9 @@ export type RenderOptions = {
 /** Segments stored at one time: enough to hide a disk's fsync behind the next one's hash. */
 const storeConcurrency = 4
 
+/** Segments stored while the source's length is not known: whether any of it is wanted is not known then, either. */
+const mostUntold = 64
+
 /** Containers and encoders add some frames; more than this means that the source lied about its length. */
 const durationSlackMs = 60_000
 
@@ -102,6 +105,11 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
       throw new ProgramLimit(`a segment of ${bytes.length} bytes is larger than a block`)
     }
     segments[index] = ticks === 0 ? null : { ticks, byteLength: bytes.length, cid: await store(bytes) }
+    alongside(tellProgress(section), telling)
+    await rm(path)
+  }
+
+  async function tellProgress(section: InitSection): Promise<void> {
     const durationMs = await options.durationMs
     const done = segments.filter((segment) => segment != null)
     const doneMs = Math.round((sumTicks(done) * 1000) / section.timescale)
@@ -109,14 +117,14 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
       throw new ProgramLimit('the rendition becomes longer than its source')
     }
     options.onProgress?.({ segments: done.length, doneMs })
-    await rm(path)
   }
 
   const storing = new Set<Promise<void>>()
-  function alongside(work: Promise<void>): void {
-    storing.add(work)
+  const telling = new Set<Promise<void>>()
+  function alongside(work: Promise<void>, others = storing): void {
+    others.add(work)
     work.then(
-      () => storing.delete(work),
+      () => others.delete(work),
       (error: unknown) => failed.abort(error),
     )
   }
@@ -131,14 +139,16 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
       // The first has the disk for itself, since listening begins with it.
       if (index === 0) await Promise.all(storing)
       if (storing.size >= storeConcurrency) await Promise.race(storing)
+      if (telling.size >= mostUntold) await Promise.race(telling)
     }
     await Promise.all([ffmpeg, ...storing])
+    await Promise.all(telling)
   } catch (error) {
     failed.abort(error)
     throw error
   } finally {
     watch.close()
-    await Promise.allSettled([ffmpeg, ...storing])
+    await Promise.allSettled([ffmpeg, ...storing, ...telling])
     await rm(directory, { recursive: true, force: true })
   }
   const kept = segments.filter((segment) => segment != null)

@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs'
 
-/** Tells when something may have changed in a directory. */
+/** Tells when names may have changed in a directory. */
 export type DirectoryWatch = {
-  /** Resolves at the next change, or after `pollMs` in case the system told nothing. */
+  /** Resolves when a name next comes or goes, or after `pollMs` in case the system told nothing. */
   changed(): Promise<void>
   /** Makes a waiting `changed` resolve now. */
   poke(): void
@@ -46,7 +46,8 @@ export function watchDirectory(directory: string): DirectoryWatch {
 function startWatcher(directory: string, onChange: () => void): FSWatcher | null {
   let watcher: FSWatcher
   try {
-    watcher = watch(directory, { persistent: false }, onChange)
+    // What is only written on to is of no use yet.
+    watcher = watch(directory, { persistent: false }, (event) => event === 'rename' && onChange())
   } catch (error) {
     if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EMFILE')) {
       return null

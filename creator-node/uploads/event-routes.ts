@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { UploadAnswer } from '@hexachord/protocol/rest'
 import { type Request, type Response, Router } from 'express'
 import type { UploadChanges } from './changes.ts'
@@ -12,8 +11,8 @@ import type { UploadStore } from './upload-store.ts'
 const heartbeatMs = 15_000
 /** A queue moves without any change of the uploads in it. */
 const queueLookMs = 2_000
-/** Five pictures a second are all that an eye needs. */
-const leastGapMs = 200
+/** Five pictures a second are all that an eye needs. What something begins with is told at once. */
+const defaultGapMs = 200
 
 export type UploadReadOptions = {
   uploads: Pick<UploadStore, 'get' | 'blockCount'>
@@ -22,6 +21,8 @@ export type UploadReadOptions = {
   changes: UploadChanges
   /** Ends event streams when the node closes. */
   signal: AbortSignal
+  /** Between two events that tell only of progress. @default 200 ms */
+  gapMs?: number
 }
 
 /** `GET /uploads/:id`, and its changes as server-sent events at `/uploads/:id/events`. */
@@ -63,20 +64,27 @@ async function streamChanges(
   response.flushHeaders()
   let seen = lastEventId(request)
   let seenAhead: number | undefined
+  let seenStep: string | undefined
   let heardAtMs = performance.now()
+  let restsUntilMs = 0
   while (!ended.aborted) {
     const upload = uploads.get(id)
     if (upload === undefined) break
     const over = hasEnded(upload.state)
     const ahead = upload.state === 'queued' ? options.ahead(upload) : undefined
-    if (upload.version > seen || over || (ahead !== undefined && ahead !== seenAhead)) {
+    const isNew = upload.version > seen || over || (ahead !== undefined && ahead !== seenAhead)
+    const restMs = restsUntilMs - performance.now()
+    if (isNew && restMs > 0 && stepOf(upload) === seenStep) {
+      await changes.next(id, restMs, ended)
+    } else if (isNew) {
+      seenStep = stepOf(upload)
       seen = Math.max(seen, upload.version)
       seenAhead = ahead
       heardAtMs = performance.now()
       const data = JSON.stringify(shown(upload, options))
       await send(response, `event: upload\nid: ${seen}\ndata: ${data}\n\n`, ended)
       if (over) break
-      await pause(leastGapMs, ended)
+      restsUntilMs = performance.now() + (options.gapMs ?? defaultGapMs)
     } else if (performance.now() - heardAtMs >= heartbeatMs) {
       heardAtMs = performance.now()
       await send(response, ': still here\n\n', ended)
@@ -85,6 +93,12 @@ async function streamChanges(
     }
   }
   response.end()
+}
+
+/** What somebody waits for: another state, something that plays, the first segment of a rendition. */
+function stepOf({ state, playable, renditions }: Upload): string {
+  const begun = renditions.filter(({ segments }) => segments > 0).length
+  return [state, playable, begun].join(' ')
 }
 
 function shown(upload: Upload, { uploads, ahead }: UploadReadOptions): UploadAnswer {
@@ -103,10 +117,6 @@ function lastEventId(request: Request): number {
 async function send(response: Response, text: string, ended: AbortSignal): Promise<void> {
   if (response.write(text)) return
   await quietly(once(response, 'drain', { signal: ended }), ended)
-}
-
-async function pause(ms: number, ended: AbortSignal): Promise<void> {
-  await quietly(delay(ms, undefined, { signal: ended }), ended)
 }
 
 /** An aborted wait is an ended one here, not a failure. */

@@ -1,3 +1,3 @@
 export { Fmp4Error } from './boxes.ts'
-export { type InitSection, readInitSection } from './init-section.ts'
+export { type InitSection, readInitSection, readMovie } from './init-section.ts'
 export { segmentTicks } from './media-segment.ts'

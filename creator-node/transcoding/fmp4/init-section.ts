@@ -19,16 +19,35 @@ const sampleEntryBytes = 28
 export function readInitSection(bytes: Uint8Array): InitSection {
   return readingBoxes(() => {
     const view = viewOf(bytes)
-    const whole = { start: 0, end: view.byteLength }
-    const media = boxAt(view, 'moov/trak/mdia', whole)
-    const [entry] = boxesIn(view, ...entriesOf(boxAt(view, 'minf/stbl/stsd', media)))
-    if (entry === undefined) throw new Fmp4Error('the track has no sample entry')
+    const media = mediaOf(view)
     return {
       timescale: timescaleOf(view, boxAt(view, 'mdhd', media)),
-      ...audioOf(view, entry),
-      defaultSampleTicks: view.getUint32(boxAt(view, 'moov/mvex/trex', whole).start + 12),
+      ...firstAudioOf(view, media),
+      defaultSampleTicks: view.getUint32(boxAt(view, 'moov/mvex/trex', wholeOf(view)).start + 12),
     }
   })
+}
+
+/** What the first track of any MP4 says of its sound. @param bytes a whole `moov` box. @throws Fmp4Error */
+export function readMovie(bytes: Uint8Array): Pick<InitSection, 'codec' | 'channels' | 'sampleRateHz'> {
+  return readingBoxes(() => {
+    const view = viewOf(bytes)
+    return firstAudioOf(view, mediaOf(view))
+  })
+}
+
+function wholeOf(view: DataView): { start: number; end: number } {
+  return { start: 0, end: view.byteLength }
+}
+
+function mediaOf(view: DataView): Box {
+  return boxAt(view, 'moov/trak/mdia', wholeOf(view))
+}
+
+function firstAudioOf(view: DataView, media: Box) {
+  const [entry] = boxesIn(view, ...entriesOf(boxAt(view, 'minf/stbl/stsd', media)))
+  if (entry === undefined) throw new Fmp4Error('the track has no sample entry')
+  return audioOf(view, entry)
 }
 
 /** A full box (4 bytes of version and flags) with a count of 4 bytes, then entries. */

@@ -95,13 +95,10 @@ async function watch(
   startMs: number,
   signal: AbortSignal,
 ): Promise<Omit<UploadTimes, 'firstStoredMs'>> {
-  let version = -1
   let firstListedMs: number | undefined
   let playableMs: number | undefined
-  for (;;) {
-    const upload = await nextState(url, version, signal)
+  for await (const upload of statesOf(url, signal)) {
     const afterMs = performance.now() - startMs
-    version = upload.version
     if (upload.renditions.some(({ segments }) => segments > 0)) firstListedMs ??= afterMs
     if (upload.playable !== null) playableMs ??= afterMs
     if (upload.state === 'failed') throw new Error(`the upload has failed: ${upload.reason}`)
@@ -112,25 +109,19 @@ async function watch(
       playableMs: playableMs ?? afterMs,
     }
   }
+  throw new Error(`the node ended the events of ${url}`)
 }
 
-/** The first event after a version. One connection for each, since on a longer one events are held back until an eye
- * could see them. */
-async function nextState(url: string, after: number, signal: AbortSignal): Promise<UploadAnswer> {
-  const enough = new AbortController()
-  try {
-    const response = await fetch(`${url}/events`, {
-      headers: { 'last-event-id': String(after) },
-      signal: AbortSignal.any([signal, enough.signal]),
-    })
-    let text = ''
-    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-      text += chunk
-      const [, data] = /^data: (.*)$\n\n/m.exec(text) ?? []
-      if (data !== undefined) return uploadAnswerSchema.parse(JSON.parse(data))
+/** The upload as it is, and at each event from then on. */
+async function* statesOf(url: string, signal: AbortSignal): AsyncGenerator<UploadAnswer> {
+  const response = await fetch(`${url}/events`, { signal })
+  let text = ''
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    const events = `${text}${chunk}`.split('\n\n')
+    text = events.pop() ?? ''
+    for (const event of events) {
+      const [, data] = /^data: (.*)$/m.exec(event) ?? []
+      if (data !== undefined) yield uploadAnswerSchema.parse(JSON.parse(data))
     }
-    throw new Error(`the node ended the events of ${url}: ${text}`)
-  } finally {
-    enough.abort()
   }
 }

@@ -7,9 +7,10 @@ import { anUpload } from '../fixtures/an-upload.ts'
 import { makeMusic } from '../fixtures/test-music.ts'
 import { type AudioSource, createFfmpeg, planRenditions, probe } from '../transcoding/index.ts'
 import { createCpuSlots } from './cpu-slots.ts'
-import { foreseeRendition } from './foresee-rendition.ts'
+import { foreseeRenditions } from './foresee-renditions.ts'
 import type { Work } from './work.ts'
 
+const notNeeded = () => Promise.reject(new Error('not needed'))
 const never = new AbortController().signal
 const ffmpeg = createFfmpeg()
 let folder: string
@@ -19,18 +20,15 @@ let source: AudioSource
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hexachord-foreseeing-'))
   song = await makeMusic(folder, 'song.m4a', { seconds: 14, options: ['-c:a', 'aac', '-b:a', '192k'] })
-  source = await probe(song, {
-    signal: never,
-    measureDuration: () => Promise.reject(new Error('not needed')),
-  })
+  source = await probe(song, { signal: never, measureDuration: notNeeded })
 }, 30_000)
 afterAll(() => rm(folder, { recursive: true }))
 
 /** Work on a file of which nothing is known yet. */
-function workOn(input: string, known?: AudioSource) {
+function workOn(input: string, known?: AudioSource, cores = 1) {
   const listed: number[] = []
   const stored = Promise.withResolvers<void>()
-  const slots = createCpuSlots(1)
+  const slots = createCpuSlots(cores)
   const workDirectory = join(folder, 'work')
   const work = {
     ...{ id: 'one', input, ffmpeg, slots, workDirectory },
@@ -39,8 +37,8 @@ function workOn(input: string, known?: AudioSource) {
       progress: () => undefined,
       async store(bytes: Uint8Array, _codec: string, wanted: Promise<unknown>) {
         stored.resolve()
-        await wanted
-        listed.push(bytes.length)
+        const list = () => void listed.push(bytes.length)
+        wanted.then(list, () => undefined)
         return cidOf(bytes, 'raw')
       },
     },
@@ -56,13 +54,13 @@ async function untilBegun(slots: ReturnType<typeof createCpuSlots>): Promise<voi
 describe('a rendition that was begun before its file was probed', () => {
   test('is stored at once, and listed once the probe has said what was foreseen', async () => {
     const { work, listed, stored, slots, left } = workOn(song)
-    const foreseen = foreseeRendition(work, never)
-    await foreseen.begun
+    const foreseen = foreseeRenditions(work, never)
+    await foreseen.source
     await stored
     expect(listed).toEqual([])
-    const [plan] = planRenditions(source)
-    const claimed = await foreseen.claim(source, plan)
-    expect(claimed?.plan).toBe(plan)
+    const plans = planRenditions(source)
+    const [claimed] = await foreseen.claim(source, plans)
+    expect(claimed?.plan).toBe(plans[0])
     await claimed?.audible
     expect(listed.length).toBeGreaterThan(0)
     const rendition = await claimed?.finish(never)
@@ -75,10 +73,10 @@ describe('a rendition that was begun before its file was probed', () => {
 
   test('is ended when the probe says something else, and nothing of it was listed', async () => {
     const { work, listed, stored, slots, left } = workOn(song)
-    const foreseen = foreseeRendition(work, never)
+    const foreseen = foreseeRenditions(work, never)
     await stored
     const other = { ...source, profile: 'HE-AAC' }
-    expect(await foreseen.claim(other, planRenditions(other)[0])).toBeUndefined()
+    expect(await foreseen.claim(other, planRenditions(other))).toEqual([])
     expect(await left()).toEqual([])
     expect(listed).toEqual([])
     expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
@@ -88,10 +86,10 @@ describe('a rendition that was begun before its file was probed', () => {
     const { work, slots } = workOn(song)
     const busy = Promise.withResolvers<void>()
     const other = slots.run(0, never, () => busy.promise)
-    const foreseen = foreseeRendition(work, never)
-    await foreseen.begun
+    const foreseen = foreseeRenditions(work, never)
+    await foreseen.source
     expect(slots.counts()).toEqual({ running: 1, waiting: 1 })
-    const claimed = await foreseen.claim(source, planRenditions(source)[0])
+    const [claimed] = await foreseen.claim(source, planRenditions(source))
     await claimed?.audible
     await foreseen.drop()
     busy.resolve()
@@ -99,11 +97,35 @@ describe('a rendition that was begun before its file was probed', () => {
     expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
   })
 
+  test.each([
+    ['is gone on with where both are as foreseen', 'aac-160', ['flac', 'aac-160']],
+    ['is ended alone where only it is not', 'aac-128', ['flac']],
+  ])('of what is copied without loss the next is begun beside it, and %s', async (_, name, expected) => {
+    const path = await makeMusic(folder, `${name}.flac`, { seconds: 7, options: ['-c:a', 'flac'] })
+    const found = await probe(path, { signal: never, measureDuration: notNeeded })
+    const plans = planRenditions(found).map((plan) =>
+      plan.name === 'aac-160' ? { ...plan, name, bitRate: Number(name.slice(4)) * 1000 } : plan,
+    )
+    const { work, slots, left } = workOn(path, undefined, 2)
+    const foreseen = foreseeRenditions(work, never)
+    await foreseen.source
+    expect(slots.counts()).toEqual({ running: 2, waiting: 0 })
+    const claimed = await foreseen.claim(found, plans)
+    expect(claimed.map(({ plan }) => plan.name)).toEqual(expected)
+    const made = await Promise.all(claimed.map(({ finish }) => finish(never)))
+    expect(made.map(({ codec }) => codec)).toEqual(
+      expected.map((one) => (one === 'flac' ? 'fLaC' : 'mp4a.40.2')),
+    )
+    await foreseen.drop()
+    expect(await left()).toEqual([])
+    expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
+  })
+
   test('is ended with the work that was to claim it', async () => {
     const { work, slots } = workOn(song)
-    const foreseen = foreseeRendition(work, never)
+    const foreseen = foreseeRenditions(work, never)
     await untilBegun(slots)
-    const claimed = await foreseen.claim(source, planRenditions(source)[0])
+    const [claimed] = await foreseen.claim(source, planRenditions(source))
     const stop = new AbortController()
     const finishing = claimed?.finish(stop.signal)
     stop.abort(new Error('another rendition has failed'))
@@ -118,8 +140,8 @@ describe('a rendition that was begun before its file was probed', () => {
       const { work, slots } = what.includes('before')
         ? workOn(song, source)
         : workOn(join(folder, 'no-such-file'))
-      const foreseen = foreseeRendition(work, never)
-      expect(await foreseen.claim(source, planRenditions(source)[0])).toBeUndefined()
+      const foreseen = foreseeRenditions(work, never)
+      expect(await foreseen.claim(source, planRenditions(source))).toEqual([])
       expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
     },
   )
