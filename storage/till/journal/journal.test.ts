@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { createLogger } from '@hexachord/platform/process'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { eventually } from '../../ipfs/fixtures/eventually.ts'
 import { readFrames } from './frames.ts'
 import { JournalForeign, openJournal } from './index.ts'
+import type { JournalOptions } from './journal.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 const header = 'a till of tests'
@@ -19,7 +21,7 @@ afterEach(() => rm(directory, { recursive: true }))
 const fileIn = (folder: string) => join(folder, 'till.journal')
 
 /** A journal of a list of words. */
-async function openWords(folder = directory, options: { rewriteBytes?: number; header?: string } = {}) {
+async function openWords(folder = directory, options: Partial<JournalOptions> = {}) {
   const words: string[] = []
   const journal = await openJournal({
     ...{ directory: folder, header, logger, ...options },
@@ -112,6 +114,34 @@ describe('a journal', () => {
     await again.close()
     const last = await openWords()
     expect(last.words).toEqual([...journal.words.slice(0, -1), 'on'])
+    await last.close()
+  })
+
+  test('that was not closed ends in zeros, which are nobody’s', async () => {
+    const warnings: unknown[] = []
+    const first = await openWords()
+    for (let word = 0; word < 40; word += 1) {
+      first.add(`${word} ${'x'.repeat(5_000)}`)
+      await first.durable()
+    }
+    const left = await eventually(
+      () => readFile(fileIn(directory)),
+      (bytes) => bytes.length > first.syncedBytes(),
+    )
+    expect(left.subarray(first.syncedBytes()).every((byte) => byte === 0)).toBe(true)
+    for (let word = 0; word < 10; word += 1) first.add(`between ${word}`)
+    await first.close()
+    expect((await stat(fileIn(directory))).size).toBe(first.syncedBytes())
+
+    await writeFile(fileIn(directory), left)
+    const second = await openWords(directory, {
+      logger: { ...logger, warn: (line: unknown) => warnings.push(line) },
+    })
+    expect([second.words.length, warnings]).toEqual([40, []])
+    second.add('on')
+    await second.close()
+    const last = await openWords()
+    expect(last.words).toEqual([...first.words.slice(0, 40), 'on'])
     await last.close()
   })
 

@@ -88,7 +88,11 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       isFirst = false
     })
     if (whole === bytes.length) return whole
-    logger.warn({ path, bytes: bytes.length - whole }, 'the end of the journal was torn, and is cut off')
+    const rest = bytes.subarray(whole)
+    // Zeros stood ready for what did not come any more.
+    if (!rest.equals(Buffer.alloc(rest.length))) {
+      logger.warn({ path, bytes: rest.length }, 'the end of the journal was torn, and is cut off')
+    }
     const torn = await open(path, 'r+')
     try {
       await torn.truncate(whole)
@@ -130,9 +134,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
 
   async function writeAll(): Promise<void> {
-    // What else happens in this turn of the event loop goes into the same write.
-    await nextTurn()
     do {
+      // What else happens in this turn of the event loop goes into the same write.
+      await nextTurn()
       const [bytes, batch] = [Buffer.concat(waiting), next]
       waiting = []
       waitingBytes = 0
