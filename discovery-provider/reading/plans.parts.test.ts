@@ -11,6 +11,7 @@ import { repliesQuery, threadsQuery } from './comments.ts'
 import { feedQuery, followedStatement } from './feed.ts'
 import { edgesQuery } from './follows.ts'
 import { entriesStatement } from './kept-entries.ts'
+import { keepLiked } from './kept-liked.ts'
 import { keptTracksStatement } from './kept-tracks.ts'
 import { playlistsStatement } from './playlists.ts'
 import { remixesQuery } from './related-tracks.ts'
@@ -234,7 +235,7 @@ describe('the plans of what apps of the pioneer ask', () => {
 })
 
 /** What a search takes. */
-const searchedFor = (q: string, words: string) => [q, 20, words, words]
+const searchedFor = (q: string, words: string) => [q, 20, words, words, ['a', 'b']]
 
 describe('the plan of search', () => {
   test.each([
@@ -243,7 +244,7 @@ describe('the plan of search', () => {
     ['playlists', searchedPlaylists, ['playlist_titled', 'tally_pkey']],
   ] as const)('%s by words: looks into indexes', async (_, searched, others) => {
     const { table } = searched
-    const looked = [`${table}_search`, `${table}_pkey`, `search_liked_${table}`, ...others].sort()
+    const looked = [`${table}_search`, `${table}_pkey`, ...others].sort()
     const values = searchedFor('electrique 12', "'electrique' & '12':*")
     expect((await plan({ ...matchingQuery(searched), values })).sort()).toEqual(looked)
   })
@@ -256,10 +257,12 @@ describe('the plan of search', () => {
   })
 
   test('words, words alike and tags: look into their index', async () => {
-    expect(await plan({ ...wordsStatement, values: ['elek'] })).toEqual(['search_word_pkey'])
-    expect(new Set(await plan({ ...alikeStatement, values: [['elektriqe'], ["'elektriqe':*"]] }))).toEqual(
-      new Set(['search_word_alike', 'search_liked_track', 'search_liked_profile', 'search_liked_playlist']),
-    )
+    expect((await plan({ ...wordsStatement, values: ['elek'] })).sort()).toEqual([
+      // Its one row.
+      'all of search_liked_version',
+      'search_word_pkey',
+    ])
+    expect(await plan({ ...alikeStatement, values: [['elektriqe']] })).toEqual(['search_word_alike'])
     expect(await plan({ ...tagsStatement, values: ['elek', 20] })).toEqual(['search_tag_pkey'])
   })
 })
@@ -277,7 +280,7 @@ describe('what is asked all the time', () => {
     ['search of tracks', matchingQuery(searchedTracks), searchedFor('golden', "'golden':*")],
     ['search of users', matchingQuery(searchedUsers), searchedFor('golden', "'golden':*")],
     ['words', wordsStatement, ['golden']],
-    ['words alike', alikeStatement, [['golden'], ["'golden':*"]]],
+    ['words alike', alikeStatement, [['golden']]],
     ['tags', tagsStatement, ['golden', 20]],
     ['feeds', feedQuery(author, [1_000_000, ''], 21, 1), feedQuery(author, [1_000_000, ''], 21, 1).values],
   ] as [string, Prepared, unknown[]][])(
@@ -297,9 +300,9 @@ describe('what is asked all the time', () => {
 })
 
 describe('search', () => {
-  const find = async (q: string, words: string, indexed = words) => {
+  const find = async (q: string, words: string, indexed = words, liked: string[] = []) => {
     const { text } = matchingQuery(searchedTracks)
-    const { rows } = await database.postgres.query<{ id: string }>(text, [q, 20, words, indexed])
+    const { rows } = await database.postgres.query<{ id: string }>(text, [q, 20, words, indexed, liked])
     return rows.map(({ id }) => id)
   }
 
@@ -310,7 +313,9 @@ describe('search', () => {
   })
 
   test('finds the whole title and the best liked of a word that all share', async () => {
-    const found = await find('midnight song 10', "'song':*")
+    const liked = await keepLiked(database.postgres)(1)
+    const best = liked.get('track')?.find([[{ word: 'song', begins: true }]], 40)
+    const found = await find('midnight song 10', "'song':*", "'song':*", best)
     expect(found).toHaveLength(20)
     expect(found[0]).toBe(`0x${'10'.padStart(40, '0')}-10`)
     const { rows } = await database.postgres.query<{ id: string }>(
