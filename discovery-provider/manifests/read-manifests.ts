@@ -69,7 +69,9 @@ async function keep(
   await postgres.query(
     `WITH seen AS (
        INSERT INTO manifest_seen (manifest, key_holders) SELECT $2::text, $3::text[] WHERE $3::text[] IS NOT NULL
-       ON CONFLICT (manifest) DO NOTHING
+       ON CONFLICT (manifest) DO NOTHING RETURNING 1
+     ), told AS (
+       UPDATE beside_version SET version = version + 1 WHERE EXISTS (TABLE seen)
      )
      DELETE FROM manifest_due d WHERE d.track = $1
        AND NOT EXISTS (SELECT FROM track t WHERE t.id = d.track AND t.manifest IS DISTINCT FROM $2::text)`,

@@ -46,6 +46,22 @@ export function newestOf(
   return authors.some((known) => mayHaveNewer(known, last)) ? undefined : found
 }
 
+/** When the next of what some authors have scheduled is out (ms); infinity where nothing is known of. */
+export function nextReleaseMs(authors: readonly Known[], untilMs: number): number {
+  let next = Number.POSITIVE_INFINITY
+  for (const { lines } of authors) {
+    let end = -1
+    for (let start = 0; start < lines.length; start = end + 1) {
+      end = lines.indexOf('\n', start)
+      if (end < 0) break
+      const { atMs, from } = timeAt(lines, start)
+      if (atMs <= untilMs) break
+      if (lines[from] === '-') next = Math.min(next, atMs)
+    }
+  }
+  return next
+}
+
 function mayHaveNewer({ author, lines }: Known, last: Entry | undefined): boolean {
   if (!lines.endsWith('+')) return false
   if (last === undefined) return true

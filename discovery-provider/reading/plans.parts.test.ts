@@ -8,9 +8,9 @@ import { newestPlaylistsQuery, playlistsOfAuthorQuery } from '../pioneer/lists.t
 import { keepBestLiked } from '../ranking/keep-liked.ts'
 import { rankQueries } from '../ranking/rank-tracks.ts'
 import { repliesQuery, threadsQuery } from './comments.ts'
-import { feedQuery, followedStatement } from './feed.ts'
+import { feedQuery } from './feed.ts'
+import { entriesStatement, followedStatement } from './feed-sources.ts'
 import { edgesQuery } from './follows.ts'
-import { entriesStatement } from './kept-entries.ts'
 import { keepLiked } from './kept-liked.ts'
 import { keptTracksStatement } from './kept-tracks.ts'
 import { playlistsStatement } from './playlists.ts'
@@ -122,6 +122,7 @@ const besides = [
   'all of operator',
   'all of checkpoint',
   'all of table_version',
+  'all of beside_version',
   'operator_pkey',
   'profile_pkey',
   'tally_pkey',

@@ -121,7 +121,7 @@ export async function findIds(
 export async function findEach(
   database: Database,
   kinds: readonly Searched[],
-  { q, query, liked, meant }: Typed,
+  { q, query, isUnheard, liked, meant }: Typed,
   limit: number,
   filter: Filter = unfiltered,
 ): Promise<string[][]> {
@@ -134,7 +134,7 @@ export async function findEach(
         return (await database.query<Match>(matchingQuery(searched, filter), values)).rows
       }),
     )
-  const found = await read(query)
+  const found = isUnheard ? kinds.map(() => []) : await read(query)
   const idsOf = (matches: readonly Match[]) => matches.map(({ id }) => id)
   const matches = found.flat()
   const isMistyped = matches.length < Math.min(enoughHits, limit) && !matches.some(({ exact }) => exact)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { typedQuery } from './typed-text.ts'
+import { isUnheard, typedQuery } from './typed-text.ts'
 
 const many = Array.from({ length: 31 }, (_, n) => `lax${n}`)
 
@@ -38,5 +38,16 @@ describe('what is typed', () => {
       words: "('qeant' | 'queant') & ('laxsis':* | 'laxis')",
       indexed: "('qeant' | 'queant') & ('laxsis' | 'laxis')",
     })
+  })
+
+  test.each([
+    ['no known word begins like its last one', ['ut', 'laxsis'], [], true],
+    ['a known word does', ['ut', 'lax'], ['laxis'], false],
+    ['its last word is too short to be known', ['la'], [], false],
+    ['its last word is a number, or has one', ['199'], [], false],
+    ['its last word has a digit', ['ut2'], [], false],
+    ['there is no word in it', [], [], false],
+  ])('is known to be nowhere where %s: %j', (_, words, beginnings, expected) => {
+    expect(isUnheard(words, beginnings)).toBe(expected)
   })
 })

@@ -53,6 +53,8 @@ export type Typed = {
   readonly q: string
   /** Undefined where there is no word in it. */
   readonly query: WordQuery | undefined
+  /** Whether no text in the catalogue has them, as is known where none has the last. */
+  readonly isUnheard: boolean
   readonly liked: Liked
   /** Undefined where no word is like another. Looked up once, when it is first asked for. */
   meant(): Promise<WordQuery | undefined>
@@ -72,6 +74,7 @@ export function createReadTyped(database: Database): ReadTyped {
     return {
       q,
       query: typedQuery(words, beginnings),
+      isUnheard: isUnheard(words, beginnings),
       liked,
       meant() {
         meant ??= meaningOf(database, words, beginnings, liked)
@@ -79,6 +82,11 @@ export function createReadTyped(database: Database): ReadTyped {
       },
     }
   }
+}
+
+/** Every word of letters alone stands among those that are known, unless it is a short one. */
+export function isUnheard(words: readonly string[], beginnings: readonly string[]): boolean {
+  return beginnings.length === 0 && /^\p{L}{3,}$/u.test(words.at(-1) ?? '')
 }
 
 /** @param beginnings words that begin like the last one, some of them where there are more than can be named
