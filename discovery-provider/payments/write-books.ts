@@ -52,7 +52,8 @@ export async function writeSums(
 }
 
 /** Tells those who keep answers that name prices. */
-const otherPrices = 'UPDATE beside_version SET version = version + 1'
+const otherPrices = `INSERT INTO beside_version AS v (version) VALUES (1)
+  ON CONFLICT (only_row) DO UPDATE SET version = v.version + 1`
 
 /** Rights and terms as a range has left them, and what an undo of its blocks above finality needs. */
 export async function writeRange(

@@ -37,8 +37,8 @@ export async function keepBestLiked(postgres: Postgres): Promise<void> {
          ON CONFLICT (kind, id) DO UPDATE SET place = excluded.place, search = excluded.search
          WHERE (l.place, l.search) IS DISTINCT FROM (excluded.place, excluded.search) RETURNING 1
        )
-       UPDATE search_liked_version SET version = version + 1
-       WHERE EXISTS (TABLE fallen) OR EXISTS (TABLE placed)`,
+       INSERT INTO search_liked_version AS v (version) SELECT 1 WHERE EXISTS (TABLE fallen) OR EXISTS (TABLE placed)
+       ON CONFLICT (only_row) DO UPDATE SET version = v.version + 1`,
       [kind],
     )
   }

@@ -23,7 +23,7 @@ export const wordsStatement = prepared(
      WHERE s.word >= words[cardinality(words)] COLLATE "C"
        AND s.word < (words[cardinality(words)] || chr(1114111)) COLLATE "C"
      LIMIT ${namedBeginnings + 1}
-   ) AS beginnings, (SELECT version FROM search_liked_version) AS version FROM typed`,
+   ) AS beginnings, coalesce((SELECT version FROM search_liked_version), 0) AS version FROM typed`,
 )
 
 /** Words somewhat alike of which the likest are found. */

@@ -7,7 +7,7 @@ import type { Database } from './entity.ts'
 export const revision = `(SELECT c.state_hash || ' ' || v.xmin FROM checkpoint c, table_version v WHERE v.name = 'track')`
 
 /** A word that is another one whenever {@link revision} is, or what answers about tracks tell besides the catalogue. */
-export const edition = `(${revision} || ' ' || (SELECT version FROM beside_version))`
+export const edition = `(${revision} || ' ' || coalesce((SELECT version FROM beside_version), 0))`
 
 /** What a reader has to know who keeps something of the catalogue. */
 export type Seen = {
