@@ -1,21 +1,20 @@
 import { type Prepared, prepared } from '@hexachord/platform/postgres'
 import type { Address } from '@hexachord/protocol/names'
-import { feedEntrySchema, listOf, type PlaylistSummary } from '@hexachord/protocol/rest'
+import { feedEntrySchema, listOf } from '@hexachord/protocol/rest'
 import { LRUCache } from 'lru-cache'
 import { type PageQuery, pageOf, pageQuery, placeBefore } from './cursor.ts'
 import type { Database } from './entity.ts'
 import { followedAtMost, keepFeedSources } from './feed-sources.ts'
 import { userParams } from './follows.ts'
 import { createJoin } from './joined-texts.ts'
-import { keepTracks } from './kept-tracks.ts'
+import { keepTexts } from './kept-texts.ts'
 import { type Entry, newestOf, nextReleaseMs, targetOf } from './newest-entries.ts'
-import { readPlaylists } from './playlists.ts'
 import { route } from './route.ts'
 import { tagOf } from './send-json.ts'
 import type { Seen } from './watch-history.ts'
 
-/** Tracks whose texts are kept between changes of the catalogue. */
-const keptTracks = 50_000
+/** Tracks and playlists whose texts are kept between changes of the catalogue. */
+const keptTexts = 50_000
 
 /** Pages whose entries are kept between changes of the catalogue: some 2 kB each. */
 const keptPages = 20_000
@@ -75,7 +74,7 @@ type Sent = { readonly json: Buffer; readonly tag: string }
 /** Pages of feeds, most of them kept: from one time to the next little changes. */
 function createFeeds(database: Database, now: () => number) {
   const sources = keepFeedSources({ database, now })
-  const tracksOf = keepTracks({ database, atMost: keptTracks, now })
+  const textsOf = keepTexts({ database, atMost: keptTexts, now })
   const pages = new LRUCache<string, KeptPage>({ max: keptPages })
   const join = createJoin()
 
@@ -96,32 +95,28 @@ function createFeeds(database: Database, now: () => number) {
   async function render({ entries, next }: Page, edition: string | null) {
     const items = entries.map((entry) => ({ ...entry, ...targetOf(entry) }))
     const targets = items.map(({ target }) => target)
-    const tracks = await tracksOf(targets, edition)
-    const others = [...new Set(targets.filter((target) => !tracks.has(target)))]
-    const found = await readPlaylists(database, others)
-    const playlists = new Map<string, PlaylistSummary>(found.map((playlist) => [playlist.id, playlist]))
+    const texts = await textsOf(targets, edition)
     const nowMs = now()
     let untilMs = Number.POSITIVE_INFINITY
-    let isOfEdition = others.length === 0
+    let isOfEdition = true
     const parts: (string | Buffer)[] = []
     let text = '{"items":['
     for (const { id, target, isRepost, atMs } of items) {
-      const track = tracks.get(target)
-      const playlist = playlists.get(target)
-      if (track !== undefined) {
-        untilMs = Math.min(untilMs, track.untilMs)
-        isOfEdition &&= track.edition === edition
-      }
-      if ((track ?? playlist)?.unlisted !== false) continue
-      const releaseAtMs = track?.releaseAtMs ?? 0
+      const entry = texts.get(target)
+      isOfEdition &&= entry?.edition === edition
+      if (entry === undefined) continue
+      untilMs = Math.min(untilMs, entry.untilMs)
+      if (entry.unlisted) continue
+      const releaseAtMs = entry.releaseAtMs ?? 0
       if (isRepost && releaseAtMs > Math.max(nowMs, atMs)) {
         untilMs = Math.min(untilMs, releaseAtMs)
         continue
       }
       const event = isRepost ? 'reposted' : 'published'
-      text += `${parts.length > 0 ? ',' : ''}{"by":"${id.slice(0, addressLength)}","event":"${event}","atMs":${atMs},"track":`
-      parts.push(text, track?.json ?? 'null')
-      text = `,"playlist":${playlist === undefined ? null : JSON.stringify(playlist)}}`
+      text += `${parts.length > 0 ? ',' : ''}{"by":"${id.slice(0, addressLength)}","event":"${event}","atMs":${atMs},`
+      const [before, after] = entry.kind === 'track' ? aroundTrack : aroundPlaylist
+      parts.push(text + before, entry.json)
+      text = after
     }
     const json = join([...parts, `${text}],"next":${JSON.stringify(next)}}`])
     return { json, untilMs, isOfEdition }
@@ -155,6 +150,8 @@ function createFeeds(database: Database, now: () => number) {
 }
 
 const addressLength = 42
+const aroundTrack = ['"track":', ',"playlist":null}'] as const
+const aroundPlaylist = ['"track":null,"playlist":', '}'] as const
 
 export function feedRoutes(database: Database, now: () => number) {
   const readFeed = createFeeds(database, now)

@@ -12,7 +12,7 @@ import { feedQuery } from './feed.ts'
 import { entriesStatement, followedStatement } from './feed-sources.ts'
 import { edgesQuery } from './follows.ts'
 import { keepLiked } from './kept-liked.ts'
-import { keptTracksStatement } from './kept-tracks.ts'
+import { keptPlaylistsStatement, keptTracksStatement } from './kept-texts.ts'
 import { playlistsStatement } from './playlists.ts'
 import { remixesQuery } from './related-tracks.ts'
 import { relatedUsersQuery } from './related-users.ts'
@@ -273,6 +273,7 @@ describe('what is asked all the time', () => {
     ['tracks', pricedTracksStatement, [[subjectOf(author, 123n)]]],
     ['tracks of a list', tracksStatement, [[subjectOf(author, 123n)]]],
     ['tracks to be kept', keptTracksStatement, [[subjectOf(author, 123n)]]],
+    ['playlists to be kept', keptPlaylistsStatement, [[subjectOf(author, 1n)]]],
     ['playlists', playlistsStatement, [[subjectOf(author, 1n)]]],
     ['users', usersStatement, [[author], 1]],
     ['follows', followedStatement, [[author]]],
