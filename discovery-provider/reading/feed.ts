@@ -11,7 +11,7 @@ import { keepTexts } from './kept-texts.ts'
 import { type Entry, newestOf, nextReleaseMs, targetOf } from './newest-entries.ts'
 import { route } from './route.ts'
 import { tagOf } from './send-json.ts'
-import type { Seen } from './watch-history.ts'
+import { revision, type Seen } from './watch-history.ts'
 
 /** Tracks and playlists whose texts are kept between changes of the catalogue. */
 const keptTexts = 50_000
@@ -28,7 +28,7 @@ const feedStatement = prepared(
   `WITH followed AS MATERIALIZED (
      SELECT target FROM follow WHERE author = $1 ORDER BY since_ms DESC, id DESC LIMIT ${followedAtMost}
    )
-   SELECT id, at_ms FROM (
+   SELECT id, at_ms, ${revision} AS revision FROM (
      ${branch(`
        SELECT t.id, t.listed_at_ms AS at_ms FROM track t
        WHERE t.author = f.target AND NOT t.unlisted AND t.listed_at_ms <= (SELECT released_until($5))
@@ -44,6 +44,8 @@ const feedStatement = prepared(
        ORDER BY r.since_ms DESC, r.id DESC LIMIT $4`)}
    ) AS entry ORDER BY at_ms DESC, id DESC LIMIT $4`,
 )
+
+type FeedRow = { readonly id: string; readonly at_ms: number; readonly revision: string | null }
 
 /** Statement of what those whom a user follows have published or reposted, newest first. */
 export function feedQuery(
@@ -85,10 +87,14 @@ function createFeeds(database: Database, now: () => number) {
     const [atMs, beforeId] = before
     const untilMs = seen.releasedUntilMs
     const kept = newestOf(followed, { before: { atMs, id: beforeId }, untilMs, count })
-    if (kept !== undefined) return { rows: kept, untilMs: isAsSeen ? nextReleaseMs(followed, untilMs) : 0 }
+    const dueMs = isAsSeen ? nextReleaseMs(followed, untilMs) : 0
+    if (kept !== undefined) return { rows: kept, untilMs: dueMs }
     const { values, ...statement } = feedQuery(id, before, count, now())
-    const { rows } = await database.query<{ id: string; at_ms: number }>(statement, values)
-    return { rows: rows.map((row): Entry => ({ id: row.id, atMs: row.at_ms })), untilMs: 0 }
+    const { rows } = await database.query<FeedRow>(statement, values)
+    return {
+      rows: rows.map((row): Entry => ({ id: row.id, atMs: row.at_ms })),
+      untilMs: rows[0]?.revision === seen.revision ? dueMs : 0,
+    }
   }
 
   /** What is gone or not listed, though someone reposted it, leaves its page shorter. */

@@ -95,6 +95,19 @@ describe('a feed that was asked for before', () => {
     expect((await read()).ids).toEqual(first.ids)
   })
 
+  test('takes no more where one has published more than is kept of an author', async () => {
+    const { postgres } = served.catalogue.database
+    const playlists = `INSERT INTO playlist (id, author, title, album, unlisted, tracks, created_at_ms, updated_at_ms, block, log_index, digest)
+      SELECT $1 || '-' || (900 + i), $1, 'List ' || i, false, false, '{}', 9000 + i, 0, 1, 1, '0x' || repeat('a', 64) FROM generate_series(1, 30) AS i`
+    await postgres.query(playlists, [guido])
+    const read = watchedFeed()
+    const first = await read()
+    expect(first.names).toContain('feed')
+    const second = await read()
+    expect(second).toEqual({ ...first, names: ['history'] })
+    await postgres.query(`DELETE FROM playlist WHERE title LIKE 'List %'`)
+  })
+
   test('has what was scheduled as soon as its time has come, without a block', async () => {
     const read = watchedFeed()
     expect((await read()).ids).not.toContain(later)

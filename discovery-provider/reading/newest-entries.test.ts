@@ -84,4 +84,6 @@ test('the next release is the first of all that are scheduled', () => {
   expect(nextReleaseMs(authors, 100)).toBe(150)
   expect(nextReleaseMs(authors, 150)).toBe(160)
   expect(nextReleaseMs(authors, 300)).toBe(Number.POSITIVE_INFINITY)
+  // Of the second one there may be others, sooner than those that are known.
+  expect(nextReleaseMs(authors, 99)).toBe(0)
 })
