@@ -2,6 +2,7 @@ import type { Prepared } from '@hexachord/platform/postgres'
 import { type Address, subjectOf } from '@hexachord/protocol/names'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { eventually } from '../fixtures/eventually.ts'
 import { planOf } from '../fixtures/plan.ts'
 import { countsQuery, playsQuery } from '../pioneer/entities.ts'
 import { newestPlaylistsQuery, playlistsOfAuthorQuery } from '../pioneer/lists.ts'
@@ -111,7 +112,14 @@ beforeAll(async () => {
     `INSERT INTO block (number, hash, unix_seconds, logs, state_hash) SELECT i, i, i, 1, i FROM generate_series(1, 8000) AS i`,
   )
   await keepBestLiked(database.postgres)
-  await database.postgres.query('VACUUM ANALYZE')
+  // Rows are known to be visible to all, of which plans make something, once nobody holds an older snapshot.
+  await eventually(async () => {
+    await database.postgres.query('VACUUM ANALYZE')
+    const { rows } = await database.postgres.query<{ done: boolean }>(
+      `SELECT relallvisible = relpages AS done FROM pg_class WHERE relname = 'search_word'`,
+    )
+    return rows[0]?.done
+  })
 })
 afterAll(() => database.drop())
 
