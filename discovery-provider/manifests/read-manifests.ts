@@ -43,7 +43,7 @@ export async function readManifests(
               async (get) => decodeManifest(await get(manifest)).keyHolders ?? [],
             )
       if (keyHolders === 'away') await postpone(postgres, due, nowMs)
-      else await keep(postgres, due, keyHolders)
+      else await keepManifest(postgres, due, keyHolders)
     }),
   )
   return rows.length
@@ -61,15 +61,18 @@ async function postpone(postgres: Postgres, { track, attempts }: Due, nowMs: num
 }
 
 /** The track may have got another manifest while this one was read: then it stays due. */
-async function keep(
+export async function keepManifest(
   postgres: Postgres,
-  { track, manifest }: Due,
+  { track, manifest }: Pick<Due, 'track' | 'manifest'>,
   keyHolders: readonly string[] | undefined,
 ): Promise<void> {
   await postgres.query(
     `WITH seen AS (
        INSERT INTO manifest_seen (manifest, key_holders) SELECT $2::text, $3::text[] WHERE $3::text[] IS NOT NULL
-       ON CONFLICT (manifest) DO NOTHING
+       ON CONFLICT (manifest) DO NOTHING RETURNING 1
+     ), told AS (
+       INSERT INTO beside_version AS v (version) SELECT 1 WHERE EXISTS (TABLE seen)
+       ON CONFLICT (only_row) DO UPDATE SET version = v.version + 1
      )
      DELETE FROM manifest_due d WHERE d.track = $1
        AND NOT EXISTS (SELECT FROM track t WHERE t.id = d.track AND t.manifest IS DISTINCT FROM $2::text)`,

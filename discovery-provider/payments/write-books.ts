@@ -51,6 +51,10 @@ export async function writeSums(
   }
 }
 
+/** Tells those who keep answers that name prices. */
+const otherPrices = `INSERT INTO beside_version AS v (version) VALUES (1)
+  ON CONFLICT (only_row) DO UPDATE SET version = v.version + 1`
+
 /** Rights and terms as a range has left them, and what an undo of its blocks above finality needs. */
 export async function writeRange(
   client: PostgresClient,
@@ -91,6 +95,7 @@ export async function writeRange(
       ),
     ],
   )
+  if (terms.length > 0) await client.query(otherPrices)
   await copyRows(
     client,
     'payment_entry',
@@ -116,6 +121,7 @@ export async function deleteAbove(client: PostgresClient, toBlock: number): Prom
     await client.query(`DELETE FROM ${table} WHERE block > $1`, [toBlock])
   }
   await client.query('UPDATE track_terms SET dropped_block = NULL WHERE dropped_block > $1', [toBlock])
+  await client.query(otherPrices)
   await client.query('DELETE FROM payment_block WHERE number > $1', [toBlock])
 }
 

@@ -1,9 +1,8 @@
-import type { Postgres } from '@hexachord/platform/postgres'
 import type { Address } from '@hexachord/protocol/names'
 import type { PlaylistSummary, Track, User } from '@hexachord/protocol/rest'
 import type { Database } from '../reading/entity.ts'
 import { readPlaylists } from '../reading/playlists.ts'
-import { searching } from '../reading/search.ts'
+import { type Finding, isListed } from '../reading/search.ts'
 import {
   findIds,
   type Searched,
@@ -13,7 +12,6 @@ import {
 } from '../reading/search-matching.ts'
 import { listTracks, readTracks } from '../reading/tracks.ts'
 import { listTrending } from '../reading/trending.ts'
-import { readTyped } from '../reading/typed-text.ts'
 import { readUsers } from '../reading/users.ts'
 import { readSlice, rowsOf, type Slice, sliceOf } from './paging.ts'
 
@@ -72,34 +70,24 @@ async function playlistsBy(database: Database, query: Query, slice: Slice): Prom
   )
 }
 
-/** The best matches of one kind. */
-function found<Found>(
-  postgres: Postgres,
-  searched: Searched,
-  { query, ...slice }: Slice & { query: string },
-  read: (database: Database, ids: string[]) => Promise<Found[]>,
-): Promise<Found[]> {
-  return searching(postgres, async (client) => {
-    const typed = await readTyped(client, query)
-    return read(client, sliceOf(await findIds(client, searched, typed, rowsOf(slice)), slice))
-  })
+/** What is searched for. */
+type Asked = Slice & { readonly query: string }
+
+/** Ids of the best matches of one kind. */
+async function idsOf({ database, readTyped }: Finding, searched: Searched, { query, ...slice }: Asked) {
+  return sliceOf(await findIds(database, searched, await readTyped(query), rowsOf(slice)), slice)
 }
 
-export function findTracks(postgres: Postgres, asked: Slice & { query: string }): Promise<Track[]> {
-  return found(postgres, searchedTracks, asked, readTracks)
+export async function findTracks(finding: Finding, asked: Asked): Promise<Track[]> {
+  return (await readTracks(finding.database, await idsOf(finding, searchedTracks, asked))).filter(isListed)
 }
 
-export function findPlaylists(
-  postgres: Postgres,
-  asked: Slice & { query: string },
-): Promise<PlaylistSummary[]> {
-  return found(postgres, searchedPlaylists, asked, readPlaylists)
+export async function findPlaylists(finding: Finding, asked: Asked): Promise<PlaylistSummary[]> {
+  return (await readPlaylists(finding.database, await idsOf(finding, searchedPlaylists, asked))).filter(
+    isListed,
+  )
 }
 
-export function findUsers(
-  postgres: Postgres,
-  asked: Slice & { query: string },
-  nowMs: number,
-): Promise<User[]> {
-  return found(postgres, searchedUsers, asked, (client, ids) => readUsers(client, ids as Address[], nowMs))
+export async function findUsers(finding: Finding, asked: Asked, nowMs: number): Promise<User[]> {
+  return readUsers(finding.database, (await idsOf(finding, searchedUsers, asked)) as Address[], nowMs)
 }

@@ -24,7 +24,7 @@ const absent = {
   410: { description: 'The playlist was deleted' },
 }
 
-export function playlistRoutes({ postgres: database, entities, now }: PioneerParts): Route[] {
+export function playlistRoutes({ postgres: database, readTyped, entities, now }: PioneerParts): Route[] {
   return [
     route({
       path: '/pioneer/v1/playlists',
@@ -42,7 +42,7 @@ export function playlistRoutes({ postgres: database, entities, now }: PioneerPar
       query: listQuery.extend({ query: searchText(200).meta({ examples: ['hymns'] }) }),
       answers: playlists,
       async answer({ query }) {
-        const found = await findPlaylists(database, query)
+        const found = await findPlaylists({ database, readTyped }, query)
         return { body: { data: await entities.playlists(found) }, freshness: 'checked' }
       },
     }),

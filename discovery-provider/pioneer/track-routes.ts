@@ -25,7 +25,13 @@ const audioUrl = {
   schema: dataOf(z.url()),
 }
 
-export function trackRoutes({ postgres: database, liveHolders, entities, now }: PioneerParts): Route[] {
+export function trackRoutes({
+  postgres: database,
+  readTyped,
+  liveHolders,
+  entities,
+  now,
+}: PioneerParts): Route[] {
   const holders = { database, liveHolders, now }
   return [
     route({
@@ -49,7 +55,7 @@ export function trackRoutes({ postgres: database, liveHolders, entities, now }: 
       answers: tracks,
       async answer({ query }) {
         return {
-          body: { data: await entities.tracks(await findTracks(database, query)) },
+          body: { data: await entities.tracks(await findTracks({ database, readTyped }, query)) },
           freshness: 'checked',
         }
       },

@@ -41,7 +41,7 @@ const user = {
   404: { description: 'There is nobody' },
 }
 
-export function userRoutes({ postgres: database, entities, now }: PioneerParts): Route[] {
+export function userRoutes({ postgres: database, readTyped, entities, now }: PioneerParts): Route[] {
   async function oneUser(id: Address): Promise<Answer> {
     const [data] = await entities.users(await readUsers(database, [id], now()))
     if (data !== undefined) return { body: { data }, freshness: 'checked' }
@@ -96,7 +96,7 @@ export function userRoutes({ postgres: database, entities, now }: PioneerParts):
       query: listQuery.extend({ query: searchText(200).meta({ examples: ['guido'] }) }),
       answers: users,
       async answer({ query }) {
-        const found = await findUsers(database, query, now())
+        const found = await findUsers({ database, readTyped }, query, now())
         return { body: { data: await entities.users(found) }, freshness: 'checked' }
       },
     }),

@@ -18,7 +18,8 @@ function bestTallied(what: string, table: string): string {
 }
 
 /** Makes anew what search looks through first: what is liked best, and where little is liked, what is new. Rows that stay
- * as they are are left alone. Reads whole tables, which takes a second or two of a large catalogue. */
+ * as they are are left alone; where others do not, those who hold them in memory are told by another version. Reads whole
+ * tables, which takes a second or two of a large catalogue. */
 export async function keepBestLiked(postgres: Postgres): Promise<void> {
   for (const [kind, liking] of Object.entries(likings)) {
     await postgres.query(
@@ -30,11 +31,14 @@ export async function keepBestLiked(postgres: Postgres): Promise<void> {
          JOIN ${kind} e ON e.id = b.id
          ORDER BY place LIMIT ${keptOfAKind}
        ), fallen AS (
-         DELETE FROM search_liked l WHERE l.kind = $1 AND NOT EXISTS (SELECT FROM best WHERE best.id = l.id)
+         DELETE FROM search_liked l WHERE l.kind = $1 AND NOT EXISTS (SELECT FROM best WHERE best.id = l.id) RETURNING 1
+       ), placed AS (
+         INSERT INTO search_liked AS l (kind, id, place, search) SELECT $1, id, place, search FROM best
+         ON CONFLICT (kind, id) DO UPDATE SET place = excluded.place, search = excluded.search
+         WHERE (l.place, l.search) IS DISTINCT FROM (excluded.place, excluded.search) RETURNING 1
        )
-       INSERT INTO search_liked AS l (kind, id, place, search) SELECT $1, id, place, search FROM best
-       ON CONFLICT (kind, id) DO UPDATE SET place = excluded.place, search = excluded.search
-       WHERE (l.place, l.search) IS DISTINCT FROM (excluded.place, excluded.search)`,
+       INSERT INTO search_liked_version AS v (version) SELECT 1 WHERE EXISTS (TABLE fallen) OR EXISTS (TABLE placed)
+       ON CONFLICT (only_row) DO UPDATE SET version = v.version + 1`,
       [kind],
     )
   }

@@ -44,6 +44,7 @@ import { type ProcessStatus, statusRoutes } from './status.ts'
 import { streamRoutes } from './stream.ts'
 import { trackRoutes } from './tracks.ts'
 import { trendingRoutes } from './trending.ts'
+import { createReadTyped } from './typed-text.ts'
 import { userRoutes } from './users.ts'
 
 export type ApiParts = {
@@ -77,6 +78,7 @@ const ownProxies = ['loopback', 'linklocal', 'uniquelocal']
 export function createApi(parts: ApiParts): Express {
   const { postgres, now, logger, metrics, network, publicUrl, requestsPerSecond = 0 } = parts
   const liveHolders = createLiveHolders({ fetch: parts.fetch, now, random: Math.random })
+  const readTyped = createReadTyped(postgres)
   const routes = [
     ...trendingRoutes(postgres, now),
     ...trackRoutes(postgres, now),
@@ -93,14 +95,14 @@ export function createApi(parts: ApiParts): Express {
     ...playlistRoutes(postgres),
     ...pictureRoutes({ database: postgres, liveHolders }, now),
     ...syndicationRoutes({ database: postgres, liveHolders, ...parts }),
-    ...searchRoutes(postgres, now),
+    ...searchRoutes({ database: postgres, readTyped }, now),
     ...resolveRoutes(postgres),
     ...operatorRoutes(postgres),
     ...incomeRoutes(postgres),
     ...termsRoutes(postgres),
     ...actionRoutes(postgres),
     ...blockRoutes(postgres),
-    ...pioneerRoutes({ postgres, liveHolders, publicUrl, now }),
+    ...pioneerRoutes({ postgres, readTyped, liveHolders, publicUrl, now }),
   ]
   const appPasswords =
     parts.appPasswordKey && createAppPasswords({ postgres, key: parts.appPasswordKey, now })
@@ -122,7 +124,7 @@ export function createApi(parts: ApiParts): Express {
   app.get('/openapi.json', (request, response) => sendJson(request, response, document, 'checked'))
   if (appPasswords) {
     const players = {
-      ...{ postgres, now },
+      ...{ postgres, readTyped, now },
       logins: createLogins({ appPasswords, now }),
       plays: createPlayCounter(postgres, now),
     }

@@ -1,37 +1,23 @@
 import { type Prepared, prepared } from '@hexachord/platform/postgres'
 import type { Address } from '@hexachord/protocol/names'
-import { feedEntrySchema, listOf, type PlaylistSummary } from '@hexachord/protocol/rest'
-import { askTogether } from './ask-together.ts'
+import { feedEntrySchema, listOf } from '@hexachord/protocol/rest'
+import { LRUCache } from 'lru-cache'
 import { type PageQuery, pageOf, pageQuery, placeBefore } from './cursor.ts'
 import type { Database } from './entity.ts'
+import { followedAtMost, keepFeedSources } from './feed-sources.ts'
 import { userParams } from './follows.ts'
-import { keepEntries } from './kept-entries.ts'
-import { keepTracks } from './kept-tracks.ts'
-import { type Entry, newestOf, targetOf } from './newest-entries.ts'
-import { readPlaylists } from './playlists.ts'
+import { createJoin } from './joined-texts.ts'
+import { keepTexts } from './kept-texts.ts'
+import { type Entry, newestOf, nextReleaseMs, targetOf } from './newest-entries.ts'
 import { route } from './route.ts'
+import { tagOf } from './send-json.ts'
+import { revision, type Seen } from './watch-history.ts'
 
-/** Of those whom a user follows, how many a feed looks at: the newest. */
-const followedAtMost = 2_000
+/** Tracks and playlists whose texts are kept between changes of the catalogue. */
+const keptTexts = 50_000
 
-/** Whose newest entries are kept until they act again. */
-const keptAuthors = 100_000
-
-/** Tracks whose texts are kept between changes of the catalogue. */
-const keptTracks = 20_000
-
-/** Users of whom it is read by one statement whom they follow. */
-const readTogether = 64
-
-/** Whom each of some users follows. Ids alone, which an index tells: what is followed stands behind the slash. */
-export const followedStatement = prepared(
-  'followed',
-  `SELECT asked.id, (
-     SELECT string_agg(f.id, ' ') FROM (
-       SELECT id FROM follow WHERE author = asked.id ORDER BY since_ms DESC, id DESC LIMIT ${followedAtMost}
-     ) AS f
-   ) AS follows FROM unnest((SELECT $1::text[])) AS asked (id)`,
-)
+/** Pages whose entries are kept between changes of the catalogue: some 2 kB each. */
+const keptPages = 20_000
 
 const branch = (entry: string) => `
   (SELECT e.id, e.at_ms FROM followed f CROSS JOIN LATERAL (${entry}) e ORDER BY e.at_ms DESC, e.id DESC LIMIT $4)`
@@ -42,7 +28,7 @@ const feedStatement = prepared(
   `WITH followed AS MATERIALIZED (
      SELECT target FROM follow WHERE author = $1 ORDER BY since_ms DESC, id DESC LIMIT ${followedAtMost}
    )
-   SELECT id, at_ms FROM (
+   SELECT id, at_ms, ${revision} AS revision FROM (
      ${branch(`
        SELECT t.id, t.listed_at_ms AS at_ms FROM track t
        WHERE t.author = f.target AND NOT t.unlisted AND t.listed_at_ms <= (SELECT released_until($5))
@@ -59,6 +45,8 @@ const feedStatement = prepared(
    ) AS entry ORDER BY at_ms DESC, id DESC LIMIT $4`,
 )
 
+type FeedRow = { readonly id: string; readonly at_ms: number; readonly revision: string | null }
+
 /** Statement of what those whom a user follows have published or reposted, newest first. */
 export function feedQuery(
   id: Address,
@@ -69,64 +57,107 @@ export function feedQuery(
   return { ...feedStatement, values: [id, ...before, rows, nowMs] }
 }
 
-/** What feeds are made of, most of it kept: from page to page little changes. */
-function createFeeds(database: Database, now: () => number) {
-  const entries = keepEntries({ database, atMost: keptAuthors, now })
-  const tracksOf = keepTracks({ database, atMost: keptTracks })
-  const followedBy = askTogether<Address, readonly string[]>({
-    atMost: readTogether,
-    async read(ids) {
-      const { rows } = await database.query<{ id: Address; follows: string | null }>(followedStatement, [ids])
-      const targetsOf = (follows: string) => follows.split(' ').map((id) => targetOf({ id }).target)
-      return new Map(rows.map(({ id, follows }) => [id, follows === null ? [] : targetsOf(follows)]))
-    },
-  })
+/** The entries of a page, and where the next one begins. */
+type Page = {
+  readonly entries: readonly Entry[]
+  readonly next: string | null
+}
 
-  /** Of what is kept, where that is enough. */
-  async function entriesFor(id: Address, before: readonly [number, string], count: number) {
-    const [followed = [], { revision, releasedUntilMs }] = await Promise.all([followedBy(id), entries.look()])
+type KeptPage = Page & {
+  readonly edition: string
+  /** When something that was scheduled comes out, or another price into force. */
+  readonly untilMs: number
+  readonly tag: string
+}
+
+/** A page as it goes out. */
+type Sent = { readonly json: Buffer; readonly tag: string }
+
+/** Pages of feeds, most of them kept: from one time to the next little changes. */
+function createFeeds(database: Database, now: () => number) {
+  const sources = keepFeedSources({ database, now })
+  const textsOf = keepTexts({ database, atMost: keptTexts, now })
+  const pages = new LRUCache<string, KeptPage>({ max: keptPages })
+  const join = createJoin()
+
+  /** Of what is kept, where that is enough.
+   * @returns untilMs when there will be others, 0 where that is not known */
+  async function entriesFor(id: Address, before: readonly [number, string], count: number, seen: Seen) {
+    const { followed, isAsSeen } = await sources.followedBy(id, seen)
     const [atMs, beforeId] = before
-    const range = { before: { atMs, id: beforeId }, untilMs: releasedUntilMs, count }
-    const kept = newestOf(await entries.of(followed), range)
-    if (kept !== undefined) return { rows: kept, revision }
+    const untilMs = seen.releasedUntilMs
+    const kept = newestOf(followed, { before: { atMs, id: beforeId }, untilMs, count })
+    const dueMs = isAsSeen ? nextReleaseMs(followed, untilMs) : 0
+    if (kept !== undefined) return { rows: kept, untilMs: dueMs }
     const { values, ...statement } = feedQuery(id, before, count, now())
-    const { rows } = await database.query<{ id: string; at_ms: number }>(statement, values)
-    return { rows: rows.map((row): Entry => ({ id: row.id, atMs: row.at_ms })), revision }
+    const { rows } = await database.query<FeedRow>(statement, values)
+    return {
+      rows: rows.map((row): Entry => ({ id: row.id, atMs: row.at_ms })),
+      untilMs: rows[0]?.revision === seen.revision ? dueMs : 0,
+    }
   }
 
-  /** What is gone or not listed, though someone reposted it, leaves its page shorter.
-   * @returns the text of a `List<FeedEntry>`, in UTF-8 */
-  return async ({ id, limit, cursor }: PageQuery & { id: Address }): Promise<Buffer> => {
-    const { rows, revision } = await entriesFor(id, placeBefore(cursor), limit + 1)
-    const { items, next } = pageOf(
-      rows,
-      limit,
-      (row) => ({ ...row, ...targetOf(row) }),
-      (row) => [row.atMs, row.id],
-    )
+  /** What is gone or not listed, though someone reposted it, leaves its page shorter. */
+  async function render({ entries, next }: Page, edition: string | null) {
+    const items = entries.map((entry) => ({ ...entry, ...targetOf(entry) }))
     const targets = items.map(({ target }) => target)
-    const tracks = await tracksOf(targets, revision)
-    const others = await readPlaylists(database, [
-      ...new Set(targets.filter((target) => !tracks.has(target))),
-    ])
-    const playlists = new Map<string, PlaylistSummary>(others.map((playlist) => [playlist.id, playlist]))
-    const parts: Buffer[] = []
+    const texts = await textsOf(targets, edition)
+    const nowMs = now()
+    let untilMs = Number.POSITIVE_INFINITY
+    let isOfEdition = true
+    const parts: (string | Buffer)[] = []
     let text = '{"items":['
     for (const { id, target, isRepost, atMs } of items) {
-      const track = tracks.get(target)
-      const playlist = playlists.get(target)
-      if ((track ?? playlist)?.unlisted !== false) continue
-      if (isRepost && (track?.releaseAtMs ?? 0) > Math.max(now(), atMs)) continue
+      const entry = texts.get(target)
+      isOfEdition &&= entry?.edition === edition
+      if (entry === undefined) continue
+      untilMs = Math.min(untilMs, entry.untilMs)
+      if (entry.unlisted) continue
+      const releaseAtMs = entry.releaseAtMs ?? 0
+      if (isRepost && releaseAtMs > Math.max(nowMs, atMs)) {
+        untilMs = Math.min(untilMs, releaseAtMs)
+        continue
+      }
       const event = isRepost ? 'reposted' : 'published'
-      text += `${parts.length > 0 ? ',' : ''}{"by":"${id.slice(0, addressLength)}","event":"${event}","atMs":${atMs},"track":`
-      parts.push(Buffer.from(text), track?.json ?? Buffer.from('null'))
-      text = `,"playlist":${playlist === undefined ? null : JSON.stringify(playlist)}}`
+      text += `${parts.length > 0 ? ',' : ''}{"by":"${id.slice(0, addressLength)}","event":"${event}","atMs":${atMs},`
+      const [before, after] = entry.kind === 'track' ? aroundTrack : aroundPlaylist
+      parts.push(text + before, entry.json)
+      text = after
     }
-    return Buffer.concat([...parts, Buffer.from(`${text}],"next":${JSON.stringify(next)}}`)])
+    const json = join([...parts, `${text}],"next":${JSON.stringify(next)}}`])
+    return { json, untilMs, isOfEdition }
+  }
+
+  /** @returns the text of a `List<FeedEntry>` */
+  return async ({ id, limit, cursor }: PageQuery & { id: Address }): Promise<Sent> => {
+    const key = `${id} ${limit} ${cursor ?? ''}`
+    const seen = await sources.look()
+    const { edition, releasedUntilMs } = seen
+    const kept = pages.get(key)
+    if (kept !== undefined && kept.edition === edition && releasedUntilMs < kept.untilMs) {
+      const { json, isOfEdition } = await render(kept, edition)
+      return { json, tag: isOfEdition ? kept.tag : tagOf(json) }
+    }
+    const { rows, untilMs } = await entriesFor(id, placeBefore(cursor), limit + 1, seen)
+    const { items: entries, next } = pageOf(
+      rows,
+      limit,
+      (row) => row,
+      (row) => [row.atMs, row.id],
+    )
+    const rendered = await render({ entries, next }, edition)
+    const tag = tagOf(rendered.json)
+    const until = Math.min(untilMs, rendered.untilMs)
+    if (edition !== null && rendered.isOfEdition && until > releasedUntilMs) {
+      pages.set(key, { entries, next, edition, untilMs: until, tag })
+    }
+    return { json: rendered.json, tag }
   }
 }
 
 const addressLength = 42
+const aroundTrack = ['"track":', ',"playlist":null}'] as const
+const aroundPlaylist = ['"track":null,"playlist":', '}'] as const
 
 export function feedRoutes(database: Database, now: () => number) {
   const readFeed = createFeeds(database, now)
@@ -140,7 +171,7 @@ export function feedRoutes(database: Database, now: () => number) {
         200: { description: 'One page of the feed', name: 'Feed', schema: listOf(feedEntrySchema) },
       },
       async answer({ params, query }) {
-        return { json: await readFeed({ ...params, ...query }), freshness: 'checked' }
+        return { ...(await readFeed({ ...params, ...query })), freshness: 'checked' }
       },
     }),
   ]

@@ -13,7 +13,9 @@ import {
 } from '../fixtures/served-catalogue.ts'
 import { actedLog, operators, trackContent } from '../fixtures/synthetic-network.ts'
 import { keepBestLiked } from '../ranking/index.ts'
-import { readTyped } from './typed-text.ts'
+import type { Database } from './entity.ts'
+import { search } from './search.ts'
+import { createReadTyped } from './typed-text.ts'
 
 // A database is made and filled on a machine that does other things as well.
 jest.setTimeout(60_000)
@@ -106,6 +108,7 @@ describe('/v1/search', () => {
     expect(await Promise.all(asked.map(find))).toEqual(before)
     await postgres.query(`UPDATE search_liked SET search = to_tsvector('simple', 'elsewhere')`)
     await postgres.query(`INSERT INTO search_liked SELECT kind, 'gone', 0, search FROM search_liked LIMIT 1`)
+    await postgres.query('UPDATE search_liked_version SET version = version + 1')
     expect((await find('elsewhere')).tracks).toEqual([])
     await keepBestLiked(postgres)
     const { rows } = await postgres.query(
@@ -119,6 +122,21 @@ describe('/v1/search', () => {
   test('never shows what is unlisted', async () => {
     expect((await find('hidden')).tracks).toEqual([])
     expect((await find('drafts')).playlists).toEqual([])
+  })
+
+  test('shows nothing that is unlisted after it was found', async () => {
+    const { postgres } = served.catalogue.database
+    const database: Database = {
+      async query(statement, values) {
+        const isLast = typeof statement !== 'string' && statement.name.startsWith('tracks-')
+        if (isLast) await postgres.query('UPDATE track SET unlisted = true WHERE id = $1', [joga])
+        return postgres.query(statement, values)
+      },
+    }
+    const finding = { database, readTyped: createReadTyped(postgres) }
+    expect((await find('joga')).tracks).toEqual([joga])
+    expect((await search(finding, { q: 'joga', limit: 20 }, Date.now())).tracks).toEqual([])
+    await postgres.query('UPDATE track SET unlisted = false WHERE id = $1', [joga])
   })
 
   test.each([
@@ -153,7 +171,7 @@ describe('the words of a search', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(typed, { minLength: 50, maxLength: 50 }), async (texts) => {
         const storable = texts.map((text) => text.toWellFormed().replaceAll('\0', ' '))
-        const typed = await Promise.all(storable.map((text) => readTyped(postgres, text)))
+        const typed = await Promise.all(storable.map(createReadTyped(postgres)))
         const queries = typed.flatMap(({ query }) =>
           query === undefined ? [] : [query.words, query.indexed],
         )

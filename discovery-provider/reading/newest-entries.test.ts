@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type Entry, type Known, newestOf, targetOf } from './newest-entries.ts'
+import { type Entry, type Known, newestOf, nextReleaseMs, targetOf } from './newest-entries.ts'
 
 const end: Entry = { atMs: Number.MAX_SAFE_INTEGER, id: '' }
 const known = (author: string, entries: readonly Entry[], isCut = false): Known => ({
@@ -73,4 +73,17 @@ describe('the newest entries of some authors', () => {
 test('an entry names what was published, or what its author has reposted', () => {
   expect(targetOf(published('0xa', 7))).toEqual({ target: '0xa-7', isRepost: false })
   expect(targetOf({ id: '0xb/0xa-7' })).toEqual({ target: '0xa-7', isRepost: true })
+})
+
+test('the next release is the first of all that are scheduled', () => {
+  const reposted = { atMs: 140, id: 'a/b-1' }
+  const authors = [
+    known('a', [published('a', 300), published('a', 150), reposted, published('a', 90)]),
+    known('b', [published('b', 160), published('b', 100)], true),
+  ]
+  expect(nextReleaseMs(authors, 100)).toBe(150)
+  expect(nextReleaseMs(authors, 150)).toBe(160)
+  expect(nextReleaseMs(authors, 300)).toBe(Number.POSITIVE_INFINITY)
+  // Of the second one there may be others, sooner than those that are known.
+  expect(nextReleaseMs(authors, 99)).toBe(0)
 })

@@ -46,6 +46,31 @@ export function newestOf(
   return authors.some((known) => mayHaveNewer(known, last)) ? undefined : found
 }
 
+/** When the next of what some authors have scheduled is out (ms): infinity where nothing is, 0 where that is not known. */
+export function nextReleaseMs(authors: readonly Known[], untilMs: number): number {
+  let next = Number.POSITIVE_INFINITY
+  for (const { lines } of authors) {
+    let end = -1
+    // Those that are not known come out sooner.
+    if (isAllLater(lines, untilMs)) return 0
+    for (let start = 0; start < lines.length; start = end + 1) {
+      end = lines.indexOf('\n', start)
+      if (end < 0) break
+      const { atMs, from } = timeAt(lines, start)
+      if (atMs <= untilMs) break
+      if (lines[from] === '-') next = Math.min(next, atMs)
+    }
+  }
+  return next
+}
+
+/** Whether there are older ones, and all that are known are still to come. */
+function isAllLater(lines: string, untilMs: number): boolean {
+  if (!lines.endsWith('+')) return false
+  const start = lines.lastIndexOf('\n', lines.length - 3) + 1
+  return timeAt(lines, start).atMs > untilMs
+}
+
 function mayHaveNewer({ author, lines }: Known, last: Entry | undefined): boolean {
   if (!lines.endsWith('+')) return false
   if (last === undefined) return true

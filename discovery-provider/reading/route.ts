@@ -51,8 +51,8 @@ export type Answers = Readonly<
 export type Answer =
   /** @default status 200 */
   | { readonly body: unknown; readonly freshness: Freshness; readonly status?: number }
-  /** JSON that is a text already, in UTF-8. */
-  | { readonly json: Uint8Array; readonly freshness: Freshness }
+  /** JSON that is a text already, in UTF-8, with its {@link tagOf}. */
+  | { readonly json: Uint8Array; readonly tag: string; readonly freshness: Freshness }
   /** A text of another type, with headers of its own; null takes one away that every answer has. */
   | {
       readonly text: string
@@ -123,7 +123,8 @@ function rendered(answer: Answer): Rendered {
   const text = 'json' in answer ? answer.json : Buffer.from(JSON.stringify(answer.body))
   const { freshness } = answer
   const status = 'status' in answer ? answer.status : 200
-  return { text, tag: tagOf(text), type: 'application/json', freshness, status }
+  const tag = 'tag' in answer ? answer.tag : tagOf(text)
+  return { text, tag, type: 'application/json', freshness, status }
 }
 
 function setHeaders(response: Response, headers: Readonly<Record<string, string | null>>): void {

@@ -9,8 +9,6 @@ export type Searched = {
   readonly listed: string
   readonly named: readonly string[]
   readonly liked?: string
-  /** Whether the best liked of the table stand in `search_liked`. */
-  readonly hasBestLiked?: true
 }
 
 export const searchedTracks: Searched = {
@@ -19,21 +17,18 @@ export const searchedTracks: Searched = {
     'NOT e.unlisted AND e.listed_at_ms <= (SELECT released_until((extract(epoch FROM now()) * 1000)::bigint))',
   named: ['e.title_words = (SELECT search_words($1))'],
   liked: `(SELECT r.score FROM ranking r WHERE r.track = e.id AND r.strategy = 'heard-1' AND r.list = 'all')`,
-  hasBestLiked: true,
 }
 export const searchedUsers: Searched = {
   table: 'profile',
   listed: 'TRUE',
   named: ['e.handle = (SELECT lower($1))', 'e.name_words = (SELECT search_words($1))'],
   liked: `(SELECT f.total FROM tally f WHERE f.subject = e.id AND f.what = 'followers')`,
-  hasBestLiked: true,
 }
 export const searchedPlaylists: Searched = {
   table: 'playlist',
   listed: 'NOT e.unlisted',
   named: ['e.title_words = (SELECT search_words($1))'],
   liked: `(SELECT s.total FROM tally s WHERE s.subject = e.id AND s.what = 'saves')`,
-  hasBestLiked: true,
 }
 
 /** Matches that are ranked at most: a word that half of the catalogue shares must not cost more than others. Those with
@@ -57,7 +52,7 @@ const enoughHits = 5
 /** @param exact whether it is called just what was typed */
 type Match = { readonly id: string; readonly exact: boolean }
 
-/** Further conditions on the entity `e`, whose values are numbered from $5. */
+/** Further conditions on the entity `e`, whose values are numbered from $6. */
 export type Filter = { readonly conditions: readonly string[]; readonly values: readonly unknown[] }
 const unfiltered: Filter = { conditions: [], values: [] }
 
@@ -65,7 +60,8 @@ const unfiltered: Filter = { conditions: [], values: [] }
 const unfilteredQueries = new WeakMap<Searched, Prepared>()
 
 /** Statement of the ids of the best matches: the whole name first, then by rank and by how they are liked, then new ones.
- * It takes what was typed ($1), a number of rows ($2), what is to be found ($3) and what an index is asked ($4). */
+ * It takes what was typed ($1), a number of rows ($2), what is to be found ($3), what an index is asked ($4), and ids of
+ * what is liked best and may have it ($5). */
 export function matchingQuery(searched: Searched, filter: Filter = unfiltered): Prepared {
   if (filter.conditions.length > 0) return makeMatchingQuery(searched, filter)
   const known = unfilteredQueries.get(searched) ?? makeMatchingQuery(searched, filter)
@@ -74,7 +70,7 @@ export function matchingQuery(searched: Searched, filter: Filter = unfiltered): 
 }
 
 function makeMatchingQuery(
-  { table, listed, named, liked = '0', hasBestLiked }: Searched,
+  { table, listed, named, liked = '0' }: Searched,
   { conditions }: Filter,
 ): Prepared {
   // Queries are made once and not once a row; nor does the plan depend on how common their words are.
@@ -84,15 +80,11 @@ function makeMatchingQuery(
   const shown = [listed, ...conditions].join(' AND ')
   const columns = `e.id, e.created_at_ms, (${named.join(' OR ')}) IS TRUE AS exact,
     ts_rank(e.search, ${words}) AS rank`
-  const bestLiked = `
-    SELECT ${columns} FROM (
-      SELECT l.id FROM search_liked l WHERE l.kind = '${table}' AND l.search @@ ${words}
-      ORDER BY l.place LIMIT greatest($2::bigint, ${likedCandidates})
-    ) l JOIN ${table} e ON e.id = l.id WHERE ${matches} AND ${shown}`
   return prepared(
     `search ${table}`,
     `WITH liked AS MATERIALIZED (
-       ${hasBestLiked ? bestLiked : `SELECT ${columns} FROM ${table} e WHERE FALSE`}
+       SELECT ${columns} FROM unnest((SELECT $5::text[])) AS l (id) JOIN ${table} e ON e.id = l.id
+       WHERE ${matches} AND ${shown}
      ), candidate AS (
        SELECT * FROM liked
        ${named.map((isNamed) => `UNION (SELECT ${columns} FROM ${table} e WHERE ${isNamed} AND ${shown} LIMIT ${namedCandidates})`).join(' ')}
@@ -129,19 +121,20 @@ export async function findIds(
 export async function findEach(
   database: Database,
   kinds: readonly Searched[],
-  { q, query, meant }: Typed,
+  { q, query, isUnheard, liked, meant }: Typed,
   limit: number,
   filter: Filter = unfiltered,
 ): Promise<string[][]> {
   if (query === undefined) return kinds.map(() => [])
-  const read = ({ words, indexed }: typeof query) =>
+  const read = ({ terms, words, indexed }: typeof query) =>
     Promise.all(
       kinds.map(async (searched) => {
-        const values = [q, limit, words, indexed, ...filter.values]
+        const ids = liked.get(searched.table)?.find(terms, Math.max(limit, likedCandidates)) ?? []
+        const values = [q, limit, words, indexed, ids, ...filter.values]
         return (await database.query<Match>(matchingQuery(searched, filter), values)).rows
       }),
     )
-  const found = await read(query)
+  const found = isUnheard ? kinds.map(() => []) : await read(query)
   const idsOf = (matches: readonly Match[]) => matches.map(({ id }) => id)
   const matches = found.flat()
   const isMistyped = matches.length < Math.min(enoughHits, limit) && !matches.some(({ exact }) => exact)

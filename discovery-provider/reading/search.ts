@@ -1,4 +1,4 @@
-import { type Postgres, type PostgresClient, prepared } from '@hexachord/platform/postgres'
+import { prepared } from '@hexachord/platform/postgres'
 import type { Address } from '@hexachord/protocol/names'
 import {
   type SearchAnswer,
@@ -7,7 +7,7 @@ import {
   suggestionsSchema,
 } from '@hexachord/protocol/rest'
 import * as z from 'zod'
-import { searchText } from './entity.ts'
+import { type Database, searchText } from './entity.ts'
 import { readPlaylists } from './playlists.ts'
 import { route } from './route.ts'
 import {
@@ -19,7 +19,7 @@ import {
   searchedUsers,
 } from './search-matching.ts'
 import { readTracks } from './tracks.ts'
-import { readTyped } from './typed-text.ts'
+import type { ReadTyped } from './typed-text.ts'
 import { readUsers } from './users.ts'
 
 const tempo = z.coerce.number<string>().min(10).max(999)
@@ -50,18 +50,6 @@ const suggestQuery = searchQuery.pick({ q: true }).extend({
   limit: z.coerce.number<string>().int().min(1).max(20).default(8),
 })
 
-const searchTimeoutMs = 5_000
-
-/** Runs a search in one snapshot, with a time-out. */
-export function searching<Found>(
-  postgres: Postgres,
-  work: (client: PostgresClient) => Promise<Found>,
-): Promise<Found> {
-  return postgres.transaction(work, {
-    ...{ readOnly: true, isolation: 'repeatable read', statementTimeoutMs: searchTimeoutMs },
-  })
-}
-
 /** How each filter of tracks narrows them, by the number of its value. */
 const filterConditions: Readonly<Record<keyof typeof trackFilters, (value: string) => string>> = {
   genre: (value) => `e.genre_words = (SELECT search_words(${value}))`,
@@ -77,40 +65,47 @@ export function filterOf(asked: Partial<SearchQuery>): Filter {
     asked[name] === undefined ? [] : [{ condition: filterConditions[name], value: asked[name] }],
   )
   return {
-    conditions: given.map(({ condition }, index) => condition(`$${index + 5}`)),
+    conditions: given.map(({ condition }, index) => condition(`$${index + 6}`)),
     values: given.map(({ value }) => value),
   }
 }
 
+/** What searches are made with. */
+export type Finding = { readonly database: Database; readonly readTyped: ReadTyped }
+
+/** Also of what was listed when it was found: the next statement may see it otherwise. */
+export const isListed = ({ unlisted }: { unlisted: boolean }) => !unlisted
+
 /** The best matches of each kind; nothing that is unlisted. */
 export async function search(
-  postgres: Postgres,
+  { database, readTyped }: Finding,
   { q, limit, ...filters }: SearchQuery,
   nowMs: number,
 ): Promise<SearchAnswer> {
   const filter = filterOf(filters)
-  return searching(postgres, async (client) => {
-    const typed = await readTyped(client, q)
-    if (filter.values.length > 0) {
-      const [ids = []] = await findEach(client, [searchedTracks], typed, limit, filter)
-      return { tracks: await readTracks(client, ids), users: [], playlists: [], tags: [] }
-    }
-    const [[trackIds = [], userIds = [], playlistIds = []], tags] = await Promise.all([
-      findEach(client, [searchedTracks, searchedUsers, searchedPlaylists], typed, limit),
-      findTags(client, q, limit),
+  if (filter.values.length > 0) {
+    const [ids = []] = await findEach(database, [searchedTracks], await readTyped(q), limit, filter)
+    const tracks = await readTracks(database, ids)
+    return { tracks: tracks.filter(isListed), users: [], playlists: [], tags: [] }
+  }
+  const findEntities = async () => {
+    const kinds = [searchedTracks, searchedUsers, searchedPlaylists]
+    const [trackIds = [], userIds = [], playlistIds = []] = await findEach(
+      ...([database, kinds, await readTyped(q), limit] as const),
+    )
+    return Promise.all([
+      readTracks(database, trackIds),
+      readUsers(database, userIds as Address[], nowMs),
+      readPlaylists(database, playlistIds),
     ])
-    const [tracks, users, playlists] = await Promise.all([
-      readTracks(client, trackIds),
-      readUsers(client, userIds as Address[], nowMs),
-      readPlaylists(client, playlistIds),
-    ])
-    return { tracks, users, playlists, tags }
-  })
+  }
+  const [[tracks, users, playlists], tags] = await Promise.all([findEntities(), findTags(database, q, limit)])
+  return { tracks: tracks.filter(isListed), users, playlists: playlists.filter(isListed), tags }
 }
 
 /** Tags that begin with what was typed, the shortest first among the first few hundred. */
-async function findTags(client: PostgresClient, q: string, limit: number): Promise<string[]> {
-  const { rows } = await client.query<{ words: string }>(tagsStatement, [q, limit])
+async function findTags(database: Database, q: string, limit: number): Promise<string[]> {
+  const { rows } = await database.query<{ words: string }>(tagsStatement, [q, limit])
   return rows.map(({ words }) => words)
 }
 
@@ -136,35 +131,28 @@ function namedOf(kind: Suggestion['kind'], searched: Searched, text: string) {
     `names of ${searched.table}`,
     `SELECT '${kind}' AS kind, e.id, ${text} AS text
      FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
-     JOIN ${searched.table} e ON e.id = asked.id ORDER BY asked.place`,
+     JOIN ${searched.table} e ON e.id = asked.id WHERE ${searched.listed} ORDER BY asked.place`,
   )
   return { searched, statement }
 }
 
 /** While somebody types: names alone, of each kind in turn. */
 async function suggest(
-  postgres: Postgres,
+  { database, readTyped }: Finding,
   { q, limit }: z.output<typeof suggestQuery>,
 ): Promise<Suggestion[]> {
-  return searching(postgres, async (client) => {
-    const typed = await readTyped(client, q)
-    const [ids, tags] = await Promise.all([
-      findEach(
-        client,
-        named.map(({ searched }) => searched),
-        typed,
-        limit,
-      ),
-      findTags(client, q, limit),
-    ])
-    const lists = await Promise.all(
+  const findNames = async () => {
+    const kinds = named.map(({ searched }) => searched)
+    const ids = await findEach(database, kinds, await readTyped(q), limit)
+    return Promise.all(
       named.map(
-        async ({ statement }, place) => (await client.query<Suggestion>(statement, [ids[place]])).rows,
+        async ({ statement }, place) => (await database.query<Suggestion>(statement, [ids[place]])).rows,
       ),
     )
-    const tagged = tags.map((tag): Suggestion => ({ kind: 'tag', id: tag, text: tag }))
-    return inTurn([...lists, tagged], limit)
-  })
+  }
+  const [lists, tags] = await Promise.all([findNames(), findTags(database, q, limit)])
+  const tagged = tags.map((tag): Suggestion => ({ kind: 'tag', id: tag, text: tag }))
+  return inTurn([...lists, tagged], limit)
 }
 
 /** The first of each list, then the second of each, and so on. */
@@ -175,7 +163,7 @@ export function inTurn<Item>(lists: readonly (readonly Item[])[], limit: number)
     .slice(0, limit)
 }
 
-export function searchRoutes(postgres: Postgres, now: () => number) {
+export function searchRoutes(finding: Finding, now: () => number) {
   return [
     route({
       path: '/v1/search',
@@ -190,7 +178,7 @@ export function searchRoutes(postgres: Postgres, now: () => number) {
         },
       },
       async answer({ query }) {
-        return { body: await search(postgres, query, now()), freshness: 'checked' }
+        return { body: await search(finding, query, now()), freshness: 'checked' }
       },
     }),
     route({
@@ -201,7 +189,7 @@ export function searchRoutes(postgres: Postgres, now: () => number) {
         200: { description: 'The best first', name: 'Suggestions', schema: suggestionsSchema },
       },
       async answer({ query }) {
-        return { body: { items: await suggest(postgres, query) }, freshness: 'brief' }
+        return { body: { items: await suggest(finding, query) }, freshness: 'brief' }
       },
     }),
   ]

@@ -1,5 +1,7 @@
 import { prepared } from '@hexachord/platform/postgres'
 import type { Database } from './entity.ts'
+import { isLiked, keepLiked, type Liked } from './kept-liked.ts'
+import type { Term, Terms } from './liked-words.ts'
 
 /** Words of which alike ones are looked for. */
 const correctedWords = 6
@@ -11,7 +13,8 @@ const namedBeginnings = 30
 /** So many words begin like a shorter one that an index is better not asked for it, where there are others. */
 const askedLength = 3
 
-/** The words of what is typed as search compares them, and those that begin like the last of them. */
+/** The words of what is typed as search compares them, and those that begin like the last of them; and which version
+ * there is of what is liked best. */
 export const wordsStatement = prepared(
   'typed words',
   `WITH typed AS (SELECT string_to_array(search_words($1), ' ') AS words)
@@ -20,30 +23,26 @@ export const wordsStatement = prepared(
      WHERE s.word >= words[cardinality(words)] COLLATE "C"
        AND s.word < (words[cardinality(words)] || chr(1114111)) COLLATE "C"
      LIMIT ${namedBeginnings + 1}
-   ) AS beginnings FROM typed`,
+   ) AS beginnings, coalesce((SELECT version FROM search_liked_version), 0) AS version FROM typed`,
 )
 
 /** Words somewhat alike of which the likest are found. */
 const comparedWords = 2_000
 
-const isLikedWith = (kind: string) =>
-  `EXISTS (SELECT FROM search_liked l WHERE l.kind = '${kind}' AND l.search @@ to_tsquery('simple', typed.query))`
-
-/** For each of some words ($1) those that are written alike, the likest first. A word that stands in what is liked best,
- * by a text search query of its own ($2), is not mistyped. */
+/** For each of some words ($1) those that are written alike, the likest first. */
 export const alikeStatement = prepared(
   'words alike',
-  `SELECT CASE WHEN ${['track', 'profile', 'playlist'].map(isLikedWith).join(' OR ')} THEN '{}' ELSE ARRAY(
+  `SELECT ARRAY(
      SELECT near.word FROM (
        SELECT s.word FROM search_word s WHERE s.word % typed.word LIMIT ${comparedWords}
      ) near ORDER BY similarity(near.word, typed.word) DESC, near.word LIMIT 3
-   ) END AS alike
-   FROM unnest((SELECT $1::text[]), (SELECT $2::text[])) WITH ORDINALITY AS typed (word, query, place) ORDER BY typed.place`,
+   ) AS alike FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS typed (word, place) ORDER BY typed.place`,
 )
 
-/** Two text search queries. */
+/** What is to be found, and two text search queries. */
 export type WordQuery = {
-  /** What is to be found. */
+  readonly terms: Terms
+  /** The same for the database. */
   readonly words: string
   /** What an index is asked: all of that, and where it is quicker more. */
   readonly indexed: string
@@ -54,22 +53,40 @@ export type Typed = {
   readonly q: string
   /** Undefined where there is no word in it. */
   readonly query: WordQuery | undefined
+  /** Whether no text in the catalogue has them, as is known where none has the last. */
+  readonly isUnheard: boolean
+  readonly liked: Liked
   /** Undefined where no word is like another. Looked up once, when it is first asked for. */
   meant(): Promise<WordQuery | undefined>
 }
 
-export async function readTyped(database: Database, q: string): Promise<Typed> {
-  const { rows } = await database.query<{ words: string[]; beginnings: string[] }>(wordsStatement, [q])
-  const { words = [], beginnings = [] } = rows[0] ?? {}
-  let meant: Promise<WordQuery | undefined> | undefined
-  return {
-    q,
-    query: typedQuery(words, beginnings),
-    meant() {
-      meant ??= meaningOf(database, words, beginnings)
-      return meant
-    },
+type TypedRow = { readonly words: string[]; readonly beginnings: string[]; readonly version: number }
+
+export type ReadTyped = (q: string) => Promise<Typed>
+
+export function createReadTyped(database: Database): ReadTyped {
+  const likedOf = keepLiked(database)
+  return async (q) => {
+    const { rows } = await database.query<TypedRow>(wordsStatement, [q])
+    const { words = [], beginnings = [], version = 0 } = rows[0] ?? {}
+    const liked = await likedOf(version)
+    let meant: Promise<WordQuery | undefined> | undefined
+    return {
+      q,
+      query: typedQuery(words, beginnings),
+      isUnheard: isUnheard(words, beginnings),
+      liked,
+      meant() {
+        meant ??= meaningOf(database, words, beginnings, liked)
+        return meant
+      },
+    }
   }
+}
+
+/** Every word of letters alone stands among those that are known, unless it is a short one. */
+export function isUnheard(words: readonly string[], beginnings: readonly string[]): boolean {
+  return beginnings.length === 0 && /^\p{L}{3,}$/u.test(words.at(-1) ?? '')
 }
 
 /** @param beginnings words that begin like the last one, some of them where there are more than can be named
@@ -81,38 +98,45 @@ export function typedQuery(
 ): WordQuery | undefined {
   const last = words.at(-1)
   if (last === undefined) return undefined
-  const others = words.slice(0, -1).map((word, place) => anyOf([word, ...(alike[place] ?? [])].map(quoted)))
-  const lastOnes = (alike[words.length - 1] ?? []).map(quoted)
-  const query = allOf([...others, anyOf([beginningWith(last), ...lastOnes])])
-  if (others.length === 0) return { words: query, indexed: query }
-  if ([...last].length < askedLength) return { words: query, indexed: allOf(others) }
+  const likeLast = (alike[words.length - 1] ?? []).map(whole)
+  const others = words.slice(0, -1).map((word, place) => [word, ...(alike[place] ?? [])].map(whole))
+  const terms = [...others, [beginning(last), ...likeLast]]
+  const asked = (indexed: Terms) => ({ terms, words: textOf(terms), indexed: textOf(indexed) })
+  if (others.length === 0) return asked(terms)
+  if ([...last].length < askedLength) return asked(others)
   // Numbers are not among the words that are known.
-  if (/^[0-9]+$/.test(last)) return { words: query, indexed: query }
-  if (beginnings.length > namedBeginnings) return { words: query, indexed: allOf(others) }
-  const named = anyOf([...[last, ...beginnings].map(quoted), ...lastOnes])
-  return { words: query, indexed: allOf([...others, named]) }
+  if (/^[0-9]+$/.test(last)) return asked(terms)
+  if (beginnings.length > namedBeginnings) return asked(others)
+  return asked([...others, [...[last, ...beginnings].map(whole), ...likeLast]])
 }
 
+/** A word that stands in what is liked best is not mistyped. */
 async function meaningOf(
   database: Database,
   words: readonly string[],
   beginnings: readonly string[],
+  liked: Liked,
 ): Promise<WordQuery | undefined> {
-  const queries = words.map((word, place) =>
-    place === words.length - 1 ? beginningWith(word) : quoted(word),
-  )
-  const asked = [words, queries].map((list) => list.slice(0, correctedWords))
-  const { rows } = await database.query<{ alike: string[] }>(alikeStatement, asked)
+  const mistyped = words
+    .slice(0, correctedWords)
+    .filter((word, place) => !isLiked(liked, [[place === words.length - 1 ? beginning(word) : whole(word)]]))
+  if (mistyped.length === 0) return undefined
+  const { rows } = await database.query<{ alike: string[] }>(alikeStatement, [mistyped])
   if (rows.every(({ alike }) => alike.length === 0)) return undefined
+  const alikeOf = new Map(mistyped.map((word, place) => [word, rows[place]?.alike ?? []]))
   return typedQuery(
     words,
     beginnings,
-    rows.map(({ alike }) => alike),
+    words.map((word) => alikeOf.get(word) ?? []),
   )
 }
 
+const whole = (word: string): Term => ({ word, begins: false })
+const beginning = (word: string): Term => ({ word, begins: true })
+
+function textOf(terms: Terms): string {
+  return terms.map((alternatives) => `(${[...new Set(alternatives.map(termText))].join(' | ')})`).join(' & ')
+}
+
 // Words are letters and digits alone, as the database has made them.
-const quoted = (word: string) => `'${word}'`
-const beginningWith = (word: string) => `'${word}':*`
-const anyOf = (words: readonly string[]) => `(${[...new Set(words)].join(' | ')})`
-const allOf = (words: readonly string[]) => words.join(' & ')
+const termText = ({ word, begins }: Term) => (begins ? `'${word}':*` : `'${word}'`)

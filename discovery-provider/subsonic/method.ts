@@ -3,6 +3,7 @@ import type { Login } from '../app-passwords/index.ts'
 import type { PlayerWrites } from '../player-writes/index.ts'
 import type { PlayCounter } from '../plays/index.ts'
 import type { LiveHolders } from '../reading/live-holders.ts'
+import type { ReadTyped } from '../reading/typed-text.ts'
 import type { Fields } from './answer.ts'
 import type { Parameters } from './parameters.ts'
 import type { Shelf } from './shelf.ts'
@@ -10,6 +11,7 @@ import type { Shelf } from './shelf.ts'
 /** What methods work with. */
 export type SubsonicParts = {
   readonly postgres: Postgres
+  readonly readTyped: ReadTyped
   readonly shelf: Shelf
   readonly liveHolders: LiveHolders
   readonly plays: PlayCounter

@@ -127,13 +127,15 @@ describe('the plan of a list', () => {
   })
 
   test('by words looks into its index', async () => {
-    const values = ['golden 12', 20, "'golden' & '12':*", "'golden' & '12':*"]
+    const values = ['golden 12', 20, "'golden' & '12':*", "'golden' & '12':*", []]
     expect((await plan({ ...matchingQuery(searchedAlbums), values })).sort()).toEqual([
       'shelf_album_by_name',
+      'shelf_album_pkey',
       'shelf_album_search',
     ])
     expect((await plan({ ...matchingQuery(searchedArtists), values })).sort()).toEqual([
       'shelf_artist_by_name',
+      'shelf_artist_pkey',
       'shelf_artist_search',
     ])
   })

@@ -1,7 +1,7 @@
-import type { Postgres, PostgresClient } from '@hexachord/platform/postgres'
-import { searching } from '../reading/search.ts'
+import type { Postgres } from '@hexachord/platform/postgres'
+import type { Database } from '../reading/entity.ts'
 import { findIds, type Searched, searchedTracks } from '../reading/search-matching.ts'
-import { readTyped, type Typed } from '../reading/typed-text.ts'
+import type { Typed } from '../reading/typed-text.ts'
 import { type AlbumRow, albumFolder, readAlbums, selectAlbums } from './albums.ts'
 import { type ArtistRow, artistFields, artistFolder, readArtists, selectArtists } from './artists.ts'
 import { SubsonicError } from './errors.ts'
@@ -30,7 +30,7 @@ const maximumOffset = 10_000_000
 type Page = { readonly count: number; readonly offset: number }
 type Found = { readonly artists: ArtistRow[]; readonly albums: AlbumRow[]; readonly songs: SongRow[] }
 
-export function searchingMethods({ postgres, shelf, now }: SubsonicParts): Methods {
+export function searchingMethods({ postgres, readTyped, shelf, now }: SubsonicParts): Methods {
   async function find(parameters: Parameters): Promise<Found> {
     const words = wordsOf(parameters)
     const artists = pageOf(parameters, 'artist')
@@ -38,14 +38,14 @@ export function searchingMethods({ postgres, shelf, now }: SubsonicParts): Metho
     const songs = pageOf(parameters, 'song')
     await shelf.putInOrder()
     if (words === '') return everything(postgres, { artists, albums, songs })
-    return searching(postgres, async (client) => {
-      const typed = await readTyped(client, words)
-      return {
-        artists: await readArtists(client, await hits(client, searchedArtists, typed, artists)),
-        albums: await readAlbums(client, await hits(client, searchedAlbums, typed, albums)),
-        songs: await readSongs(client, await hits(client, searchedTracks, typed, songs), now()),
-      }
-    })
+    const typed = await readTyped(words)
+    const hits = (searched: Searched, page: Page) => findPage(postgres, searched, typed, page)
+    const [artistRows, albumRows, songRows] = await Promise.all([
+      hits(searchedArtists, artists).then((ids) => readArtists(postgres, ids)),
+      hits(searchedAlbums, albums).then((ids) => readAlbums(postgres, ids)),
+      hits(searchedTracks, songs).then((ids) => readSongs(postgres, ids, now())),
+    ])
+    return { artists: artistRows, albums: albumRows, songs: songRows }
   }
 
   return {
@@ -91,14 +91,14 @@ function pageOf(parameters: Parameters, kind: 'artist' | 'album' | 'song'): Page
   }
 }
 
-async function hits(
-  client: PostgresClient,
+async function findPage(
+  database: Database,
   searched: Searched,
   typed: Typed,
   { count, offset }: Page,
 ): Promise<string[]> {
   if (count === 0 || offset >= maximumHits) return []
-  return (await findIds(client, searched, typed, offset + count)).slice(offset)
+  return (await findIds(database, searched, typed, offset + count)).slice(offset)
 }
 
 async function everything(

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -72,7 +72,8 @@ export const reads: Bench = {
         trackPagesPerSecond: Math.round(median(pairs.map(({ ours }) => ours))),
         rawPoolPerSecond: Math.round(median(pairs.map(({ theirs }) => theirs))),
         ...(await figuresOf('trackPage', pages.tracks)),
-        ...(await figuresOf('feed', pages.feeds)),
+        ...tellSaturated('feedFirst', await load(pages.feeds)),
+        ...(await afterAsking(provider.origin, pages.feeds, signal, () => figuresOf('feed', pages.feeds))),
         ...(await figuresOf('trending', pages.trending)),
         ...(await searchFigures(provider.origin, catalogue, size, small ? 4 : searchesOfAKind, signal)),
       }
@@ -133,6 +134,25 @@ async function askRawPool(url: string, ids: string, seconds: number, signal: Abo
     timeout: seconds * 1000 + patienceMs,
   })
   return (JSON.parse(stdout) as { perSecond: number }).perSecond
+}
+
+/** Measures what was asked for before: a provider keeps what feeds are made of, of more users than are asked for here. */
+async function afterAsking<Figures>(
+  origin: string,
+  paths: string,
+  signal: AbortSignal,
+  measure: () => Promise<Figures>,
+): Promise<Figures> {
+  const unasked = new Set((await readFile(paths, 'utf8')).trim().split('\n')).values()
+  const ask = async () => {
+    for (const path of unasked) {
+      const response = await fetch(origin + path, { signal })
+      const body = await response.text()
+      if (!response.ok) throw new Error(`${path} failed: ${body}`)
+    }
+  }
+  await Promise.all(Array.from({ length: connections }, ask))
+  return measure()
 }
 
 /** As fast as it answers: how long one waits is then 64 over how many are answered. */
