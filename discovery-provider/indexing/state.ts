@@ -87,7 +87,7 @@ export async function writeState(
     made.length > 0 && copyRows(client, 'state', ['key', 'value'], made),
     replaced.length > 0 &&
       client.query(
-        `INSERT INTO state (key, value) SELECT key, value FROM jsonb_each($1::jsonb)
+        `INSERT INTO state (key, value) SELECT key, value FROM json_each($1::json)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
         [`{${replaced.join(',')}}`],
       ),
