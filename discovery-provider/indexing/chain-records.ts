@@ -18,7 +18,8 @@ export async function writeLogs(client: Statements, logs: readonly ChainLog[]): 
       log.blockNumber,
       log.logIndex,
       log.address,
-      log.topics,
+      // An array of Postgres as text: hex digits need no quotes, and to look whether a text does takes longer.
+      `{${log.topics.join()}}`,
       new HexBytes(log.data.slice(2)),
       log.transactionHash,
     ]),
