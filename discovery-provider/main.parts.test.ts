@@ -80,20 +80,23 @@ describe('a discovery provider', () => {
     expect(performance.now() - startedAt).toBeLessThan(15_000)
   })
 
-  test.each(['nothing', 'this process writes the index', 'indexed blocks'])(
-    'killed when it has said: %s; goes on where it was',
-    async (line) => {
-      const killed = await startProvider()
-      await publishProfile('Ut')
-      if (line !== 'nothing') await eventually(() => killed.lines().includes(line))
-      killed.kill('SIGKILL')
-      await killed.exited
-      const provider = await startProvider()
-      const { hash } = await publishProfile('Re')
-      await provider.ready()
-      await eventually(async () => (await provider.get(`/v1/actions/${hash}`)).status === 200)
-    },
-  )
+  test.each([
+    'nothing',
+    'this process writes the index',
+    'indexed blocks',
+    'indexes that readers need are made',
+  ])('killed when it has said: %s; goes on where it was', async (line) => {
+    const killed = await startProvider()
+    await publishProfile('Ut')
+    if (line !== 'nothing') await eventually(() => killed.lines().includes(line))
+    killed.kill('SIGKILL')
+    await killed.exited
+    const provider = await startProvider()
+    const { hash } = await publishProfile('Re')
+    await provider.ready()
+    expect((await database.postgres.query('SELECT FROM deferred_index')).rows).toEqual([])
+    await eventually(async () => (await provider.get(`/v1/actions/${hash}`)).status === 200)
+  })
 
   test('killed while it makes tables anew; serves the old ones until then, and begins again', async () => {
     const before = await startProvider()

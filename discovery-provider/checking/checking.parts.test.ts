@@ -70,7 +70,11 @@ describe('a catalogue with counters', () => {
   })
 
   test.each([
-    ['state', `UPDATE state SET value = value || '{"atMs": 9}' WHERE key LIKE 'save/%'`, 'save'],
+    [
+      'state',
+      `UPDATE state SET value = (value::jsonb || '{"atMs": 9}')::json WHERE key LIKE 'save/%'`,
+      'save',
+    ],
     ['state', `DELETE FROM state WHERE key LIKE 'save/%'`, 'save'],
     ['table', 'DELETE FROM save', 'save'],
     ['table', `UPDATE track SET title = 'another'`, 'track'],

@@ -1,5 +1,11 @@
 import { ReorgTooDeep } from '@hexachord/platform/chain'
-import { type Postgres, type PostgresClient, together } from '@hexachord/platform/postgres'
+import {
+  createTransactionLine,
+  type Postgres,
+  type PostgresClient,
+  type Statements,
+  together,
+} from '@hexachord/platform/postgres'
 import { rulesVersion } from '@hexachord/protocol/actions'
 import type { CatalogueRules, RangeResult } from '@hexachord/protocol/catalogue'
 import type { Hash } from '@hexachord/protocol/names'
@@ -16,6 +22,7 @@ import {
 } from '../rebuilding/index.ts'
 import { type ChainRange, readKnownBlocks, writeBlocks, writeLogs } from './chain-records.ts'
 import { type Checkpoint, type IndexedNetwork, moveCheckpoint, openCheckpoint } from './checkpoint.ts'
+import { completeIndex, deferIndexes, isIndexComplete } from './deferred-indexes.ts'
 import { deriveRange } from './derive-range.ts'
 import { readOperatorEvents } from './operator-events.ts'
 import { changesOf, isStateEmpty, readState, readThrough, writeState } from './state.ts'
@@ -39,6 +46,11 @@ export type CatalogueIndex = {
   /** Takes all blocks above `toBlock` back, in one transaction.
    * @throws ReorgTooDeep when some of them were final */
   takeBack(toBlock: number): Promise<void>
+  /** Makes what a first synchronisation does without, if that has not been done: indexes that only readers need, and
+   * word for those who make more of the tables.
+   * @returns whether there was something to make
+   * @throws the signal's reason */
+  complete(signal?: AbortSignal): Promise<boolean>
   /** Blocks to compare with the chain, newest first. */
   knownBlocks(): Promise<{ number: number; hash: string }[]>
   /** What other rules, or other versions of what is shown, have made: everything, or some tables. Nothing is appended
@@ -58,11 +70,13 @@ export type CatalogueIndex = {
 type Tip = {
   readonly checkpoint: Checkpoint
   readonly operatorEvents: readonly OperatorEvent[]
-  /** What the database may not hold yet. */
-  readonly changed: RangeResult['state']
+  /** What the database may not hold yet: the changes of the last ranges, the newest first. */
+  readonly changed: readonly RangeResult['state'][]
 }
 
-const noChanges: RangeResult['state'] = new Map()
+/** Ranges that are being written while the next one is judged. With a second one that waits, the database was hardly
+ * busier, and the process came to 312 MiB at its most instead of 284. */
+const rangesAhead = 1
 
 /** Opens the index in a migrated database, which must have no other writer.
  * @throws WrongNetwork when the database holds the index of another network */
@@ -75,24 +89,59 @@ export async function openCatalogueIndex({
   network: IndexedNetwork
   rules: CatalogueRules
 }): Promise<CatalogueIndex> {
-  let { checkpoint, operatorEvents, staleTables, memory } = await postgres.transaction(async (client) => {
-    const checkpoint = await openCheckpoint(client, network, rules.versions)
-    // Where there is nothing yet, nothing is of another version.
-    if (checkpoint.indexed < network.firstBlock) await writeTableVersions(client)
-    const operatorEvents = await readOperatorEvents(client)
-    const memory = createStateMemory({ isEmpty: await isStateEmpty(client) })
-    return { checkpoint, operatorEvents, staleTables: await readStaleTables(client), memory }
-  })
+  let { checkpoint, operatorEvents, staleTables, memory, isIncomplete } = await postgres.transaction(
+    async (client) => {
+      const checkpoint = await openCheckpoint(client, network, rules.versions)
+      // Where there is nothing yet, nothing is of another version.
+      if (checkpoint.indexed < network.firstBlock) {
+        await writeTableVersions(client)
+        await deferIndexes(client)
+      }
+      const operatorEvents = await readOperatorEvents(client)
+      const memory = createStateMemory({ isEmpty: await isStateEmpty(client) })
+      const staleTables = await readStaleTables(client)
+      return {
+        checkpoint,
+        operatorEvents,
+        staleTables,
+        memory,
+        isIncomplete: !(await isIndexComplete(client)),
+      }
+    },
+  )
 
   /** What the next range builds on: the index, or what it will be once the range before is written. */
-  let tip: Tip = { checkpoint, operatorEvents, changed: noChanges }
-  let writing = Promise.resolve()
+  let tip: Tip = { checkpoint, operatorEvents, changed: [] }
+  const line = createTransactionLine(postgres)
+  /** The last ranges, the newest first. */
+  let writing: readonly Promise<void>[] = []
+  const isWritten = async () => void (await Promise.all(writing))
 
   function settle(settled: Omit<Tip, 'changed'>): void {
     checkpoint = settled.checkpoint
     operatorEvents = [...settled.operatorEvents]
-    tip = { checkpoint, operatorEvents, changed: noChanges }
+    tip = { checkpoint, operatorEvents, changed: [] }
+    writing = []
     memory.forget()
+  }
+
+  /** Is given nothing else of the range, which need not stay in memory until it is written. */
+  function follow(committed: Promise<void>, reached: Tip): Promise<void> {
+    const written = committed.then(
+      () => {
+        checkpoint = reached.checkpoint
+        operatorEvents = [...reached.operatorEvents]
+      },
+      (error) => {
+        // Those behind it fail with it; who begins anew after that is not to be set back.
+        if (writing.includes(written)) settle({ checkpoint, operatorEvents })
+        throw error
+      },
+    )
+    // Whoever asks for a further range meets a failure, too; nobody has to.
+    written.catch(() => undefined)
+    writing = [written, ...writing].slice(0, rangesAhead)
+    return written
   }
 
   function operatorsOf(events: readonly OperatorEvent[]) {
@@ -134,8 +183,10 @@ export async function openCatalogueIndex({
         read: (keys) => readThrough({ changed: from.changed, memory }, postgres, keys),
         signal,
       })
-      await before
+      await before[rangesAhead - 1]
       signal?.throwIfAborted()
+      // A range before it could not be written.
+      if (tip !== from) await Promise.all(before)
       const next = {
         indexed: range.toBlock,
         finalized,
@@ -147,11 +198,11 @@ export async function openCatalogueIndex({
       const isChanged = result.operatorEvents.length > 0
       const events = isChanged ? [...from.operatorEvents, ...result.operatorEvents] : from.operatorEvents
       const changes = changesOf(result.blocks)
-      const work = async (client: PostgresClient) => {
+      const work = async (client: Statements) => {
         // All of it is sent at once, so that the database is at work while the next range is judged.
         await together([
           writeDerived(client, result, changes, finalized),
-          project(client, changes),
+          project(client, changes, !isIncomplete),
           writeLogs(client, range.logs),
           writeBlocks(client, range, result.blocks, stateHash),
           isChanged && projectOperators(client, operatorsOf(events)),
@@ -161,27 +212,18 @@ export async function openCatalogueIndex({
       }
       // A range below finality never changes, and its checkpoint stands in the same transaction: what a crash of the
       // database takes of the last of them is indexed again, to the same hash. Nobody has been promised it.
-      const written = postgres.transaction(work, { durable: range.toBlock > finalized })
-      tip = { checkpoint: next, operatorEvents: events, changed: result.state }
+      const committed = line.add(work, { durable: range.toBlock > finalized })
+      const reached: Tip = {
+        ...{ checkpoint: next, operatorEvents: events },
+        changed: [result.state, ...from.changed].slice(0, rangesAhead),
+      }
+      tip = reached
       memory.change(changes)
-      writing = written.then(
-        () => {
-          checkpoint = next
-          operatorEvents = [...events]
-        },
-        (error) => {
-          writing = Promise.resolve()
-          settle({ checkpoint, operatorEvents })
-          throw error
-        },
-      )
-      // Whoever asks for the next range meets a failure, too; nobody has to.
-      writing.catch(() => undefined)
-      return { result, written: writing }
+      return { result, written: follow(committed, reached) }
     },
 
     async takeBack(toBlock) {
-      await writing
+      await isWritten()
       if (toBlock < checkpoint.finalized && checkpoint.indexed > toBlock) {
         throw new ReorgTooDeep(
           `the chain was reorganised down to block ${toBlock}, but block ${checkpoint.finalized} was final and can no longer be undone. Check the node; if it is right, empty the database and start again`,
@@ -195,7 +237,7 @@ export async function openCatalogueIndex({
           [...undo].map(([key, after]) => [key, { before: now.get(key) ?? null, after }]),
         )
         await writeState(client, changes)
-        await project(client, changes)
+        await project(client, changes, !isIncomplete)
         await deleteBlocks(client, toBlock)
         if (events.length < operatorEvents.length) await projectOperators(client, operatorsOf(events))
         const next = { ...checkpoint, indexed: toBlock, ...(await stateHashAt(client, toBlock, network)) }
@@ -203,6 +245,14 @@ export async function openCatalogueIndex({
         return next
       })
       settle({ checkpoint: next, operatorEvents: events })
+    },
+
+    async complete(signal) {
+      await isWritten()
+      if (!isIncomplete) return false
+      await completeIndex(postgres, signal)
+      isIncomplete = false
+      return true
     },
 
     knownBlocks: () => postgres.withClient((client) => readKnownBlocks(client, checkpoint.finalized)),

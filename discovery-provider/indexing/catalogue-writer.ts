@@ -25,6 +25,9 @@ export type CatalogueWriter = {
   close(): Promise<void>
 }
 
+/** What is logged at the end of a first synchronisation. */
+const allMade = 'the indexes that readers need are made'
+
 const lockName = 'catalogue-index'
 const firstRetryMs = 250
 const longestRetryMs = 10_000
@@ -82,9 +85,12 @@ export function startCatalogueWriter({
     retryMs = firstRetryMs
     const startBlock = network.firstBlock
     isCatchingUp = (await reader.head()).number > index.checkpoint.indexed
-    const onHead = () => {
+    const onHead = async () => {
+      if (await index.complete(mayWrite)) logger.info(allMade)
       isCatchingUp = false
     }
+    // It may have ended just there, with its indexes still to be made.
+    if (!isCatchingUp) await onHead()
     const following = new AbortController()
     const beside = meanwhile(AbortSignal.any([mayWrite, following.signal]))
     try {

@@ -1,5 +1,5 @@
 import type { Block, ChainEvent, ChainLog } from '@hexachord/platform/chain'
-import { copyRows, HexBytes, type PostgresClient } from '@hexachord/platform/postgres'
+import { copyRows, HexBytes, type Statements } from '@hexachord/platform/postgres'
 import type { IndexedAction, RangeResult } from '@hexachord/protocol/catalogue'
 import type { Hash } from '@hexachord/protocol/names'
 import { storableText } from '../projections/storable-text.ts'
@@ -8,7 +8,7 @@ import { storableText } from '../projections/storable-text.ts'
 export type ChainRange = Extract<ChainEvent, { type: 'range' }>
 
 /** Keeps what the chain said, so that other rules can be applied to it later. */
-export async function writeLogs(client: PostgresClient, logs: readonly ChainLog[]): Promise<void> {
+export async function writeLogs(client: Statements, logs: readonly ChainLog[]): Promise<void> {
   if (logs.length === 0) return
   await copyRows(
     client,
@@ -18,7 +18,8 @@ export async function writeLogs(client: PostgresClient, logs: readonly ChainLog[
       log.blockNumber,
       log.logIndex,
       log.address,
-      log.topics,
+      // An array of Postgres as text: hex digits need no quotes, and to look whether a text does takes longer.
+      `{${log.topics.join()}}`,
       new HexBytes(log.data.slice(2)),
       log.transactionHash,
     ]),
@@ -27,7 +28,7 @@ export async function writeLogs(client: PostgresClient, logs: readonly ChainLog[
 
 /** @param stateHash before the first of these blocks */
 export async function writeBlocks(
-  client: PostgresClient,
+  client: Statements,
   { blocks, logs }: Pick<ChainRange, 'blocks' | 'logs'>,
   indexed: RangeResult['blocks'],
   stateHash: Hash,
@@ -43,7 +44,7 @@ export async function writeBlocks(
   await copyRows(client, 'block', ['number', 'hash', 'unix_seconds', 'logs', 'state_hash'], rows)
 }
 
-export async function writeActions(client: PostgresClient, actions: readonly IndexedAction[]): Promise<void> {
+export async function writeActions(client: Statements, actions: readonly IndexedAction[]): Promise<void> {
   if (actions.length === 0) return
   await copyRows(
     client,
@@ -67,7 +68,7 @@ export async function writeActions(client: PostgresClient, actions: readonly Ind
 
 /** The blocks that were read: the newest final one and all above it, newest first. */
 export async function readKnownBlocks(
-  client: Pick<PostgresClient, 'query'>,
+  client: Pick<Statements, 'query'>,
   finalized: number,
 ): Promise<Pick<Block, 'number' | 'hash'>[]> {
   const { rows } = await client.query<{ number: number; hash: string }>(
@@ -83,7 +84,7 @@ export async function readKnownBlocks(
  * @param after the last block of the batch before
  * @param batchLogs how many logs a batch holds, or a few more: it ends with its block */
 export async function readStoredLogs(
-  client: PostgresClient,
+  client: Statements,
   after: number,
   batchLogs: number,
 ): Promise<Pick<ChainRange, 'logs' | 'blocks'>> {
@@ -120,11 +121,7 @@ export function logOf(row: StoredLogRow): ChainLog {
 }
 
 /** Blocks that are stored between two others, the last one included. */
-export async function readStoredBlocks(
-  client: PostgresClient,
-  after: number,
-  upTo: number,
-): Promise<Block[]> {
+export async function readStoredBlocks(client: Statements, after: number, upTo: number): Promise<Block[]> {
   const { rows } = await client.query<{ number: number; hash: string; unix_seconds: number }>(
     'SELECT number, hash, unix_seconds FROM block WHERE number > $1 AND number <= $2 ORDER BY number',
     [after, upTo],

@@ -1,4 +1,4 @@
-import type { Postgres, PostgresClient } from '@hexachord/platform/postgres'
+import type { Postgres, Statements } from '@hexachord/platform/postgres'
 import { type RulesTable, rulesVersion } from '@hexachord/protocol/actions'
 import type { Hash } from '@hexachord/protocol/names'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
@@ -50,7 +50,7 @@ type CheckpointRow = {
 /** The checkpoint of a database, which is made when there is none.
  * @throws WrongNetwork when the database holds the index of another network */
 export async function openCheckpoint(
-  client: PostgresClient,
+  client: Statements,
   network: IndexedNetwork,
   versions: RulesTable,
 ): Promise<Checkpoint> {
@@ -82,11 +82,7 @@ export async function openCheckpoint(
 /** Moves the checkpoint, and proves that nobody else has moved it: the row stays locked until the end of the
  * transaction, so that of two writers (one of which has lost its lock unawares) one fails.
  * @throws IndexMoved */
-export async function moveCheckpoint(
-  client: PostgresClient,
-  from: Checkpoint,
-  to: Checkpoint,
-): Promise<void> {
+export async function moveCheckpoint(client: Statements, from: Checkpoint, to: Checkpoint): Promise<void> {
   const { rowCount } = await client.query(
     `UPDATE checkpoint SET indexed = $1, finalized = $2, state_hash = $3, state_hash_block = $4, rules_version = $5,
        rules_versions = $6

@@ -1,10 +1,9 @@
 import { type ChainReader, followChain } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
-import type { CatalogueRules, RangeResult } from '@hexachord/protocol/catalogue'
+import type { CatalogueRules } from '@hexachord/protocol/catalogue'
 import type { CatalogueIndex } from './catalogue-index.ts'
-import type { ChainRange } from './chain-records.ts'
 import { takeBack } from './check-stored-blocks.ts'
-import type { IndexMetrics } from './index-metrics.ts'
+import { type IndexMetrics, type RangeSummary, summaryOf } from './index-metrics.ts'
 
 /** Keeps an index up with the chain until the signal ends it; a transaction that has begun is finished.
  * @param startBlock the first block that matters
@@ -18,7 +17,7 @@ export async function followCatalogue({
   pollMs,
   metrics,
   logger,
-  onHead = () => undefined,
+  onHead = async () => undefined,
   signal,
 }: {
   index: CatalogueIndex
@@ -29,7 +28,7 @@ export async function followCatalogue({
   metrics: IndexMetrics
   logger: Logger
   /** The newest block is written. */
-  onHead?: () => void
+  onHead?: () => Promise<void>
   signal: AbortSignal
 }): Promise<void> {
   const events = followChain({
@@ -50,34 +49,28 @@ export async function followCatalogue({
         await takeBack(index, event.toBlock, { metrics, logger })
         continue
       }
-      const startedAt = performance.now()
+      const startedAtMs = performance.now()
       const { result, written } = await index.appendAhead(event, signal)
-      await writing
-      writing = written.then(() => report(event, result, performance.now() - startedAt))
+      // Only what is told of a range is kept until it is written.
+      writing = report(summaryOf(event, result), startedAtMs, [writing, written])
       // It is awaited before anything else is written, or at the end.
       writing.catch(() => undefined)
       // At the head it may be long until the next one comes.
       if (event.toBlock < event.head) continue
       await writing
-      onHead()
+      await onHead()
     }
   } finally {
     await writing
   }
 
-  function report(event: ChainRange, result: RangeResult, ms: number): void {
-    const durationMs = Math.round(ms)
-    metrics.appended(event, result, durationMs / 1000)
-    const { fromBlock, toBlock, head } = event
-    const line = {
-      fromBlock,
-      toBlock,
-      head,
-      logs: event.logs.length,
-      durationMs,
-      stateHash: result.stateHash,
-    }
-    if (event.logs.length > 0) logger.info(line, 'indexed blocks')
+  async function report(range: RangeSummary, startedAtMs: number, written: Promise<void>[]): Promise<void> {
+    await Promise.all(written)
+    const durationMs = Math.round(performance.now() - startedAtMs)
+    metrics.appended(range, durationMs / 1000)
+    const { fromBlock, toBlock, head, logs, stateHash } = range
+    const line = { fromBlock, toBlock, head, logs, durationMs, stateHash }
+    if (logs > 0) logger.info(line, 'indexed blocks')
     else logger.debug(line, 'indexed blocks')
   }
 }

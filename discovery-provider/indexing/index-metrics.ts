@@ -6,10 +6,35 @@ import type { ChainRange } from './chain-records.ts'
 
 /** What the indexer tells its operator. */
 export type IndexMetrics = {
-  appended(range: Pick<ChainRange, 'head' | 'toBlock' | 'blocks'>, result: RangeResult, seconds: number): void
+  appended(range: RangeSummary, seconds: number): void
   takenBack(depth: number, toBlock: number): void
   /** @param rebuild null when it has ended */
   rebuilding(rebuild: Rebuild | null): void
+}
+
+/** What is told of a range: little, so that the range itself need not stay in memory until it is told. */
+export type RangeSummary = Pick<ChainRange, 'fromBlock' | 'toBlock' | 'head'> &
+  Pick<RangeResult, 'stateHash'> & {
+    readonly logs: number
+    /** Unix seconds of its last block. */
+    readonly lastTimestamp: number | undefined
+    /** How many actions of a kind got a verdict, by both. */
+    readonly actions: ReadonlyMap<string, number>
+    readonly operatorEvents: number
+  }
+
+export function summaryOf(range: ChainRange, result: RangeResult): RangeSummary {
+  const { fromBlock, toBlock, head, logs, blocks } = range
+  const actions = new Map<string, number>()
+  for (const { action, verdict } of result.actions) {
+    const labels = `${kindNames.get(action.kind) ?? 'unknown'} ${verdict.verdict}`
+    actions.set(labels, (actions.get(labels) ?? 0) + 1)
+  }
+  return {
+    ...{ fromBlock, toBlock, head, stateHash: result.stateHash, logs: logs.length, actions },
+    lastTimestamp: blocks.at(-1)?.timestamp,
+    operatorEvents: result.operatorEvents.length,
+  }
 }
 
 const kindNames = new Map<number, string>(Object.entries(kinds).map(([name, { number }]) => [number, name]))
@@ -52,19 +77,17 @@ export function createIndexMetrics(metrics: Metrics, now: () => number): IndexMe
   })
 
   return {
-    appended(range, result, seconds) {
+    appended(range, seconds) {
       head.set(range.head)
       indexed.set(range.toBlock)
-      const last = range.blocks.at(-1)
-      behindSinceMs = range.toBlock < range.head && last !== undefined ? last.timestamp * 1000 : null
+      const { lastTimestamp } = range
+      behindSinceMs = range.toBlock < range.head && lastTimestamp !== undefined ? lastTimestamp * 1000 : null
       // A counter with labels costs more than to judge most actions, so that it is asked for once per kind.
-      for (const [labels, { length }] of Map.groupBy(result.actions, labelsOf)) {
+      for (const [labels, actions] of range.actions) {
         const [kind = '', verdict = ''] = labels.split(' ')
-        events.inc({ kind, verdict }, length)
+        events.inc({ kind, verdict }, actions)
       }
-      if (result.operatorEvents.length > 0) {
-        events.inc({ kind: 'operator', verdict: 'applied' }, result.operatorEvents.length)
-      }
+      if (range.operatorEvents > 0) events.inc({ kind: 'operator', verdict: 'applied' }, range.operatorEvents)
       flushes.observe(seconds)
     },
     takenBack(depth, toBlock) {
@@ -77,8 +100,4 @@ export function createIndexMetrics(metrics: Metrics, now: () => number): IndexMe
       rebuildRows.set(rebuild?.done ?? 0)
     },
   }
-}
-
-function labelsOf({ action, verdict }: RangeResult['actions'][number]): string {
-  return `${kindNames.get(action.kind) ?? 'unknown'} ${verdict.verdict}`
 }

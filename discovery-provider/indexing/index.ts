@@ -8,4 +8,5 @@ export {
   WrongNetwork,
 } from './checkpoint.ts'
 export { isDatabaseAway } from './database-away.ts'
+export { isIndexComplete } from './deferred-indexes.ts'
 export { createIndexMetrics } from './index-metrics.ts'

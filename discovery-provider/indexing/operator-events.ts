@@ -1,11 +1,11 @@
-import { copyRows, type PostgresClient } from '@hexachord/platform/postgres'
+import { copyRows, type Statements } from '@hexachord/platform/postgres'
 import type { OperatorEvent } from '@hexachord/protocol/operators'
 
 /** Members of operator events that are big integers: decimal strings in the database. */
 const bigIntegers = new Set(['capacityBytes', 'totalWei'])
 
 /** All operator events in the order of the chain. */
-export async function readOperatorEvents(client: PostgresClient): Promise<OperatorEvent[]> {
+export async function readOperatorEvents(client: Statements): Promise<OperatorEvent[]> {
   // As text: the driver's own parser would lose the revival below.
   const { rows } = await client.query<{ event: string }>(
     'SELECT event::text AS event FROM operator_event ORDER BY block, log_index',
@@ -14,7 +14,7 @@ export async function readOperatorEvents(client: PostgresClient): Promise<Operat
 }
 
 export async function writeOperatorEvents(
-  client: PostgresClient,
+  client: Statements,
   events: readonly OperatorEvent[],
 ): Promise<void> {
   if (events.length === 0) return

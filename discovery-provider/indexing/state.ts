@@ -1,4 +1,4 @@
-import { copyRows, type Postgres, type PostgresClient, together } from '@hexachord/platform/postgres'
+import { copyRows, type Postgres, type Statements, together } from '@hexachord/platform/postgres'
 import type { Json } from '@hexachord/protocol/canonical'
 import type { IndexedBlock, KeyChange } from '@hexachord/protocol/catalogue'
 import type { StateChange } from '../projections/project.ts'
@@ -17,17 +17,21 @@ export async function readState(
 }
 
 /** The same for the writer of the state: what it is about to write counts first, then what it still knows.
- * @param changed what the database may not hold yet; null where something was removed */
+ * @param changed what the database may not hold yet, the newest first; null where something was removed */
 export async function readThrough(
-  { changed, memory }: { changed: ReadonlyMap<string, Json>; memory: StateMemory },
+  { changed, memory }: { changed: readonly ReadonlyMap<string, Json>[]; memory: StateMemory },
   client: Pick<Postgres, 'query'>,
   keys: readonly string[],
 ): Promise<Map<string, Json>> {
   const values = new Map<string, Json>()
   const unknown: string[] = []
   for (const key of keys) {
-    const change = changed.get(key)
-    const value = change === undefined ? memory.find(key) : change
+    let value: Json | undefined
+    for (const changes of changed) {
+      value = changes.get(key)
+      if (value !== undefined) break
+    }
+    if (value === undefined) value = memory.find(key)
     if (value === undefined) unknown.push(key)
     else if (value !== null) values.set(key, value)
   }
@@ -45,7 +49,7 @@ export async function readThrough(
 }
 
 /** Whether there is nothing in the state. */
-export async function isStateEmpty(client: PostgresClient): Promise<boolean> {
+export async function isStateEmpty(client: Statements): Promise<boolean> {
   const { rows } = await client.query('SELECT FROM state LIMIT 1')
   return rows.length === 0
 }
@@ -64,7 +68,7 @@ export function changesOf(blocks: readonly Pick<IndexedBlock, 'changes'>[]): Map
 
 /** Makes keys what they are after their changes. */
 export async function writeState(
-  client: PostgresClient,
+  client: Statements,
   changes: ReadonlyMap<string, StateChange>,
 ): Promise<void> {
   const removed: string[] = []
@@ -83,7 +87,7 @@ export async function writeState(
     made.length > 0 && copyRows(client, 'state', ['key', 'value'], made),
     replaced.length > 0 &&
       client.query(
-        `INSERT INTO state (key, value) SELECT key, value FROM jsonb_each($1::jsonb)
+        `INSERT INTO state (key, value) SELECT key, value FROM json_each($1::json)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
         [`{${replaced.join(',')}}`],
       ),

@@ -1,10 +1,10 @@
-import { copyRows, type PostgresClient, together } from '@hexachord/platform/postgres'
+import { copyRows, type Statements, together } from '@hexachord/platform/postgres'
 import type { Json } from '@hexachord/protocol/canonical'
 import type { RangeResult } from '@hexachord/protocol/catalogue'
 
 /** Keeps what blocks overwrote, for as long as they can be replaced. */
 export async function writeUndo(
-  client: PostgresClient,
+  client: Statements,
   blocks: RangeResult['blocks'],
   finalized: number,
 ): Promise<void> {
@@ -17,7 +17,7 @@ export async function writeUndo(
 }
 
 /** What the keys held that blocks above `toBlock` changed; null where there was nothing. */
-export async function readUndo(client: PostgresClient, toBlock: number): Promise<Map<string, Json>> {
+export async function readUndo(client: Statements, toBlock: number): Promise<Map<string, Json>> {
   const { rows } = await client.query<{ key: string; before: Json }>(
     'SELECT DISTINCT ON (key) key, before FROM undo WHERE block > $1 ORDER BY key, block',
     [toBlock],
@@ -26,7 +26,7 @@ export async function readUndo(client: PostgresClient, toBlock: number): Promise
 }
 
 /** Removes all that was stored of blocks above `toBlock`. */
-export async function deleteBlocks(client: PostgresClient, toBlock: number): Promise<void> {
+export async function deleteBlocks(client: Statements, toBlock: number): Promise<void> {
   for (const table of ['undo', 'log', 'action', 'operator_event']) {
     await client.query(`DELETE FROM ${table} WHERE block > $1`, [toBlock])
   }
@@ -35,7 +35,7 @@ export async function deleteBlocks(client: PostgresClient, toBlock: number): Pro
 
 /** Drops what only an undo of final blocks would need. The newest final block stays, logs or not: the next
  * start compares it with the chain. */
-export async function dropFinal(client: PostgresClient, finalized: number): Promise<void> {
+export async function dropFinal(client: Statements, finalized: number): Promise<void> {
   await together([
     client.query('DELETE FROM undo WHERE block <= $1', [finalized]),
     client.query(

@@ -1,4 +1,4 @@
-import { type PostgresClient, together } from '@hexachord/platform/postgres'
+import { type Statements, together } from '@hexachord/platform/postgres'
 import type { RangeResult } from '@hexachord/protocol/catalogue'
 import type { StateChange } from '../projections/project.ts'
 import { writeActions } from './chain-records.ts'
@@ -9,7 +9,7 @@ import { writeUndo } from './undo.ts'
 /** Verdicts and state as they follow from the logs of a range, and what an undo needs.
  * @param changes of the state, those of all blocks of the range */
 export async function writeDerived(
-  client: PostgresClient,
+  client: Statements,
   result: RangeResult,
   changes: ReadonlyMap<string, StateChange>,
   finalized: number,

@@ -1,4 +1,4 @@
-import { type PostgresClient, together } from '@hexachord/platform/postgres'
+import { type Statements, together } from '@hexachord/platform/postgres'
 import type { Operator, OperatorSet } from '@hexachord/protocol/operators'
 import { storableText } from './storable-text.ts'
 
@@ -35,7 +35,7 @@ export function operatorRowOf(operator: Operator): OperatorRow {
 }
 
 /** Replaces the whole table: there are few operators, and they change seldom. */
-export async function projectOperators(client: PostgresClient, operators: OperatorSet): Promise<void> {
+export async function projectOperators(client: Statements, operators: OperatorSet): Promise<void> {
   await together([
     client.query('DELETE FROM operator'),
     client.query('INSERT INTO operator SELECT * FROM jsonb_populate_recordset(NULL::operator, $1::jsonb)', [

@@ -1,25 +1,25 @@
 import {
   type CopyValue,
   copyRows,
-  type PostgresClient,
   type Prepared,
   prepared,
+  type Statements,
   together,
 } from '@hexachord/platform/postgres'
 import type { SubjectState } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
-import { noteManifests } from '../manifests/note-manifests.ts'
-import { noteManyRankable } from '../ranking/index.ts'
+import { noteAllManifests, noteManifests } from '../manifests/note-manifests.ts'
+import { noteAllRankable, noteManyRankable } from '../ranking/index.ts'
 import { apps, delegations } from './apps.ts'
 import { comments, pins, reactions } from './comments.ts'
 import { type EdgeName, endsOf, follows, mutes, reposts, saves } from './edges.ts'
-import { noteChanges } from './note-changes.ts'
+import { noteAllChanged, noteChanges } from './note-changes.ts'
 import { operatorVersion } from './operators.ts'
 import { playlists } from './playlists.ts'
 import { profiles } from './profiles.ts'
 import type { PlacedRow, Projection } from './projection.ts'
-import { noteWords } from './search-words.ts'
+import { noteAllWords, noteWords } from './search-words.ts'
 import { changeTallies, countRow, type TallyChanges, tallyVersion } from './tallies.ts'
 import { tracks } from './tracks.ts'
 
@@ -57,10 +57,12 @@ export type StateChange = {
 }
 
 /** Brings every table that is read up to date with the state.
- * @param state what changes, by key. Keys of other spaces are left alone */
+ * @param state what changes, by key. Keys of other spaces are left alone
+ * @param leavesWord whether those are told who make more of these tables; else {@link noteAll} has to tell them */
 export async function project(
-  client: PostgresClient,
+  client: Statements,
   state: ReadonlyMap<string, StateChange>,
+  leavesWord = true,
 ): Promise<void> {
   const bySpace = new Map<string, [name: string, change: StateChange][]>()
   for (const [key, change] of state) {
@@ -71,13 +73,23 @@ export async function project(
     bySpace.set(space, entries)
   }
   const tallies: TallyChanges = new Map()
-  const subjects = subjectsIn(bySpace.get('subject') ?? [])
-  const marks = [saves, reposts].flatMap(({ space }) => bySpace.get(space) ?? [])
   await together([
     ...projections.map((projection) =>
       projectInto(client, projection, bySpace.get(projection.space) ?? [], tallies),
     ),
     changeTallies(client, 'tally', [...tallies.values()]),
+    leavesWord && note(client, bySpace),
+  ])
+}
+
+/** What has changed of each space, by the names of its entries. */
+type ChangesBySpace = ReadonlyMap<string, readonly [name: string, change: StateChange][]>
+
+/** Leaves word of what has changed. */
+async function note(client: Statements, bySpace: ChangesBySpace): Promise<void> {
+  const subjects = subjectsIn(bySpace.get('subject') ?? [])
+  const marks = [saves, reposts].flatMap(({ space }) => bySpace.get(space) ?? [])
+  await together([
     noteChanges(client, subjects),
     noteManifests(client, subjects),
     // Words are those of the rows that are there by then.
@@ -92,6 +104,14 @@ export async function project(
   ])
 }
 
+/** Leaves word of everything that there is. */
+export async function noteAll(client: Statements): Promise<void> {
+  await noteAllWords(client)
+  await noteAllChanged(client, 'track')
+  await noteAllManifests(client, 'track')
+  await noteAllRankable(client, 'track')
+}
+
 function subjectsIn(
   entries: readonly [name: string, change: StateChange][],
 ): (readonly [Subject, SubjectState | null])[] {
@@ -102,7 +122,7 @@ function subjectsIn(
 
 /** What a row counts is told by the state that it shows, so that no row has to be read. */
 async function projectInto(
-  client: PostgresClient,
+  client: Statements,
   projection: AnyProjection,
   entries: readonly [name: string, change: StateChange][],
   tallies: TallyChanges,
@@ -152,7 +172,7 @@ export function rowsOf(
 
 /** Writes rows whose ids the table does not have: what most rows are, and much the cheaper way. */
 async function addRows(
-  client: PostgresClient,
+  client: Statements,
   { table, columns, jsonColumns = [] }: AnyProjection,
   rows: readonly PlacedRow[],
 ): Promise<void> {
@@ -173,7 +193,7 @@ async function addRows(
 
 /** Writes rows over those of the same ids. */
 export async function putRows(
-  client: PostgresClient,
+  client: Statements,
   { table, columns }: AnyProjection,
   rows: readonly PlacedRow[],
 ): Promise<void> {

@@ -1,8 +1,8 @@
-import { type PostgresClient, together } from '@hexachord/platform/postgres'
+import { type Statements, together } from '@hexachord/platform/postgres'
 import { authorOf, type Subject } from '@hexachord/protocol/names'
 
 /** Adds the words and tags of everything that is read. */
-export async function noteAllWords(client: PostgresClient): Promise<void> {
+export async function noteAllWords(client: Statements): Promise<void> {
   await client.query(
     `INSERT INTO search_word SELECT lexicon(search) FROM track UNION SELECT lexicon(search) FROM playlist
      UNION SELECT lexicon(search) FROM profile ON CONFLICT DO NOTHING`,
@@ -14,7 +14,7 @@ export async function noteAllWords(client: PostgresClient): Promise<void> {
 
 /** Adds the words and tags of entities to those that can be found. Adding is all there is: a word too many does no harm.
  * @param subjects whatever of tracks, users and playlists has changed */
-export async function noteWords(client: PostgresClient, subjects: readonly Subject[]): Promise<void> {
+export async function noteWords(client: Statements, subjects: readonly Subject[]): Promise<void> {
   if (subjects.length === 0) return
   await together([
     client.query(

@@ -1,4 +1,4 @@
-import { type PostgresClient, together } from '@hexachord/platform/postgres'
+import { type Statements, together } from '@hexachord/platform/postgres'
 import type { PlacedRow, Projection, Tally } from './projection.ts'
 
 /** Of the table, as a projection's. */
@@ -35,7 +35,7 @@ export function countRow<Row extends PlacedRow>(
  * @param after id of the last row that was counted, empty before the first
  * @returns id of the last row that is counted now and how many were; undefined when there are no more */
 export async function countStoredRows<Row extends PlacedRow, Name extends string, Value>(
-  client: PostgresClient,
+  client: Statements,
   { table, tallies }: Counted<Row, Name, Value>,
   { into, after, rows: limit }: { into: string; after: string; rows: number },
 ): Promise<{ last: string; rows: number } | undefined> {
@@ -52,7 +52,7 @@ export async function countStoredRows<Row extends PlacedRow, Name extends string
 
 /** @param changes each of another tally */
 export async function changeTallies(
-  client: PostgresClient,
+  client: Statements,
   table: string,
   changes: readonly TallyChange[],
 ): Promise<void> {
@@ -72,7 +72,7 @@ export async function changeTallies(
 }
 
 async function addToTallies(
-  client: PostgresClient,
+  client: Statements,
   table: string,
   changes: readonly TallyChange[],
 ): Promise<void> {

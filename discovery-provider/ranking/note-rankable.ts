@@ -1,4 +1,4 @@
-import { copyRows, type Postgres, type PostgresClient } from '@hexachord/platform/postgres'
+import { copyRows, type Postgres, type Statements } from '@hexachord/platform/postgres'
 
 /** Leaves word of tracks, or of what may be some, whose scores may be otherwise. */
 export async function noteRankable(
@@ -12,7 +12,7 @@ export async function noteRankable(
 }
 
 /** The same of many at once, in the transaction that changes them. */
-export async function noteManyRankable(client: PostgresClient, names: readonly string[]): Promise<void> {
+export async function noteManyRankable(client: Statements, names: readonly string[]): Promise<void> {
   if (names.length === 0) return
   const rows = [...new Set(names)].map((name) => [name])
   await copyRows(client, 'ranking_change', ['track'], rows)
@@ -20,7 +20,7 @@ export async function noteManyRankable(client: PostgresClient, names: readonly s
 
 /** Leaves word that the scores of all tracks may be otherwise, also of those that are gone.
  * @param tracks the table that will be read from now on */
-export async function noteAllRankable(database: Pick<Postgres, 'query'>, tracks: string): Promise<void> {
+export async function noteAllRankable(database: Statements, tracks: string): Promise<void> {
   await database.query(
     `INSERT INTO ranking_change (track) SELECT track FROM ranked UNION SELECT id FROM ${tracks}`,
   )

@@ -74,6 +74,17 @@ describe('what lies under it', () => {
     })
   })
 
+  test('/ready says no for as long as indexes are missing that readers need', async () => {
+    const { postgres } = served.catalogue.database
+    await postgres.query(`INSERT INTO deferred_index VALUES ('track_search', 'CREATE INDEX')`)
+    try {
+      const response = await served.get('/ready')
+      expect([response.status, await response.text()]).toEqual([503, expect.stringContaining('caughtUp')])
+    } finally {
+      await postgres.query('DELETE FROM deferred_index')
+    }
+  })
+
   test('/ready tells that all parts are there', async () => {
     const response = await served.get('/ready')
     expect([response.status, await response.json()]).toEqual([

@@ -4,7 +4,7 @@ import { rulesVersion, rulesVersionAt } from '@hexachord/protocol/actions'
 import type { DiscoveryStatus, PeerStatus } from '@hexachord/protocol/rest'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import type { Router } from 'express'
-import { type Checkpoint, type IndexedNetwork, readCheckpoint } from '../indexing/index.ts'
+import { type Checkpoint, type IndexedNetwork, isIndexComplete, readCheckpoint } from '../indexing/index.ts'
 import { readRebuild } from '../rebuilding/index.ts'
 import type { ChainHead } from './chain-head.ts'
 
@@ -23,8 +23,8 @@ type StatusSources = {
   process: () => ProcessStatus
 }
 
-/** `/health`, `/ready` and `/status`. Ready: the database and the chain answer, and the index has once reached
- * the block that was the newest when this process first asked. */
+/** `/health`, `/ready` and `/status`. Ready: the database and the chain answer, the index has once reached the
+ * block that was the newest when this process first asked, and nothing is missing by which readers find its rows. */
 export function statusRoutes(sources: StatusSources): Router {
   const { postgres, head } = sources
   return healthRoutes({
@@ -87,7 +87,8 @@ function caughtUpOnce({ postgres, head, network }: StatusSources): HealthCheck {
     // A reorganisation may leave the chain shorter than it was.
     goal = Math.min(goal ?? number, number)
     const { indexed } = (await readCheckpoint(postgres)) ?? emptyCheckpoint(network)
-    caughtUp = indexed >= goal
-    if (!caughtUp) throw new Error(`indexed ${indexed} of ${goal} blocks`)
+    if (indexed < goal) throw new Error(`indexed ${indexed} of ${goal} blocks`)
+    if (!(await isIndexComplete(postgres))) throw new Error('the indexes of what was indexed are being made')
+    caughtUp = true
   }
 }

@@ -15,6 +15,7 @@ export type BlockPlace = Pick<Block, 'number' | 'hash' | 'timestamp'>
 export type ChainLog = {
   /** Lower-case. */
   address: string
+  /** `0x` and hex digits. */
   topics: string[]
   /** `0x` and hex digits. */
   data: string
@@ -100,7 +101,7 @@ function logOf(answer: unknown): ChainLog {
     typeof log.blockTimestamp === 'string' ? numberField(log.blockTimestamp, 'log.blockTimestamp') : 0
   return {
     address: hexField(log.address, 'log.address'),
-    topics: listField(log.topics, 'log.topics').map((topic) => hexField(topic, 'log.topics')),
+    topics: listField(log.topics, 'log.topics').map((topic) => bytesField(topic, 'log.topics')),
     data: bytesField(log.data, 'log.data'),
     blockNumber: numberField(log.blockNumber, 'log.blockNumber'),
     blockHash: hexField(log.blockHash, 'log.blockHash'),

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { PostgresClient } from './open-postgres.ts'
+import type { Statements } from './open-postgres.ts'
 
 /** Bytes that somebody has as hex digits already, which is how COPY takes them. */
 export class HexBytes {
@@ -39,7 +39,7 @@ const copyBytes = 8 * 1024 * 1024
  * @throws TypeError for text with a NUL character, which Postgres cannot hold, and for rows of the wrong width
  */
 export async function copyRows(
-  client: PostgresClient,
+  client: Statements,
   table: string,
   columns: readonly string[],
   rows: Iterable<readonly CopyValue[]>,
@@ -53,7 +53,7 @@ export async function copyRows(
   return written
 }
 
-function copyChunk(client: PostgresClient, command: string, chunk: Buffer): Promise<number> {
+function copyChunk(client: Statements, command: string, chunk: Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     const copy = new CopyIn(command, chunk, (error, result) =>
       error ? reject(error) : resolve(result.rowCount ?? 0),

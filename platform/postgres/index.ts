@@ -1,6 +1,13 @@
 export { LockHeld, withAdvisoryLock } from './advisory-lock.ts'
 export { type CopyValue, copyRows, HexBytes } from './copy-rows.ts'
 export { migrate } from './migrate.ts'
-export { openPostgres, type Postgres, type PostgresClient, type Row } from './open-postgres.ts'
+export {
+  openPostgres,
+  type Postgres,
+  type PostgresClient,
+  type Row,
+  type Statements,
+} from './open-postgres.ts'
 export { type Prepared, prepared } from './prepared.ts'
 export { together } from './together.ts'
+export { createTransactionLine, type TransactionLine } from './transaction-line.ts'

@@ -5,6 +5,9 @@ import type { Prepared } from './prepared.ts'
 /** One connection, inside a transaction or on loan. */
 export type PostgresClient = pg.PoolClient
 
+/** What statements are sent by: a connection, or what sends them later. */
+export type Statements = Pick<PostgresClient, 'query'>
+
 /** Rows as an object per row; the caller's type is its promise about the columns it selected. */
 export type Row = pg.QueryResultRow
 
@@ -129,7 +132,10 @@ class RollbackFailed extends Error {
   override readonly name = 'RollbackFailed'
 }
 
-async function rollBack(client: PostgresClient, reason: unknown): Promise<void> {
+/** Ends a transaction.
+ * @param reason why
+ * @throws RollbackFailed */
+export async function rollBack(client: PostgresClient, reason: unknown): Promise<void> {
   try {
     await client.query('ROLLBACK')
   } catch (error) {

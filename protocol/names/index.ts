@@ -23,6 +23,9 @@ export class NameError extends Error {
 
 const addressPattern = /^0x[0-9a-f]{40}$/
 const subjectPattern = /^(0x[0-9a-f]{40})-(0|[1-9][0-9]{0,28})$/
+/** Where the number of a subject begins. */
+const numberStart = 43
+const longestSubject = numberStart + String(largestNumber).length
 const hashPattern = /^0x[0-9a-f]{64}$/
 
 export const addressSchema = z.custom<Address>(
@@ -56,8 +59,9 @@ export function parseAddress(text: string): Address {
 
 /** Whether the value is a subject in its only accepted spelling. */
 export function isSubject(value: unknown): value is Subject {
-  const match = typeof value === 'string' ? subjectPattern.exec(value) : null
-  return match?.[2] !== undefined && BigInt(match[2]) <= largestNumber
+  if (typeof value !== 'string' || !subjectPattern.test(value)) return false
+  // A number with fewer digits than the largest is below it.
+  return value.length < longestSubject || BigInt(value.slice(numberStart)) <= largestNumber
 }
 
 /** Checks that a text is a subject in its only accepted spelling.
@@ -87,7 +91,7 @@ export function authorOf(subject: Subject): Address {
 }
 
 export function numberOf(subject: Subject): bigint {
-  return BigInt(subject.slice(43))
+  return BigInt(subject.slice(numberStart))
 }
 
 /** Author and number as the 32 bytes that stand on the chain. */

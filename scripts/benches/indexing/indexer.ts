@@ -15,7 +15,7 @@ export type Run = {
   readonly rows: string
 }
 
-export type LogLine = { readonly time: number; readonly msg: string; readonly toBlock?: number }
+export type LogLine = { readonly time: number; readonly msg: string }
 
 const pollMs = 50
 

@@ -1,0 +1,76 @@
+import { type Postgres, type PostgresClient, type Statements, together } from '@hexachord/platform/postgres'
+import { noteAll, projections } from '../projections/project.ts'
+
+/** Tables whose further indexes only readers need: the index itself finds rows by their keys. */
+const tables = ['action', 'catalogue_change', 'search_word', ...projections.map(({ table }) => table)]
+
+/** So long that it is no limit (ms): indexes of large tables take minutes. */
+const unlimitedMs = 2 ** 31 - 1
+/** How soon the database gives up when this process is gone (ms). */
+const noticedWithinMs = 1_000
+/** A second one makes use of a second processor; the largest takes as long as all others. */
+const madeAtOnce = 2
+
+/** Drops the indexes that a first synchronisation does without, and keeps word of them. Until they are there again the
+ * index is not complete. */
+export async function deferIndexes(client: PostgresClient): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `INSERT INTO deferred_index
+     SELECT x.indexrelid::regclass::text, pg_get_indexdef(x.indexrelid)
+     FROM pg_index x
+     WHERE x.indrelid = ANY ($1::text[]::regclass[])
+       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid)
+     RETURNING name`,
+    [tables],
+  )
+  if (rows.length > 0) await client.query(`DROP INDEX ${rows.map(({ name }) => name).join(', ')}`)
+}
+
+/** Whether nothing is left to do that a first synchronisation leaves out. */
+export async function isIndexComplete(client: Pick<Postgres, 'query'>): Promise<boolean> {
+  const { rows } = await client.query('SELECT FROM deferred_index LIMIT 1')
+  return rows.length === 0
+}
+
+/** Leaves word of everything, and makes the indexes that were left out: those that are made stay when the process ends
+ * in between. Nobody may write meanwhile; readers are not kept waiting.
+ * @throws the signal's reason */
+export async function completeIndex(postgres: Postgres, signal?: AbortSignal): Promise<void> {
+  const { rows } = await postgres.query<Deferred>(
+    // The largest first, so that no large one is left for the end.
+    `SELECT name, definition FROM deferred_index
+     ORDER BY pg_relation_size((regexp_match(definition, ' ON (?:ONLY )?([^ ]+)'))[1]::regclass) DESC, name`,
+  )
+  await patiently(postgres, noteAll)
+  const left = [...rows]
+  async function makeNext(): Promise<void> {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      signal?.throwIfAborted()
+      await make(postgres, next)
+    }
+  }
+  await together(Array.from({ length: madeAtOnce }, makeNext))
+}
+
+type Deferred = { readonly name: string; readonly definition: string }
+
+function make(postgres: Postgres, { name, definition }: Deferred): Promise<void> {
+  return patiently(postgres, async (client) => {
+    await client.query(definition)
+    await client.query('DELETE FROM deferred_index WHERE name = $1', [name])
+  })
+}
+
+/** A transaction that may take as long as it does, unless this process is gone. */
+function patiently(postgres: Postgres, work: (client: Statements) => Promise<void>): Promise<void> {
+  return postgres.transaction(
+    async (client) => {
+      await client.query(`SET LOCAL client_connection_check_interval = ${noticedWithinMs}`)
+      // The driver has a time-out of its own, of which its types know nothing.
+      const query = (text: string, values?: unknown[]) =>
+        client.query(Object.assign({ text, query_timeout: unlimitedMs }, values && { values }))
+      await work({ query: query as PostgresClient['query'] })
+    },
+    { statementTimeoutMs: 0 },
+  )
+}
