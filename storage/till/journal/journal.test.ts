@@ -88,6 +88,32 @@ describe('a journal', () => {
     expect(await readFile(fileIn(directory))).toEqual(before)
   })
 
+  test('of which the first record is damaged is refused, and not touched', async () => {
+    const journal = await openWords()
+    journal.add('one')
+    await journal.close()
+    const bytes = await readFile(fileIn(directory))
+    bytes.writeUInt8(bytes.readUInt8(10) ^ 1, 10)
+    await writeFile(fileIn(directory), bytes)
+    await expect(openWords()).rejects.toThrow(JournalForeign)
+    expect(await readFile(fileIn(directory))).toEqual(bytes)
+  })
+
+  test('keeps beside it what it cuts off, which may be more than was torn', async () => {
+    const journal = await openWords()
+    for (const word of ['one', 'two', 'three']) journal.add(word)
+    await journal.close()
+    const bytes = await readFile(fileIn(directory))
+    const damagedAt = bytes.indexOf('two')
+    bytes.write('x', damagedAt)
+    await writeFile(fileIn(directory), bytes)
+    const again = await openWords()
+    expect(again.words).toEqual(['one'])
+    await again.close()
+    const cutAt = damagedAt - 8
+    expect(await readFile(`${fileIn(directory)}.torn-at-${cutAt}`)).toEqual(bytes.subarray(cutAt))
+  })
+
   test('loses nothing that was durable, wherever a loss of power cuts it off', async () => {
     const { journal, known } = await writeInRounds()
     const bytes = await readFile(fileIn(directory))

@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
@@ -53,6 +53,7 @@ const mostWaitingBytes = 16 * 1024 * 1024
 
 /**
  * Opens a journal, or begins one. What was torn at its end is cut off: nobody was told that it was done.
+ * It is kept beside the journal, since a disk that damages what it has looks the same.
  *
  * A write that fails is never tried again on the same file: after a failed fdatasync nobody knows what of it is on the
  * disk (https://lwn.net/Articles/752063/). The journal is written anew beside it instead, from `snapshot`.
@@ -83,22 +84,27 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     const bytes = await readFile(path).catch(emptyIfMissing)
     let isFirst = true
     const whole = readFrames(bytes, (record) => {
-      if (isFirst && record !== header) throw foreign(path, record)
+      if (isFirst && record !== header) throw foreign(path, `that begins with ${record.slice(0, 200)}`)
       if (!isFirst) options.replay(record)
       isFirst = false
     })
-    if (whole === bytes.length) return whole
+    if (bytes.length === 0) return 0
+    // The first record came with the file itself.
+    if (whole === 0) throw foreign(path, 'whose first record is damaged')
     const rest = bytes.subarray(whole)
-    // Zeros stood ready for what did not come any more.
+    // Zeros stood ready for what did not come any more. What else is there was torn, or the disk has damaged it.
     if (!rest.equals(Buffer.alloc(rest.length))) {
-      logger.warn({ path, bytes: rest.length }, 'the end of the journal was torn, and is cut off')
+      const torn = `${path}.torn-at-${whole}`
+      logger.warn({ torn, bytes: rest.length }, 'the end of the journal was torn; what is cut off is kept')
+      await writeFile(torn, rest, { mode: 0o600, flush: true })
     }
-    const torn = await open(path, 'r+')
+    const file = await open(path, 'r+')
     try {
-      await torn.truncate(whole)
-      await torn.datasync()
+      if (rest.length > 0) await file.truncate(whole)
+      // What was read may not have come to the disk.
+      await file.datasync()
     } finally {
-      await torn.close()
+      await file.close()
     }
     return whole
   }
@@ -205,7 +211,7 @@ function full(cause: unknown): JournalFull {
 
 function foreign(path: string, found: string): JournalForeign {
   return new JournalForeign(
-    `${path} is the journal of another till (${found.slice(0, 200)}); give this one a directory of its own`,
+    `${path} is the journal of another till, or one ${found}; give this one a directory of its own`,
   )
 }
 
