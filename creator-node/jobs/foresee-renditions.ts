@@ -41,6 +41,8 @@ export type Claimed = {
 type Attempt = {
   readonly plan: RenditionPlan
   readonly started: Promise<void>
+  /** Its first segment is; or it has ended, or has no core yet. */
+  readonly stored: Promise<void>
   claim(source: AudioSource, plan: RenditionPlan): Claimed
   drop(): Promise<void>
 }
@@ -56,7 +58,8 @@ export function foreseeRenditions(work: Work, outer: AbortSignal): Foreseen {
   const signal = AbortSignal.any([outer, dropped.signal])
   const attempts: Attempt[] = []
 
-  // Each process holds everything up while it is started: the first is what is waited for, and then its probe.
+  // Each process holds everything up while it is started: the first is what is waited for, and then its probe. Others
+  // would take a processor from the first segment, with which listening begins.
   async function begin(): Promise<AudioSource> {
     const { source } = currentUpload(work)
     // What was probed before, such as by a run that was interrupted, need not be guessed.
@@ -66,7 +69,8 @@ export function foreseeRenditions(work: Work, outer: AbortSignal): Foreseen {
     const [first, ...others] = guess === undefined ? [] : foreseeable(guess)
     if (first !== undefined) attempts.push(attempt(work, first, signal))
     await attempts[0]?.started
-    const probed = probeSource(work, signal)
+    const stored = others.length > 0 ? attempts[0]?.stored : undefined
+    const [probed] = await Promise.all([probeSource(work, signal), stored])
     for (const plan of others) attempts.push(attempt(work, plan, signal))
     return probed
   }
@@ -109,6 +113,7 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal): Attem
   duration.promise.catch(() => undefined)
   const { promise: audible, resolve: onAudible } = Promise.withResolvers<void>()
   const { promise: started, resolve: onStart } = Promise.withResolvers<void>()
+  const { promise: stored, resolve: onStored } = Promise.withResolvers<void>()
   let name = ''
   const urgency = foreseen.method === 'copy' ? urgencies.copying : urgencies.firstRendition
   const rendition = work.slots.run(urgency, signal, () =>
@@ -118,7 +123,11 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal): Attem
       directory: join(work.workDirectory, work.id, `${foreseen.name}-foreseen`),
       timeoutMs: ffmpegTimeoutMs(maximumDurationMs),
       encryption: encryptionOf(work, foreseen),
-      store: (bytes) => work.recorder.store(bytes, 'raw', duration.promise),
+      async store(bytes) {
+        const cid = await work.recorder.store(bytes, 'raw', duration.promise)
+        onStored()
+        return cid
+      },
       onProgress(soFar) {
         work.recorder.progress(name, soFar)
         onAudible()
@@ -128,6 +137,7 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal): Attem
   // Whoever claims it awaits it, too, and meets what went wrong.
   const onEnd = () => {
     onStart()
+    onStored()
     onAudible()
   }
   rendition.then(onEnd, onEnd)
@@ -135,6 +145,7 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal): Attem
   return {
     plan: foreseen,
     started,
+    stored,
     claim(source, plan) {
       name = plan.name
       // Before anything that was made of it already is told of.

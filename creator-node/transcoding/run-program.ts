@@ -8,7 +8,7 @@ export type ProgramOutput = { readonly stdout: string; readonly stderr: string }
 const keptStderrBytes = 16 * 1024
 
 /** Below this process, which stores what is made, and below an ffmpeg that somebody waits for. */
-const niceness = 3
+const niceness = 10
 
 /**
  * Runs a program to its end and gives back its output, within bounds of time and size.
