@@ -110,9 +110,9 @@ describe('signers of vouchers', () => {
     return { ...voucher, lines: `0x${'00'.repeat(64)}`, signature }
   }
 
-  test.each([0, 1, 2])('are found by %d threads, each its own', async (threads) => {
+  test.each([0, 1] as const)('are found by %d threads, each its own', async (threads) => {
     const signers = await createVoucherSigners({ domain: escrow, node, threads })
-    const good = await Promise.all(Array.from({ length: 30 }, (_, place) => signed(BigInt(place + 1))))
+    const good = await Promise.all([1n, 2n, 3n].map(signed))
     const [first] = good
     if (first === undefined) throw new Error('no voucher')
     const bad = { ...first, signature: `${first.signature.slice(0, 130)}1d` }
@@ -120,10 +120,10 @@ describe('signers of vouchers', () => {
     const found = await Promise.allSettled(
       [...good, bad, { ...first, cumulative: 9n }, noPoint].map(signers.signerOf),
     )
-    expect(found.slice(0, 30)).toEqual(good.map(() => ({ status: 'fulfilled', value: signer })))
-    expect(found[30]).toMatchObject({ status: 'rejected', reason: { name: 'SignatureError' } })
-    expect(found[31]).toMatchObject({ status: 'fulfilled', value: expect.not.stringMatching(signer) })
-    expect(found[32]).toMatchObject({ status: 'rejected', reason: { name: 'SignatureError' } })
+    expect(found.slice(0, 3)).toEqual(good.map(() => ({ status: 'fulfilled', value: signer })))
+    expect(found[3]).toMatchObject({ status: 'rejected', reason: { name: 'SignatureError' } })
+    expect(found[4]).toMatchObject({ status: 'fulfilled', value: expect.not.stringMatching(signer) })
+    expect(found[5]).toMatchObject({ status: 'rejected', reason: { name: 'SignatureError' } })
     const last = signers.signerOf(first)
     await signers.close()
     expect([await last, await signers.signerOf(first)]).toEqual([signer, signer])
