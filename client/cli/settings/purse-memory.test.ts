@@ -32,8 +32,7 @@ describe('purses in a file', () => {
   test('are there after a restart, each for its key, and are read by nobody else', async () => {
     const receipt = { atMs: 1, track: subject, unit: 2, node, curator: node, amount: 2n ** 80n }
     const memory = await memoryOf()
-    await memory.update((state) => ({ ...state, homes: [node] }))
-    await memory.keepReceipts([receipt])
+    await memory.update((state) => ({ ...state, homes: [node] }), [receipt])
     const again = await memoryOf()
     expect(await again.load()).toMatchObject({ homes: [node] })
     expect(await again.receipts()).toEqual([receipt])

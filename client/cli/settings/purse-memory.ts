@@ -61,18 +61,13 @@ export async function filePurseMemory(directory: string, key: Address): Promise<
 
   return {
     load: () => inTurn(load),
-    update: (change) =>
+    update: (change, receipts = []) =>
       inTurn(() =>
         inTransaction(async () => {
           const state = await change(load())
           writeState.run(key, tillJson(state))
-          return state
-        }),
-      ),
-    keepReceipts: (receipts) =>
-      inTurn(() =>
-        inTransaction(() => {
           for (const receipt of receipts) addReceipt.run(key, tillJson(receipt))
+          return state
         }),
       ),
     receipts: () =>

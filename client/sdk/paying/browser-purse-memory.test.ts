@@ -2,7 +2,7 @@ import { tillJson } from '@hexachord/protocol/payments'
 import { describe, expect, test } from '@jest/globals'
 import { IDBFactory } from 'fake-indexeddb'
 import { listener, subject } from '../fixtures/index.ts'
-import { browserPurseMemory, emptyState, receiptsCsv } from './index.ts'
+import { browserPurseMemory, emptyState, type PurseMemory, type Receipt, receiptsCsv } from './index.ts'
 
 /** What pages of one origin share. */
 function browser() {
@@ -26,14 +26,15 @@ function browser() {
   return { items, window, open: (name: string = listener.address) => browserPurseMemory(name, window) }
 }
 
+const keep = (memory: PurseMemory, receipts: readonly Receipt[]) => memory.update((state) => state, receipts)
+
 const node = `0x${'ab'.repeat(20)}` as const
 const receipt = { atMs: 0, track: subject, unit: 3, node, curator: node, amount: 2n ** 70n }
 
 describe('a purse in a browser', () => {
   test('is there when the page is opened again, for its key alone', async () => {
     const { open } = browser()
-    await open().update((state) => ({ ...state, homes: [node] }))
-    await open().keepReceipts([receipt])
+    await open().update((state) => ({ ...state, homes: [node] }), [receipt])
     expect((await open().load()).homes).toEqual([node])
     expect(await open().receipts()).toEqual([receipt])
     expect((await open('another').load()).homes).toEqual([])
@@ -52,9 +53,27 @@ describe('a purse in a browser', () => {
     expect((await open().load()).spent.hour.amount).toBe(10n)
   })
 
+  test('is changed also by a signer that takes its time', async () => {
+    const { open } = browser()
+    const slowly = (memory: PurseMemory, home: typeof node) =>
+      memory.update(
+        async (state) => {
+          await new Promise((resolve) => setTimeout(resolve, 20))
+          return { ...state, homes: [...state.homes, home] }
+        },
+        [receipt],
+      )
+    await Promise.all([slowly(open(), node), slowly(open(), listener.address)])
+    expect((await open().load()).homes).toEqual([node, listener.address])
+    expect(await open().receipts()).toHaveLength(2)
+  })
+
   test('keeps the newest receipts', async () => {
     const { open } = browser()
-    await open().keepReceipts(Array.from({ length: 5_001 }, (_, unit) => ({ ...receipt, unit })))
+    await keep(
+      open(),
+      Array.from({ length: 5_001 }, (_, unit) => ({ ...receipt, unit })),
+    )
     const kept = await open().receipts()
     expect([kept.length, kept[0]?.unit]).toEqual([5_000, 1])
   })
@@ -62,8 +81,11 @@ describe('a purse in a browser', () => {
   test('adds receipts one by one and drops the oldest, however they come', async () => {
     const { open } = browser()
     const memory = open()
-    await memory.keepReceipts(Array.from({ length: 4_999 }, (_, unit) => ({ ...receipt, unit })))
-    for (const unit of [4_999, 5_000, 5_001]) await memory.keepReceipts([{ ...receipt, unit }])
+    await keep(
+      memory,
+      Array.from({ length: 4_999 }, (_, unit) => ({ ...receipt, unit })),
+    )
+    for (const unit of [4_999, 5_000, 5_001]) await keep(memory, [{ ...receipt, unit }])
     const kept = (await open().receipts()).map(({ unit }) => unit)
     expect(kept).toEqual(Array.from({ length: 5_000 }, (_, at) => 2 + at))
   })
@@ -73,7 +95,10 @@ describe('a purse in a browser', () => {
     const old = Array.from({ length: 5_000 }, (_, unit) => ({ ...receipt, unit }))
     items.set(`hexachord receipts ${listener.address}`, tillJson(old))
     const add = (count: number, first: number) =>
-      open().keepReceipts(Array.from({ length: count }, (_, at) => ({ ...receipt, unit: first + at })))
+      keep(
+        open(),
+        Array.from({ length: count }, (_, at) => ({ ...receipt, unit: first + at })),
+      )
     await add(3, 5_000)
     const units = async () => (await open().receipts()).map(({ unit }) => unit)
     expect(await units()).toEqual(Array.from({ length: 5_000 }, (_, at) => 3 + at))
@@ -83,9 +108,7 @@ describe('a purse in a browser', () => {
 
   test('loses no receipt of pages that pay at the same time', async () => {
     const { open } = browser()
-    await Promise.all(
-      Array.from({ length: 120 }, (_, unit) => open().keepReceipts([{ ...receipt, unit }, receipt])),
-    )
+    await Promise.all(Array.from({ length: 120 }, (_, unit) => keep(open(), [{ ...receipt, unit }, receipt])))
     expect(await open().receipts()).toHaveLength(240)
   })
 

@@ -39,37 +39,33 @@ export function browserPurseMemory(name: string, browser: PurseBrowser): PurseMe
     return opened
   }
 
-  async function load(): Promise<PurseState> {
-    const store = (await database()).transaction('state').objectStore('state')
-    const text =
-      ((await answerOf(store.get('state'))) as string | undefined) ?? localStorage.getItem(stateKey)
+  async function begin(): Promise<IDBTransaction> {
+    return (await database()).transaction(['state', 'receipts'], 'readwrite')
+  }
+
+  async function stateIn(transaction: IDBTransaction): Promise<PurseState> {
+    const asked = transaction.objectStore('state').get('state')
+    const text = ((await answerOf(asked)) as string | undefined) ?? localStorage.getItem(stateKey)
     return text === null ? emptyState() : parsed(purseStateSchema, JSON.parse(text))
   }
 
-  async function save(state: PurseState): Promise<void> {
-    const writing = (await database()).transaction('state', 'readwrite')
-    writing.objectStore('state').put(tillJson(state), 'state')
-    await endOf(writing)
-  }
-
   return {
-    load,
-    update: (change) =>
+    load: async () => stateIn((await database()).transaction('state')),
+    update: (change, receipts = []) =>
       browser.navigator.locks.request(stateKey, async () => {
-        const state = await change(await load())
-        await save(state)
+        let transaction = await begin()
+        const state = await change(await stateIn(transaction))
+        try {
+          write(transaction, state, receipts)
+        } catch (error) {
+          // A signer that took its time has outlived the transaction. The lock keeps others away.
+          if (!(error instanceof DOMException && ended.includes(error.name))) throw error
+          transaction = await begin()
+          write(transaction, state, receipts)
+        }
+        await endOf(transaction)
         return state
       }),
-    async keepReceipts(added) {
-      const writing = (await database()).transaction('receipts', 'readwrite')
-      const store = writing.objectStore('receipts')
-      for (const receipt of added) {
-        store.add(tillJson(receipt))
-      }
-      const counting = store.count()
-      counting.onsuccess = () => removeOldest(store, counting.result - mostReceipts)
-      await endOf(writing)
-    },
     async receipts() {
       const store = (await database()).transaction('receipts').objectStore('receipts')
       const texts = (await answerOf(store.getAll())) as string[]
@@ -78,6 +74,17 @@ export function browserPurseMemory(name: string, browser: PurseBrowser): PurseMe
       return [...old, ...texts.map((text) => parsed(receiptSchema, JSON.parse(text)))].slice(-mostReceipts)
     },
   }
+}
+
+const ended = ['TransactionInactiveError', 'InvalidStateError']
+
+function write(transaction: IDBTransaction, state: PurseState, receipts: readonly Receipt[]): void {
+  transaction.objectStore('state').put(tillJson(state), 'state')
+  if (receipts.length === 0) return
+  const store = transaction.objectStore('receipts')
+  for (const receipt of receipts) store.add(tillJson(receipt))
+  const counting = store.count()
+  counting.onsuccess = () => removeOldest(store, counting.result - mostReceipts)
 }
 
 function removeOldest(store: IDBObjectStore, count: number): void {

@@ -20,9 +20,12 @@ export type PurseMemory = {
    * have to be told by its nodes */
   load(): Promise<PurseState>
   /** Changes the state with nobody else changing it meanwhile, such as another page or command of the same user.
-   * Durable when it resolves: only then does a voucher leave. What `change` throws is thrown, and changes nothing. */
-  update(change: (state: PurseState) => PurseState | Promise<PurseState>): Promise<PurseState>
-  keepReceipts(receipts: readonly Receipt[]): Promise<void>
+   * Durable when it resolves: only then does a voucher leave. What `change` throws is thrown, and changes nothing.
+   * @param receipts of what the change pays, kept with it */
+  update(
+    change: (state: PurseState) => PurseState | Promise<PurseState>,
+    receipts?: readonly Receipt[],
+  ): Promise<PurseState>
   /** Oldest first. */
   receipts(): Promise<readonly Receipt[]>
 }

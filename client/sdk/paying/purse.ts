@@ -114,8 +114,8 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
   let total = 0n
 
   /** Written down only where it changes anything. */
-  async function update(change: (state: PurseState) => PurseState | Promise<PurseState>): Promise<void> {
-    known = await memory.update(change)
+  async function update(...change: Parameters<PurseMemory['update']>): Promise<void> {
+    known = await memory.update(...change)
   }
 
   return {
@@ -152,16 +152,15 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       if (most !== undefined && total + amount > most) {
         throw new PaymentNeeded('budget', { price: amount, left: most - total })
       }
+      const receipts = parts.map((part) => ({ atMs: nowMs, track, node, curator, ...part }))
       let voucher: SentVoucher | undefined
       await update(async (state) => {
         const owed = amount > 0n ? pay(state, { ...line, node, nowMs }) : state
         const { channel, sent } = await signChannel(owed, node)
         voucher = sent
         return withChannel(owed, node, channel)
-      })
+      }, receipts)
       if (voucher === undefined) throw new Error('a memory of purses has not called what it was given')
-      const receipts = parts.map((part) => ({ atMs: nowMs, track, node, curator, ...part }))
-      await memory.keepReceipts(receipts)
       for (const receipt of receipts) {
         total += receipt.amount
         const left = budgetLeft(known, nowMs)

@@ -111,11 +111,11 @@ function memoryOfNow(): PurseMemory {
   const kept: Receipt[] = []
   return {
     load: async () => state,
-    async update(change) {
+    async update(change, receipts = []) {
       state = await change(state)
+      kept.push(...receipts)
       return state
     },
-    keepReceipts: async (receipts) => void kept.push(...receipts),
     receipts: async () => kept,
   }
 }

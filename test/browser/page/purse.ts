@@ -46,7 +46,7 @@ const purse = {
     const { address } = keyFromPrivateKey(privateKey)
     const receipt = { atMs: 0, track, node, curator: node, amount: 1n }
     const receipts = Array.from({ length: count }, (_, unit) => ({ ...receipt, unit }))
-    await browserPurseMemory(address, window).keepReceipts(receipts)
+    await browserPurseMemory(address, window).update((state) => state, receipts)
   },
 
   async units(paying: Paying): Promise<number[]> {
