@@ -1,11 +1,5 @@
 import { ReorgTooDeep } from '@hexachord/platform/chain'
-import {
-  createTransactionLine,
-  type Postgres,
-  type PostgresClient,
-  type Statements,
-  together,
-} from '@hexachord/platform/postgres'
+import { type Postgres, type PostgresClient, together } from '@hexachord/platform/postgres'
 import { rulesVersion } from '@hexachord/protocol/actions'
 import type { CatalogueRules, RangeResult } from '@hexachord/protocol/catalogue'
 import type { Hash } from '@hexachord/protocol/names'
@@ -70,13 +64,11 @@ export type CatalogueIndex = {
 type Tip = {
   readonly checkpoint: Checkpoint
   readonly operatorEvents: readonly OperatorEvent[]
-  /** What the database may not hold yet: the changes of the last ranges, the newest first. */
-  readonly changed: readonly RangeResult['state'][]
+  /** What the database may not hold yet. */
+  readonly changed: RangeResult['state']
 }
 
-/** Ranges that are being written while the next one is judged. With a second one that waits, the database was hardly
- * busier, and the process came to 312 MiB at its most instead of 284. */
-const rangesAhead = 1
+const noChanges: RangeResult['state'] = new Map()
 
 /** Opens the index in a migrated database, which must have no other writer.
  * @throws WrongNetwork when the database holds the index of another network */
@@ -111,37 +103,33 @@ export async function openCatalogueIndex({
   )
 
   /** What the next range builds on: the index, or what it will be once the range before is written. */
-  let tip: Tip = { checkpoint, operatorEvents, changed: [] }
-  const line = createTransactionLine(postgres)
-  /** The last ranges, the newest first. */
-  let writing: readonly Promise<void>[] = []
-  const isWritten = async () => void (await Promise.all(writing))
+  let tip: Tip = { checkpoint, operatorEvents, changed: noChanges }
+  /** One range at a time: with a second one that waits the database is hardly busier, and memory holds both. */
+  let writing = Promise.resolve()
 
   function settle(settled: Omit<Tip, 'changed'>): void {
     checkpoint = settled.checkpoint
     operatorEvents = [...settled.operatorEvents]
-    tip = { checkpoint, operatorEvents, changed: [] }
-    writing = []
+    tip = { checkpoint, operatorEvents, changed: noChanges }
     memory.forget()
   }
 
-  /** Is given nothing else of the range, which need not stay in memory until it is written. */
+  /** Takes over what a range reached once it is committed, and goes back to what is written when it is not. */
   function follow(committed: Promise<void>, reached: Tip): Promise<void> {
-    const written = committed.then(
+    writing = committed.then(
       () => {
         checkpoint = reached.checkpoint
         operatorEvents = [...reached.operatorEvents]
       },
       (error) => {
-        // Those behind it fail with it; who begins anew after that is not to be set back.
-        if (writing.includes(written)) settle({ checkpoint, operatorEvents })
+        writing = Promise.resolve()
+        settle({ checkpoint, operatorEvents })
         throw error
       },
     )
-    // Whoever asks for a further range meets a failure, too; nobody has to.
-    written.catch(() => undefined)
-    writing = [written, ...writing].slice(0, rangesAhead)
-    return written
+    // Whoever asks for the next range meets a failure, too; nobody has to.
+    writing.catch(() => undefined)
+    return writing
   }
 
   function operatorsOf(events: readonly OperatorEvent[]) {
@@ -183,10 +171,8 @@ export async function openCatalogueIndex({
         read: (keys) => readThrough({ changed: from.changed, memory }, postgres, keys),
         signal,
       })
-      await before[rangesAhead - 1]
+      await before
       signal?.throwIfAborted()
-      // A range before it could not be written.
-      if (tip !== from) await Promise.all(before)
       const next = {
         indexed: range.toBlock,
         finalized,
@@ -198,7 +184,7 @@ export async function openCatalogueIndex({
       const isChanged = result.operatorEvents.length > 0
       const events = isChanged ? [...from.operatorEvents, ...result.operatorEvents] : from.operatorEvents
       const changes = changesOf(result.blocks)
-      const work = async (client: Statements) => {
+      const work = async (client: PostgresClient) => {
         // All of it is sent at once, so that the database is at work while the next range is judged.
         await together([
           writeDerived(client, result, changes, finalized),
@@ -212,18 +198,14 @@ export async function openCatalogueIndex({
       }
       // A range below finality never changes, and its checkpoint stands in the same transaction: what a crash of the
       // database takes of the last of them is indexed again, to the same hash. Nobody has been promised it.
-      const committed = line.add(work, { durable: range.toBlock > finalized })
-      const reached: Tip = {
-        ...{ checkpoint: next, operatorEvents: events },
-        changed: [result.state, ...from.changed].slice(0, rangesAhead),
-      }
-      tip = reached
+      const committed = postgres.transaction(work, { durable: range.toBlock > finalized })
+      tip = { checkpoint: next, operatorEvents: events, changed: result.state }
       memory.change(changes)
-      return { result, written: follow(committed, reached) }
+      return { result, written: follow(committed, tip) }
     },
 
     async takeBack(toBlock) {
-      await isWritten()
+      await writing
       if (toBlock < checkpoint.finalized && checkpoint.indexed > toBlock) {
         throw new ReorgTooDeep(
           `the chain was reorganised down to block ${toBlock}, but block ${checkpoint.finalized} was final and can no longer be undone. Check the node; if it is right, empty the database and start again`,
@@ -248,7 +230,7 @@ export async function openCatalogueIndex({
     },
 
     async complete(signal) {
-      await isWritten()
+      await writing
       if (!isIncomplete) return false
       await completeIndex(postgres, signal)
       isIncomplete = false

@@ -17,21 +17,17 @@ export async function readState(
 }
 
 /** The same for the writer of the state: what it is about to write counts first, then what it still knows.
- * @param changed what the database may not hold yet, the newest first; null where something was removed */
+ * @param changed what the database may not hold yet; null where something was removed */
 export async function readThrough(
-  { changed, memory }: { changed: readonly ReadonlyMap<string, Json>[]; memory: StateMemory },
+  { changed, memory }: { changed: ReadonlyMap<string, Json>; memory: StateMemory },
   client: Pick<Postgres, 'query'>,
   keys: readonly string[],
 ): Promise<Map<string, Json>> {
   const values = new Map<string, Json>()
   const unknown: string[] = []
   for (const key of keys) {
-    let value: Json | undefined
-    for (const changes of changed) {
-      value = changes.get(key)
-      if (value !== undefined) break
-    }
-    if (value === undefined) value = memory.find(key)
+    const change = changed.get(key)
+    const value = change === undefined ? memory.find(key) : change
     if (value === undefined) unknown.push(key)
     else if (value !== null) values.set(key, value)
   }

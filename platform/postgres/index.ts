@@ -10,4 +10,3 @@ export {
 } from './open-postgres.ts'
 export { type Prepared, prepared } from './prepared.ts'
 export { together } from './together.ts'
-export { createTransactionLine, type TransactionLine } from './transaction-line.ts'

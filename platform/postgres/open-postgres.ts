@@ -5,7 +5,7 @@ import type { Prepared } from './prepared.ts'
 /** One connection, inside a transaction or on loan. */
 export type PostgresClient = pg.PoolClient
 
-/** What statements are sent by: a connection, or what sends them later. */
+/** What statements are sent by: a connection, or what sends them otherwise. */
 export type Statements = Pick<PostgresClient, 'query'>
 
 /** Rows as an object per row; the caller's type is its promise about the columns it selected. */
@@ -132,10 +132,7 @@ class RollbackFailed extends Error {
   override readonly name = 'RollbackFailed'
 }
 
-/** Ends a transaction.
- * @param reason why
- * @throws RollbackFailed */
-export async function rollBack(client: PostgresClient, reason: unknown): Promise<void> {
+async function rollBack(client: PostgresClient, reason: unknown): Promise<void> {
   try {
     await client.query('ROLLBACK')
   } catch (error) {
