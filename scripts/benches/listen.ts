@@ -156,7 +156,7 @@ async function click(
       track.id,
       paying,
     ] as const)
-    return { ms, purse: await context.storageState() }
+    return { ms, purse: await context.storageState({ indexedDB: true }) }
   } finally {
     await context.close()
   }

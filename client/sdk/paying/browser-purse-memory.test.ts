@@ -7,20 +7,8 @@ import { browserPurseMemory, emptyState, type PurseMemory, type Receipt, receipt
 /** What pages of one origin share. */
 function browser() {
   const items = new Map<string, string>()
-  const held = new Map<string, Promise<unknown>>()
-  const locks = {
-    request<Value>(name: string, callback: () => Promise<Value>): Promise<Value> {
-      const next = (held.get(name) ?? Promise.resolve()).then(callback)
-      held.set(
-        name,
-        next.catch(() => undefined),
-      )
-      return next
-    },
-  }
   const window = {
     indexedDB: new IDBFactory(),
-    navigator: { locks },
     localStorage: { getItem: (key: string) => items.get(key) ?? null },
   }
   return { items, window, open: (name: string = listener.address) => browserPurseMemory(name, window) }
@@ -51,6 +39,47 @@ describe('a purse in a browser', () => {
     }
     await Promise.all(Array.from({ length: 10 }, add))
     expect((await open().load()).spent.hour.amount).toBe(10n)
+  })
+
+  test('is changed from what another page has written, however much that was', async () => {
+    const { open } = browser()
+    const [one, two] = [open(), open()]
+    const counting = (memory: PurseMemory, seen: bigint[]) =>
+      memory.update((state) => {
+        const { hour } = state.spent
+        seen.push(hour.amount)
+        return { ...state, spent: { ...state.spent, hour: { ...hour, amount: hour.amount + 1n } } }
+      })
+    const seen: bigint[] = []
+    await counting(one, seen)
+    for (let time = 0; time < 3; time += 1) await counting(two, [])
+    await counting(one, seen)
+    // What it knew, and then what is kept.
+    expect(seen).toEqual([0n, 1n, 4n])
+    expect((await two.load()).spent.hour.amount).toBe(5n)
+  })
+
+  test('refuses nothing for what it was before another page changed it, and all else at once', async () => {
+    const { open } = browser()
+    const [one, two] = [open(), open()]
+    const spend = (memory: PurseMemory) =>
+      memory.update(
+        (state) => {
+          if (state.budget.perHour === 0n) throw new RangeError('too much')
+          return state
+        },
+        [receipt],
+      )
+    const limit = (memory: PurseMemory, perHour: bigint | null) =>
+      memory.update((state) => ({ ...state, budget: { perHour, perMonth: null } }))
+    await limit(one, 0n)
+    await expect(spend(one)).rejects.toThrow(RangeError)
+    await limit(two, null)
+    await spend(one)
+    await limit(two, 0n)
+    // What it knows would allow it.
+    await expect(spend(one)).rejects.toThrow(RangeError)
+    expect(await open().receipts()).toHaveLength(1)
   })
 
   test('is changed also by a signer that takes its time', async () => {
@@ -122,6 +151,27 @@ describe('a purse in a browser', () => {
     expect((await open().load()).homes).toEqual([node, listener.address])
   })
 
+  test('goes on from what a database of the first version kept', async () => {
+    const { window, open } = browser()
+    const name = `hexachord purse ${listener.address}`
+    await new Promise<void>((resolve, reject) => {
+      const opening = window.indexedDB.open(name, 1)
+      opening.onerror = () => reject(opening.error)
+      opening.onupgradeneeded = () => {
+        const { result } = opening
+        result.createObjectStore('state').put(tillJson({ ...emptyState(), homes: [node] }), 'state')
+        result.createObjectStore('receipts', { autoIncrement: true }).add(tillJson(receipt))
+      }
+      opening.onsuccess = () => {
+        opening.result.close()
+        resolve()
+      }
+    })
+    await keep(open(), [receipt])
+    expect((await open().load()).homes).toEqual([node])
+    expect(await open().receipts()).toEqual([receipt, receipt])
+  })
+
   test('is there for a page whose connection to it was ended', async () => {
     const { window, open } = browser()
     const memory = open()
@@ -132,6 +182,10 @@ describe('a purse in a browser', () => {
     expect((await memory.load()).homes).toEqual([])
     await memory.update((state) => ({ ...state, homes: [node] }))
     expect((await open().load()).homes).toEqual([node])
+    // What a page wrote after that counts, also where it has come as far as the one before.
+    await open().update((state) => ({ ...state, homes: [] }))
+    await memory.update((state) => state)
+    expect((await open().load()).homes).toEqual([])
   })
 
   test('is not used when it is damaged', async () => {

@@ -1,6 +1,7 @@
 import { type Address, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
 import {
   type Line,
+  type Opening,
   openingMs,
   type SentVoucher,
   type SessionReport,
@@ -127,12 +128,13 @@ export function createNodePlay(
   async function openSession(): Promise<SessionReport> {
     if (session !== undefined && isOpen()) return session
     forgetSession()
-    const voucher = await payAlong()
-    const opened = await open(connection.now(), voucher).catch((error: unknown) => {
+    const [voucher, opening] = await Promise.all([payAlong(), signOpening(connection.now())])
+    const alongside = voucher ? { voucher } : {}
+    const opened = await till.open({ ...opening, ...alongside }, life).catch(async (error: unknown) => {
       // One of the two clocks is wrong, and the till says what its own shows.
       const told = error instanceof ApiError ? error.members.now : undefined
       if (typeof told !== 'number') throw error
-      return open(told, voucher)
+      return till.open({ ...(await signOpening(told)), ...alongside }, life)
     })
     openedAtMs = connection.now()
     await take(opened)
@@ -140,10 +142,10 @@ export function createNodePlay(
   }
 
   /** An opening lives for half of the longest life, so that clocks may differ by the other half. */
-  async function open(nowMs: number, voucher: SentVoucher | undefined): Promise<SessionReport> {
+  async function signOpening(nowMs: number): Promise<Opening> {
     const message = { payer: spender.payer, node: operator, curator, expiresAt: nowMs + openingMs / 2 }
     const signature = await signMessage(spender.key.signer, domain, 'Opening', { ...message, track: trackId })
-    return till.open({ ...message, subject: track, signature, ...(voucher ? { voucher } : {}) }, life)
+    return { ...message, subject: track, signature }
   }
 
   /** What is asked for first is paid with the opening, where the reserve holds it and the track's length is known: that

@@ -60,7 +60,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   const life = options.signal ?? new AbortController().signal
   const terms = await purse.termsOf(track, { told: options.told, signal: life })
   if (terms === undefined || terms.unitPrice === 0n) return undefined
-  const { homes: preferred } = await purse.state()
+  const preferred = await purse.preferredHomes()
   const found = await purse.homes.find(preferred, purse.homeCount, { signal: life, among: options.among })
   const nodes = found
     .filter(({ offer }) => offer.leastNodeBps <= terms.nodeBps)

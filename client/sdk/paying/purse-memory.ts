@@ -21,6 +21,7 @@ export type PurseMemory = {
   load(): Promise<PurseState>
   /** Changes the state with nobody else changing it meanwhile, such as another page or command of the same user.
    * Durable when it resolves: only then does a voucher leave. What `change` throws is thrown, and changes nothing.
+   * @param change called again where somebody else was faster: what it did the last time counts
    * @param receipts of what the change pays, kept with it */
   update(
     change: (state: PurseState) => PurseState | Promise<PurseState>,

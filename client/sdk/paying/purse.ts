@@ -97,6 +97,8 @@ export type Purse = {
   channel(node: Address): ReturnType<typeof channelWith>
   /** Signs that so much in all shall be reserved for a node. @param deadline unix seconds */
   signReserve(node: Address, total: bigint, deadline: bigint): Promise<string>
+  /** Nodes that are paid, the preferred first. Where this program knows of none, another may have chosen some meanwhile. */
+  preferredHomes(): Promise<readonly Address[]>
   preferHomes(nodes: readonly Address[]): Promise<void>
   setBudget(budget: Budget): Promise<void>
   receipts(): Promise<readonly Receipt[]>
@@ -193,6 +195,10 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       })
       const message = { payer: spender.payer, node, total: reserveTotal, deadline }
       return signMessage(spender.key.signer, domain, 'Reserve', message)
+    },
+
+    async preferredHomes() {
+      return known.homes.length > 0 ? known.homes : (await memory.load()).homes
     },
 
     async preferHomes(nodes) {

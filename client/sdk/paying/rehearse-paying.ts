@@ -39,7 +39,7 @@ const tracksPaid = 3
 export async function rehearsePaying(purse: Purse): Promise<void> {
   const { homes, budget } = await purse.state()
   await purse.homes.find(homes, purse.homeCount)
-  // Changes nothing, and takes the lock for the first time, which takes a browser longest.
+  // Changes nothing, and writes for the first time, which takes a browser longest.
   await purse.setBudget(budget)
   const bytes = new Uint8Array()
   const cid = await cidOf(bytes, 'raw')

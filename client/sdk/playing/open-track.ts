@@ -28,8 +28,8 @@ export type OpenOptions = {
   /** Shows key holders whose account listens, where the artist lets only followers or holders of a token have the keys:
    * `accountPass(connection, account)`. No other node hears of it. */
   readonly pass?: AccountPass | undefined
-  /** It is played as soon as it is open, from here on: what that costs is paid while it opens, and spent also when it is
-   * not played after all. @default nothing is paid before a block is asked for */
+  /** It is played as soon as it is open, from here on: what that costs is paid while it opens, before its manifest is there
+   * where the index has said that it is no premium track, and spent also when it is not played after all. @default nothing is paid before a block is asked for */
   readonly playsFromMs?: number | undefined
 }
 
@@ -51,7 +51,8 @@ export type OpenedTrack = {
  * @throws RetrievalFailed, ManifestError, and ApiError when there is a purse and nobody says what the track costs */
 export async function openTrack(
   connection: Pick<Connection, 'http' | 'creators' | 'gateways'> & Partial<Pick<Connection, 'discover'>>,
-  track: Pick<Track, 'id' | 'manifest' | 'holders'> & Partial<Pick<PricedTrack, 'terms'>>,
+  track: Pick<Track, 'id' | 'manifest' | 'holders'> &
+    Partial<Pick<PricedTrack, 'terms' | 'premium' | 'durationMs'>>,
   options: OpenOptions = {},
 ): Promise<OpenedTrack> {
   const sources = [
@@ -83,13 +84,19 @@ export async function openTrack(
   const asked = { track: track.id, told: track.terms, signal, onFault }
   const firstUnit = playsFromMs === undefined ? undefined : Math.floor(playsFromMs / unitMs)
   const selling = paying?.(asked)
-  const onManifest = ({ keyHolders, durationMs }: Manifest) => {
-    // Of a premium track keys are paid for, where the key holders are asked.
-    if (keyHolders || firstUnit === undefined) return
+  const prepare = (durationMs: number) => {
+    if (firstUnit === undefined) return
     const lastUnit = Math.floor((durationMs - strayMs) / unitMs)
     // Who waits for the seller hears why there is none.
     selling?.then((seller) => seller?.prepare(firstUnit, lastUnit)).catch(() => undefined)
   }
+  const onManifest = ({ keyHolders, durationMs }: Manifest) => {
+    // Of a premium track keys are paid for, where the key holders are asked.
+    if (!keyHolders) prepare(durationMs)
+  }
+  // Where the index has read the manifest already nobody waits for it here. An index that is wrong costs what it would
+  // by a wrong price: a unit or two, which the artist is paid.
+  if (track.premium === false && track.durationMs !== undefined) prepare(track.durationMs)
   const [loaded, paid] = await Promise.all([
     loadTrack(track.manifest, async (cid) => (await free(cid, signal)).bytes, { onManifest }),
     selling,

@@ -62,6 +62,24 @@ describe('a track that costs something', () => {
     expect(till.sold).toEqual([])
   })
 
+  test('is paid before its manifest is there where the index says that it is no premium track', async () => {
+    const { till, discovery, track } = await sellingNode()
+    const paying = paidPlays(await purseAt(discovery))
+    const nobody = { ...track, holders: [], durationMs: loaded.manifest.durationMs }
+    for (const premium of [null, true]) {
+      await expect(
+        openTrack(connectionTo(), { ...nobody, premium }, { paying, playsFromMs: 0 }),
+      ).rejects.toThrow()
+    }
+    expect(till.vouchers).toEqual([])
+    const opening = openTrack(connectionTo(), { ...nobody, premium: false }, { paying, playsFromMs: 0 })
+    await expect(opening).rejects.toThrow()
+    await until('the first unit is paid', () => till.vouchers.length > 0)
+    const opened = await openTrack(connectionTo(), { ...track, premium: false }, { paying, playsFromMs: 0 })
+    for await (const _ of playSegments(opened, 2));
+    expect(till.sold).toHaveLength(4)
+  })
+
   test('is priced by the answer with which it was found, for whoever trusts the index', async () => {
     const { discovery, track } = await sellingNode()
     const connection = connectionTo({ discovery: discovery.origin })

@@ -2,7 +2,7 @@ import { checked } from '@hexachord/protocol/checked'
 import { cidOf, linkTo } from '@hexachord/protocol/cids'
 import { encodeManifest, encodeRendition } from '@hexachord/protocol/manifests'
 import { subjectOf } from '@hexachord/protocol/names'
-import { trackSchema } from '@hexachord/protocol/rest'
+import { pricedTrackSchema } from '@hexachord/protocol/rest'
 import type { Http } from '../connect/index.ts'
 import { openTrack } from './open-track.ts'
 
@@ -20,7 +20,7 @@ export async function rehearse(): Promise<void> {
   const [manifest = ''] = blocks.keys()
   const track = { id: answer.id, manifest, holders: [{ operator: author, endpoint: operator }] }
   // Whether it says all that an answer does is of no account.
-  checked(trackSchema, { ...answer, ...track })
+  checked(pricedTrackSchema, { ...answer, ...track })
   const http: Http = async (url) => {
     const cid = new URL(String(url)).pathname.slice('/ipfs/'.length)
     return new Response(blocks.get(cid) as BodyInit)
@@ -59,4 +59,9 @@ const answer = {
   ...{ genre: null, mood: null, tags: ['rehearsal'], description: null, isrc: null, licence: 'CC0-1.0' },
   ...{ unlisted: false, durationMs: 120_000, storageRoot: hash, leafCount: 1, byteLength: 1 },
   ...{ createdAtMs: 0, updatedAtMs: 0, last: { block: 0, logIndex: 0, digest: hash } },
+  terms: {
+    ...{ version: 1, unitPrice: '1', nodeBps: 0, curatorBps: 0, payees: [{ account: author, bps: 10_000 }] },
+    ...{ effectiveAtMs: 0, owner: author, change: null, paidUnits: '0' },
+    currency: { token: author, decimals: 6 },
+  },
 }
