@@ -116,9 +116,9 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal): Attem
   const { promise: stored, resolve: onStored } = Promise.withResolvers<void>()
   let name = ''
   const urgency = foreseen.method === 'copy' ? urgencies.copying : urgencies.firstRendition
-  const rendition = work.slots.run(urgency, signal, () =>
+  const rendition = work.slots.run(urgency, signal, (onRendered) =>
     renderRendition({
-      ...{ plan: foreseen, signal, onStart, ffmpeg: work.ffmpeg, input: work.input },
+      ...{ plan: foreseen, signal, onStart, onRendered, ffmpeg: work.ffmpeg, input: work.input },
       durationMs: duration.promise,
       directory: join(work.workDirectory, work.id, `${foreseen.name}-foreseen`),
       timeoutMs: ffmpegTimeoutMs(maximumDurationMs),

@@ -31,6 +31,8 @@ export type RenderOptions = {
   store: (bytes: Uint8Array) => Promise<string>
   /** Called once ffmpeg was started. */
   onStart?: () => void
+  /** Called once ffmpeg has ended, well or not: what is left is to store what it made last. */
+  onRendered?: () => void
   /** After each stored segment, in no particular order. */
   onProgress?: (soFar: { segments: number; doneMs: number }) => void
 }
@@ -73,6 +75,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     .finally(() => {
       running = false
       watch.poke()
+      options.onRendered?.()
     })
   // It is awaited at the end; until then a failure, such as that of another rendition, must not count as unhandled.
   ffmpeg.catch(() => undefined)
