@@ -59,7 +59,8 @@ export function foreseeRenditions(work: Work, outer: AbortSignal): Foreseen {
   const attempts: Attempt[] = []
 
   // Each process holds everything up while it is started: the first is what is waited for, and then its probe. Others
-  // would take a processor from the first segment, with which listening begins.
+  // would take a processor from the first segment, with which listening begins; once that is stored none waits for the
+  // probe, since what is made last waits for them.
   async function begin(): Promise<AudioSource> {
     const { source } = currentUpload(work)
     // What was probed before, such as by a run that was interrupted, need not be guessed.
@@ -69,10 +70,12 @@ export function foreseeRenditions(work: Work, outer: AbortSignal): Foreseen {
     const [first, ...others] = guess === undefined ? [] : foreseeable(guess)
     if (first !== undefined) attempts.push(attempt(work, first, signal))
     await attempts[0]?.started
-    const stored = others.length > 0 ? attempts[0]?.stored : undefined
-    const [probed] = await Promise.all([probeSource(work, signal), stored])
+    const probing = probeSource(work, signal)
+    // What is wrong with the file is met when it is returned.
+    probing.catch(() => undefined)
+    if (others.length > 0) await attempts[0]?.stored
     for (const plan of others) attempts.push(attempt(work, plan, signal))
-    return probed
+    return probing
   }
 
   async function drop(reason: unknown = new NotAsForeseen()): Promise<void> {
