@@ -57,6 +57,7 @@ export type CreatorAppOptions = {
   limits: UploadLimits
   freeBytes: () => Promise<number>
   /** See `tusRoutes`. */
+  onArriving: (id: string) => void
   onArrived: (id: string) => void
   onReceived: (id: string) => void
   /** An upload has all its blocks. */
@@ -126,6 +127,7 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
         uploads,
         files: options.files,
         identify,
+        onArriving: options.onArriving,
         onArrived: options.onArrived,
         onReceived: options.onReceived,
       },

@@ -162,7 +162,14 @@ export async function startCreatorNode(
 
   lifecycle.onClose('reopening', reopenUploads({ uploads, catalogue, replicate: jobs.replicate, now }))
 
-  const receiving = { uploads, files, now, onArrived: jobs.anticipate, onReceived: jobs.process }
+  const receiving = {
+    uploads,
+    files,
+    now,
+    onArriving: jobs.anticipate,
+    onArrived: jobs.prepare,
+    onReceived: jobs.process,
+  }
   const housekeeper = createHousekeeper({
     ...{ uploads, files, sourceDirectory, ipfs, catalogue, takedowns, logger, now },
     finish: (id) => finishReceiving(id, receiving),

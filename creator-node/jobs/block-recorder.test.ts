@@ -43,7 +43,8 @@ test('a block that may not be wanted is stored at once, and listed once it is', 
 
 test('the first segments of a rendition are written at once, however many there are', async () => {
   const { recorder, commits } = recording()
-  const stored = await Promise.all([1, 2, 3].map((byte) => recorder.store(block(byte), 'raw')))
+  const stored: string[] = []
+  for (const byte of [1, 2, 3]) stored.push(await recorder.store(block(byte), 'raw'))
   recorder.progress(aPlan.name, { segments: 0, doneMs: 0 })
   expect(commits).toEqual([])
   recorder.progress(aPlan.name, { segments: 3, doneMs: 18_000 })

@@ -1,10 +1,15 @@
 /** Processor cores as places for long work: at most one ffmpeg on each, over all uploads. */
 export type CpuSlots = {
   /**
-   * Runs `work` once a core is free; those with a lower urgency number first, else in the order of asking.
+   * Runs `work` once a core is free; those with a lower urgency number first, else in the order of asking. The core is
+   * given back when `work` ends, or sooner: when it calls `free`, because what is left of it needs none.
    * @throws the signal's reason when it aborts before the work began, and what `work` throws
    */
-  run<Result>(urgency: number, signal: AbortSignal, work: () => Promise<Result>): Promise<Result>
+  run<Result>(
+    urgency: number,
+    signal: AbortSignal,
+    work: (free: () => void) => Promise<Result>,
+  ): Promise<Result>
   counts(): { running: number; waiting: number }
 }
 
@@ -52,12 +57,18 @@ export function createCpuSlots(cores: number): CpuSlots {
   return {
     async run(urgency, signal, work) {
       await slot(urgency, signal)
-      try {
-        signal.throwIfAborted()
-        return await work()
-      } finally {
+      let held = true
+      const free = () => {
+        if (!held) return
+        held = false
         running -= 1
         startNext()
+      }
+      try {
+        signal.throwIfAborted()
+        return await work(free)
+      } finally {
+        free()
       }
     },
     counts: () => ({ running, waiting: queue.length }),

@@ -109,7 +109,8 @@ describe('a rendition that was begun before its file was probed', () => {
     const { work, slots, left } = workOn(path, undefined, 2)
     const foreseen = foreseeRenditions(work, never)
     await foreseen.source
-    expect(slots.counts()).toEqual({ running: 2, waiting: 0 })
+    // The copy may have ended already.
+    expect(slots.counts().waiting).toBe(0)
     const claimed = await foreseen.claim(found, plans)
     expect(claimed.map(({ plan }) => plan.name)).toEqual(expected)
     const made = await Promise.all(claimed.map(({ finish }) => finish(never)))

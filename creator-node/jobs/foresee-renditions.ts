@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Rendition } from '@hexachord/protocol/manifests'
 import {
@@ -7,8 +8,10 @@ import {
   maximumDurationMs,
   planRenditions,
   type RenditionPlan,
+  readsInOrder,
   renderRendition,
 } from '../transcoding/index.ts'
+import type { Arrival } from './arrival.ts'
 import { encryptionOf } from './encrypt-rendition.ts'
 import { probeSource } from './inspect-source.ts'
 import { urgencies } from './make-renditions.ts'
@@ -20,8 +23,8 @@ import { currentUpload, ffmpegTimeoutMs, type Work } from './work.ts'
  * so.
  */
 export type Foreseen = {
-  /** What the file holds. Probing begins once ffmpeg was started, so as not to delay it. Rejects as `probe` does, and
-   * with the reason of `drop`. */
+  /** What the file holds. Probing begins once ffmpeg was started, so as not to delay it, and all of the file is there.
+   * Rejects as `probe` does, with ArrivalGivenUp, and with the reason of `drop`. */
   readonly source: Promise<AudioSource>
   /** Goes on with what was begun when it is made as one of `plans` wants it, and ends it otherwise. None is gone on
    * with unless the one that was foreseen to be first is. */
@@ -41,8 +44,6 @@ export type Claimed = {
 type Attempt = {
   readonly plan: RenditionPlan
   readonly started: Promise<void>
-  /** Its first segment is; or it has ended, or has no core yet. */
-  readonly stored: Promise<void>
   claim(source: AudioSource, plan: RenditionPlan): Claimed
   drop(): Promise<void>
 }
@@ -52,27 +53,35 @@ class NotAsForeseen extends Error {
   override readonly name = 'NotAsForeseen'
 }
 
-/** Begins the renditions that a file will most likely have first, once cores are free for them. */
-export function foreseeRenditions(work: Work, outer: AbortSignal): Foreseen {
+/** Enough of a file to tell what it seems to be. */
+const headBytes = 64 * 1024
+
+/**
+ * Begins the renditions that a file will most likely have first, once cores are free for them.
+ * @param arrival of the file, when it is still coming: what only copies its frames is begun with the first of them
+ */
+export function foreseeRenditions(work: Work, outer: AbortSignal, arrival?: Arrival): Foreseen {
   const dropped = new AbortController()
   const signal = AbortSignal.any([outer, dropped.signal])
   const attempts: Attempt[] = []
 
-  // Each process holds everything up while it is started: the first is what is waited for, and then its probe. Others
-  // would take a processor from the first segment, with which listening begins.
+  // Each process holds everything up while it is started: the first is what is waited for, then what is made last waits
+  // for the next, and then comes the probe.
   async function begin(): Promise<AudioSource> {
     const { source } = currentUpload(work)
     // What was probed before, such as by a run that was interrupted, need not be guessed.
     if (source !== undefined) return source
+    await arrival?.reached(headBytes)
+    if (arrival !== undefined && !(await readsInOrder(work.input))) await arrival.whole()
     const guess = await guessSource(work.input)
     signal.throwIfAborted()
     const [first, ...others] = guess === undefined ? [] : foreseeable(guess)
-    if (first !== undefined) attempts.push(attempt(work, first, signal))
-    await attempts[0]?.started
-    const stored = others.length > 0 ? attempts[0]?.stored : undefined
-    const [probed] = await Promise.all([probeSource(work, signal), stored])
+    if (first?.method !== 'copy') await arrival?.whole()
+    if (first !== undefined) attempts.push(attempt(work, first, signal, arrival))
+    await Promise.all([attempts[0]?.started, arrival?.whole()])
     for (const plan of others) attempts.push(attempt(work, plan, signal))
-    return probed
+    await attempts[1]?.started
+    return probeSource(work, signal)
   }
 
   async function drop(reason: unknown = new NotAsForeseen()): Promise<void> {
@@ -106,28 +115,25 @@ function foreseeable(guess: AudioSource): RenditionPlan[] {
   return plans.slice(0, guess.lossless && plans[0]?.method === 'copy' ? 2 : 1)
 }
 
-function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal): Attempt {
+function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal, arrival?: Arrival): Attempt {
   const dropped = new AbortController()
   const signal = AbortSignal.any([outer, dropped.signal])
   const duration = Promise.withResolvers<number>()
   duration.promise.catch(() => undefined)
   const { promise: audible, resolve: onAudible } = Promise.withResolvers<void>()
   const { promise: started, resolve: onStart } = Promise.withResolvers<void>()
-  const { promise: stored, resolve: onStored } = Promise.withResolvers<void>()
   let name = ''
   const urgency = foreseen.method === 'copy' ? urgencies.copying : urgencies.firstRendition
-  const rendition = work.slots.run(urgency, signal, () =>
+  const rendition = work.slots.run(urgency, signal, async (onRendered) =>
     renderRendition({
-      ...{ plan: foreseen, signal, onStart, ffmpeg: work.ffmpeg, input: work.input },
+      ...{ plan: foreseen, signal, onStart, onRendered, ffmpeg: work.ffmpeg },
+      input: (await arrival?.input()) ?? work.input,
       durationMs: duration.promise,
-      directory: join(work.workDirectory, work.id, `${foreseen.name}-foreseen`),
+      // Of its own: one that was given up may still be clearing up behind it.
+      directory: join(work.workDirectory, work.id, `${foreseen.name}-${randomUUID()}`),
       timeoutMs: ffmpegTimeoutMs(maximumDurationMs),
       encryption: encryptionOf(work, foreseen),
-      async store(bytes) {
-        const cid = await work.recorder.store(bytes, 'raw', duration.promise)
-        onStored()
-        return cid
-      },
+      store: (bytes) => work.recorder.store(bytes, 'raw', duration.promise),
       onProgress(soFar) {
         work.recorder.progress(name, soFar)
         onAudible()
@@ -137,7 +143,6 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal): Attem
   // Whoever claims it awaits it, too, and meets what went wrong.
   const onEnd = () => {
     onStart()
-    onStored()
     onAudible()
   }
   rendition.then(onEnd, onEnd)
@@ -145,7 +150,6 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal): Attem
   return {
     plan: foreseen,
     started,
-    stored,
     claim(source, plan) {
       name = plan.name
       // Before anything that was made of it already is told of.

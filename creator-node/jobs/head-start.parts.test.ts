@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cidOf } from '@hexachord/protocol/cids'
+import { eventually } from '@hexachord/scripts/testing'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { anUpload } from '../fixtures/an-upload.ts'
 import { makeMusic } from '../fixtures/test-music.ts'
-import { createFfmpeg } from '../transcoding/index.ts'
+import { createFfmpeg, planRenditions } from '../transcoding/index.ts'
 import { createCpuSlots } from './cpu-slots.ts'
 import { createHeadStarts } from './head-start.ts'
 import type { WorkOptions } from './work.ts'
@@ -20,13 +21,13 @@ beforeAll(async () => {
 }, 30_000)
 afterAll(() => rm(folder, { recursive: true }))
 
-/** A node that has received one upload and does nothing else. */
-function idleNode(upload = anUpload()) {
+/** A node that receives one upload and does nothing else. */
+function idleNode({ upload = anUpload(), path = song } = {}) {
   const stored = Promise.withResolvers<void>()
   const slots = createCpuSlots(1)
   const options = {
     ...{ ffmpeg: createFfmpeg(), slots, workDirectory: join(folder, 'work') },
-    files: { pathOf: () => song },
+    files: { pathOf: () => path },
     uploads: { get: () => upload, blockCount: () => 0, change: () => undefined },
     ipfs: {
       async put(bytes: Uint8Array) {
@@ -37,6 +38,14 @@ function idleNode(upload = anUpload()) {
     onFirstBlock: () => undefined,
   } as unknown as WorkOptions
   return { starts: createHeadStarts(options), slots, stored: stored.promise }
+}
+
+/** A FLAC of which all but the last byte has come. */
+async function arrivingFlac() {
+  const whole = await readFile(await makeMusic(folder, 'whole.flac', { seconds: 14 }))
+  const path = join(folder, 'arriving.flac')
+  await writeFile(path, whole.subarray(0, -1))
+  return { path, whole, upload: anUpload({ byteLength: whole.length }), last: whole.subarray(-1) }
 }
 
 describe('a head start', () => {
@@ -65,6 +74,58 @@ describe('a head start', () => {
     expect(starts.take('three')).toBeUndefined()
     await starts.close()
   })
+
+  test('copies frames that have come while the rest of them comes, to the same blocks', async () => {
+    const { path, upload, last, whole } = await arrivingFlac()
+    const { starts, stored, slots } = idleNode({ upload, path })
+    starts.begin('one')
+    await stored
+    expect((await stat(path)).size).toBe(whole.length - 1)
+    await appendFile(path, last)
+    starts.give('one')
+    const taken = starts.take('one')
+    const source = await taken?.foreseen.source
+    if (taken === undefined || source === undefined) throw new Error('nothing was begun')
+    const [claimed] = await taken.foreseen.claim(source, planRenditions(source))
+    const rendition = await claimed?.finish(never)
+    await taken.foreseen.drop()
+    await starts.close()
+    expect(rendition?.segments).toHaveLength(5)
+
+    const later = idleNode({ upload, path })
+    later.starts.give('one')
+    const again = later.starts.take('one')
+    await again?.foreseen.source
+    const [whenWhole] = (await again?.foreseen.claim(source, planRenditions(source))) ?? []
+    expect(await whenWhole?.finish(never)).toEqual(rendition)
+    await again?.foreseen.drop()
+    expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
+  }, 30_000)
+
+  test('on a file that is still coming gives its core to whoever needs one, and is begun again', async () => {
+    const { path, upload, last } = await arrivingFlac()
+    const { starts, stored, slots } = idleNode({ upload, path })
+    starts.begin('one')
+    await stored
+    let worked = false
+    await slots.run(0, never, async () => {
+      worked = true
+    })
+    expect(worked).toBe(true)
+    const begun = {
+      describe: 'it is begun again',
+      deadlineMs: 10_000,
+      until: (running: number) => running === 1,
+    }
+    await eventually(() => {
+      starts.begin('one')
+      return slots.counts().running
+    }, begun)
+    await appendFile(path, last)
+    starts.give('one')
+    expect((await starts.take('one')?.foreseen.source)?.codec).toBe('flac')
+    await starts.close()
+  }, 30_000)
 
   test('ends with the node where nobody took it over', async () => {
     const { starts, stored, slots } = idleNode()

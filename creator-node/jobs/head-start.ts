@@ -1,18 +1,23 @@
 import { isCarried } from '../importing/index.ts'
+import { ArrivalGivenUp, watchArrival } from './arrival.ts'
 import { type Foreseen, foreseeRenditions } from './foresee-renditions.ts'
 import { openWork, type Work, type WorkOptions } from './work.ts'
 
-/** Work that was begun on a file the moment its last byte came. */
+/** Work that was begun on a file whose last bytes may not have come yet. */
 export type HeadStart = { readonly work: Work; readonly foreseen: Foreseen }
 
 /**
- * While an upload is synced, written down and queued, the rendition that it will most likely have first is made
- * already. What comes of it counts only once the upload itself is worked on, which takes it over from here.
+ * While an upload arrives, and then while it is synced, written down and queued, the rendition that it will most likely
+ * have first is made already. What comes of it counts only once the upload itself is worked on, which takes it over
+ * from here.
  */
 export type HeadStarts = {
-  /** Begins, if this node has nothing else to make at the moment. The file has to be there in full. */
+  /** Begins, if this node has nothing else to make at the moment, with what comes of a file. Ends that as soon as
+   * something else is to be made, or when nothing comes any more. */
+  begin(id: string): void
+  /** All of the file is there: begins unless that was done before, and keeps it for whoever takes it over. */
   give(id: string): void
-  /** Hands over what was begun, if anything was. */
+  /** Hands over what was begun, if anything was. The file has to be there in full. */
   take(id: string): HeadStart | undefined
   /** Ends what nobody has taken over. */
   close(): Promise<void>
@@ -21,9 +26,26 @@ export type HeadStarts = {
 /** An upload's turn comes at once where there is nothing else to make; whoever waits longer begins anew. */
 const waitingMs = 10_000
 
+type Begun = HeadStart & { timer?: NodeJS.Timeout }
+
 export function createHeadStarts(options: WorkOptions): HeadStarts {
-  const begun = new Map<string, HeadStart & { readonly timer: NodeJS.Timeout }>()
+  const begun = new Map<string, Begun>()
   const closing = new AbortController()
+
+  function begin(id: string): void {
+    const upload = options.uploads.get(id)
+    const { running, waiting } = options.slots.counts()
+    if (upload === undefined || isCarried(upload) || begun.size + running + waiting > 0) return
+    const work = openWork(id, options)
+    const { signal } = closing
+    const isInTheWay = () => options.slots.counts().waiting > 0
+    const arrival = watchArrival({ path: work.input, byteLength: upload.byteLength, isInTheWay, signal })
+    const start = { work, foreseen: foreseeRenditions(work, signal, arrival) }
+    begun.set(id, start)
+    start.foreseen.source.catch((error: unknown) => {
+      if (error instanceof ArrivalGivenUp && begun.get(id) === start) void end(id)
+    })
+  }
 
   function take(id: string): HeadStart | undefined {
     const found = begun.get(id)
@@ -41,13 +63,11 @@ export function createHeadStarts(options: WorkOptions): HeadStarts {
   }
 
   return {
+    begin,
     give(id) {
-      const upload = options.uploads.get(id)
-      const { running, waiting } = options.slots.counts()
-      if (upload === undefined || isCarried(upload) || begun.size + running + waiting > 0) return
-      const work = openWork(id, options)
-      const timer = setTimeout(() => void end(id), waitingMs)
-      begun.set(id, { work, foreseen: foreseeRenditions(work, closing.signal), timer })
+      begin(id)
+      const start = begun.get(id)
+      if (start !== undefined) start.timer ??= setTimeout(() => void end(id), waitingMs)
     },
     take,
     async close() {

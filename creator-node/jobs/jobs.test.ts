@@ -50,6 +50,26 @@ describe('cores', () => {
     await expect(slots.run(0, never, async () => 'done')).resolves.toBe('done')
   })
 
+  test('is given back before the work has ended where that frees it, and only once', async () => {
+    const slots = createCpuSlots(1)
+    const [storing, next] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const first = slots.run(0, never, async (free) => {
+      free()
+      free()
+      await storing.promise
+    })
+    const second = slots.run(0, never, () => next.promise)
+    const third = slots.run(0, never, async () => undefined)
+    await new Promise(setImmediate)
+    expect(slots.counts()).toEqual({ running: 1, waiting: 1 })
+    storing.resolve()
+    await first
+    expect(slots.counts()).toEqual({ running: 1, waiting: 1 })
+    next.resolve()
+    await Promise.all([second, third])
+    expect(slots.counts()).toEqual({ running: 0, waiting: 0 })
+  })
+
   test('are not taken by those who have left the line', async () => {
     const slots = createCpuSlots(1)
     const first = work([], 'first')

@@ -48,7 +48,7 @@ export async function renditionTasks(
         const claimed = begun.find((one) => one.plan === plan)
         if (claimed !== undefined) return claimed.finish(signal)
         work.recorder.progress(plan.name, { segments: 0, doneMs: 0 })
-        return work.slots.run(urgency, signal, () => render(work, source, plan, signal))
+        return work.slots.run(urgency, signal, (free) => render(work, source, plan, signal, free))
       }
       await makeRendition(work, source, rendition.plan, make)
       await onMade()
@@ -127,6 +127,7 @@ function render(
   source: AudioSource,
   plan: RenditionPlan,
   signal: AbortSignal,
+  onRendered: () => void,
 ): Promise<Rendition> {
   return renderRendition({
     ffmpeg: work.ffmpeg,
@@ -136,6 +137,7 @@ function render(
     durationMs: source.durationMs,
     timeoutMs: ffmpegTimeoutMs(source.durationMs),
     signal,
+    onRendered,
     encryption: encryptionOf(work, plan),
     store: (bytes) => work.recorder.store(bytes, 'raw'),
     onProgress: (soFar) => work.recorder.progress(plan.name, soFar),

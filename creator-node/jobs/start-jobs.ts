@@ -10,8 +10,10 @@ import type { WorkOptions } from './work.ts'
 
 /** The node's work on uploads, in two queues: making tracks, and bringing them to other operators. */
 export type Jobs = {
-  /** The file of an upload has come; it is not written down yet. */
+  /** The file of an upload begins to come, or goes on. */
   anticipate(id: string): void
+  /** The file of an upload has come; it is not written down yet. */
+  prepare(id: string): void
   /** Begins to make the track of an upload that has arrived, when it is its account's turn. */
   process(id: string): void
   /** Begins to replicate an upload that has its first blocks. */
@@ -136,7 +138,8 @@ export function startJobs(options: {
   }
 
   return {
-    anticipate: headStarts.give,
+    anticipate: headStarts.begin,
+    prepare: headStarts.give,
     process: feed,
     replicate,
     ahead: ({ id }) => turns.ahead(id),

@@ -26,11 +26,12 @@ describe('ffmpeg', () => {
   }, 30_000)
 
   test.each([
-    ['gives way to all others', false, 19],
-    ['gives way to its node where it is waited for', true, 2],
+    ['gives way to all others', undefined, 19],
+    ['gives way to what plays music where it is waited for', 'soon' as const, 10],
+    ['gives way to its node where it is over in a moment', 'now' as const, 2],
   ])(
     '%s',
-    async (_, urgent, niceness) => {
+    async (_, pace, niceness) => {
       const input = await makeMusic(folder, 'prior.wav', { seconds: 1 })
       let found: number[] = []
       const onStart = () => {
@@ -40,7 +41,14 @@ describe('ffmpeg', () => {
           .split(' ')
           .map((pid) => getPriority(Number(pid)))
       }
-      await program.run({ input, outputs: [toNull], urgent, onStart, timeoutMs: 10_000, signal })
+      await program.run({
+        input,
+        outputs: [toNull],
+        ...(pace && { pace }),
+        onStart,
+        timeoutMs: 10_000,
+        signal,
+      })
       expect(found).toEqual([niceness])
     },
     30_000,

@@ -1,5 +1,5 @@
 import { setPriority } from 'node:os'
-import { Writable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import fluentFfmpeg from 'fluent-ffmpeg'
 import { inputOptions, inputUrl } from './input-options.ts'
@@ -7,16 +7,16 @@ import { ProgramFailed, ProgramLimit, ProgramMissing } from './process-errors.ts
 
 /** One run of ffmpeg. */
 export type FfmpegRun = {
-  /** Path of the file to read. */
-  readonly input: string
+  /** Path of the file to read, or its bytes, which are destroyed at the end. */
+  readonly input: string | Readable
   /** ffmpeg's own syntax; without it each output maps what it wants. */
   readonly filterGraph?: string
   /** Where the audio goes: a path as ffmpeg takes it, or (for one of them) a function that gets the bytes. */
   readonly outputs: readonly { readonly options: readonly string[]; readonly to: string | ByteSink }[]
   /** `info` also logs what filters have to say at the end. @default 'error' */
   readonly logLevel?: 'error' | 'info'
-  /** For work that somebody waits for and that is over in a moment. @default false */
-  readonly urgent?: boolean
+  /** `now`: somebody waits for it, and it is over in a moment. `soon`: somebody waits for it. @default 'whenever' */
+  readonly pace?: 'now' | 'soon' | 'whenever'
   /** Called once its process is there. */
   readonly onStart?: (() => void) | undefined
   readonly timeoutMs: number
@@ -28,7 +28,7 @@ export type ByteSink = (bytes: Uint8Array) => void
 /** The ffmpeg of this machine, held within bounds. */
 export type Ffmpeg = {
   /**
-   * Runs ffmpeg at the lowest priority (unless it is urgent) on one core and resolves once it has ended well, all output taken.
+   * Runs ffmpeg, at the lowest priority unless its pace is another, on one core and resolves once it has ended well, all output taken.
    * @returns the last of what it logged
    * @throws ProgramMissing, ProgramFailed, ProgramLimit, or the signal's reason
    */
@@ -46,10 +46,8 @@ export type FfmpegOptions = {
   memoryBytes?: number
 }
 
-/** Below everything that serves listeners. */
-const niceness = 19
-/** Below it, too, but not starved by whatever else the machine does. */
-const urgentNiceness = 2
+/** All below everything that serves listeners; what somebody waits for is not starved by whatever else the machine does. */
+const niceness = { now: 2, soon: 10, whenever: 19 }
 /** More than any real run needs: ffmpeg itself links libraries of some hundred MB. */
 const defaultMemoryBytes = 2 * 1024 ** 3
 /** A segment has at most 1 MiB, playlists are small: whatever file grows past this is a mistake or an attack. */
@@ -76,7 +74,7 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
     const command = fluentFfmpeg({ stdoutLines: keptLogLines, logger: silentLogger })
     command.setFfmpegPath(shell)
     command
-      .input(inputUrl(run.input))
+      .input(typeof run.input === 'string' ? inputUrl(run.input) : run.input)
       .inputOptions(...limitedProgram(path, memoryBytes), ...globalOptions(run.logLevel ?? 'error'))
     if (run.filterGraph !== undefined) command.complexFilter(run.filterGraph)
     for (const { options, to } of run.outputs) {
@@ -95,7 +93,7 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
     command.on('start', () => {
       // Not by `nice`, which is one more program to start. Until its end is seen here the process is there.
       const { pid } = processOf(command) ?? {}
-      if (pid !== undefined) setPriority(pid, run.urgent === true ? urgentNiceness : niceness)
+      if (pid !== undefined) setPriority(pid, niceness[run.pace ?? 'whenever'])
       if (stopped !== null) command.kill('SIGKILL')
       run.onStart?.()
       let logged = 0
@@ -108,6 +106,8 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
     command.on('error', (error: Error, _stdout: unknown, stderr: unknown) => {
       reject(stopped ?? failureOf(error, String(stderr ?? '')))
     })
+    // Without its end ffmpeg would wait for more.
+    if (typeof run.input !== 'string') run.input.once('error', stop)
     const onAbort = () => stop(run.signal.reason)
     run.signal.addEventListener('abort', onAbort, { once: true })
     const timer = setTimeout(
@@ -123,6 +123,7 @@ export function createFfmpeg(options: FfmpegOptions = {}): Ffmpeg {
       clearTimeout(timer)
       run.signal.removeEventListener('abort', onAbort)
       for (const sink of sinks) sink.destroy()
+      if (typeof run.input !== 'string') run.input.destroy()
     }
   }
 

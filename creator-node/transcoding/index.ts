@@ -8,4 +8,5 @@ export { type AudioSource, checkFfprobe, maximumDurationMs, probe } from './prob
 export { OutputCutShort, ProgramFailed, ProgramLimit, ProgramMissing } from './process-errors.ts'
 export { type Encryption, isMadeAlike, type RenderOptions, renderRendition } from './render-rendition.ts'
 export { SourceError, type SourceProblem, saveAnew } from './source-error.ts'
+export { readsInOrder } from './source-headers.ts'
 export type { Waveform } from './waveform.ts'

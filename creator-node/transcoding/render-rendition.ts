@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { linkTo, maximumBlockBytes } from '@hexachord/protocol/cids'
 import type { Rendition } from '@hexachord/protocol/manifests'
 import { bandwidthOf } from './bandwidth.ts'
@@ -17,8 +18,8 @@ export type Encryption = NonNullable<Rendition['encryption']> & {
 export type RenderOptions = {
   ffmpeg: Ffmpeg
   plan: RenditionPlan
-  /** Path of the source. */
-  input: string
+  /** Path of the source, or its bytes as they come. */
+  input: string | Readable
   /** Emptied first, and gone at the end. */
   directory: string
   /** Length of the source; bounds what may come out. While it is not known no progress is told. */
@@ -31,6 +32,8 @@ export type RenderOptions = {
   store: (bytes: Uint8Array) => Promise<string>
   /** Called once ffmpeg was started. */
   onStart?: () => void
+  /** Called once ffmpeg has ended, well or not: what is left is to store what it made last. */
+  onRendered?: () => void
   /** After each stored segment, in no particular order. */
   onProgress?: (soFar: { segments: number; doneMs: number }) => void
 }
@@ -65,7 +68,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     .run({
       input: options.input,
       outputs: [{ options: outputOptions(plan, directory), to: join(directory, 'playlist.m3u8') }],
-      urgent: plan.method === 'copy',
+      pace: plan.method === 'copy' ? 'now' : 'soon',
       timeoutMs: options.timeoutMs,
       onStart: options.onStart,
       signal,
@@ -73,6 +76,7 @@ export async function renderRendition(options: RenderOptions): Promise<Rendition
     .finally(() => {
       running = false
       watch.poke()
+      options.onRendered?.()
     })
   // It is awaited at the end; until then a failure, such as that of another rendition, must not count as unhandled.
   ffmpeg.catch(() => undefined)

@@ -26,12 +26,27 @@ export async function readSourceHeaders(path: string): Promise<SourceHeaders | u
   try {
     const head = await readAt(file, 0, flacHeadBytes)
     if (head.length < flacHeadBytes) return undefined
-    if (head.toString('latin1', 0, 4) === 'fLaC') return flacOf(head)
+    if (isFlac(head)) return flacOf(head)
     if (head.toString('latin1', 4, 8) === 'ftyp') return await aacOf(file)
     return undefined
   } finally {
     await file.close()
   }
+}
+
+/** Whether a file can be read from its start to its end, with nothing that tells of it behind what is told of: so that
+ * it can be worked on while it comes. Says no of all but FLAC. */
+export async function readsInOrder(path: string): Promise<boolean> {
+  const file = await open(path)
+  try {
+    return isFlac(await readAt(file, 0, flacHeadBytes))
+  } finally {
+    await file.close()
+  }
+}
+
+function isFlac(head: Buffer): boolean {
+  return head.length === flacHeadBytes && head.toString('latin1', 0, 4) === 'fLaC'
 }
 
 function flacOf(head: Buffer): SourceHeaders {

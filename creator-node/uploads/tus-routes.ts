@@ -18,6 +18,8 @@ export type TusRoutesOptions = {
   /** Begins an upload of a file that this account has sent before, with the track that was made of it.
    * @returns whether there is one: then nothing need be sent */
   takeOver: (upload: Upload) => Promise<boolean>
+  /** Bytes of the file begin to come, the first or more of them. */
+  onArriving: (id: string) => void
   /** The file is complete; it is synced and written down next. */
   onArrived: (id: string) => void
   /** The file is complete and synced. */
@@ -114,10 +116,16 @@ export function tusRoutes(options: TusRoutesOptions): Router {
     next()
   }
 
+  const arriving: RequestHandler = (_request, response, next) => {
+    const { id, state } = response.locals.upload as Upload
+    if (state === 'receiving') options.onArriving(id)
+    next()
+  }
+
   const router = Router()
   router.post('/uploads', tusVersion, handle)
   router.head('/uploads/:id', tusVersion, handle)
-  router.patch('/uploads/:id', tusVersion, owned, whileThereIsRoom, handle)
+  router.patch('/uploads/:id', tusVersion, owned, whileThereIsRoom, arriving, handle)
   router.delete('/uploads/:id', tusVersion, owned, async (_request, response) => {
     await options.onCancel(response.locals.upload as Upload)
     response.set('Tus-Resumable', version).status(204).end()
