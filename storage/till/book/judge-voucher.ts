@@ -31,7 +31,7 @@ export function judgeVoucher(channel: Channel, sent: SentVoucher, judgement: Jud
     const detail = `it comes to ${sent.cumulative}; reserved here is ${judgement.limit}`
     throw new VoucherRefused('StreamReserveExceeded', detail)
   }
-  const lines = readLines(sent.lines)
+  const lines = readLines(sent.lines, last?.lines)
   requireSum(sent, lines)
   requireGrowth(last?.lines, lines)
   requireSold(channel, lines, judgement)

@@ -38,16 +38,28 @@ export type Voucher = {
 
 const [lineDigits, placeDigits, trackDigits] = [128, 104, 64]
 
-/** Reads lines that are whole, as their schema has seen; lines for the same become one. @throws VoucherRefused */
-export function readLines(packed: string): Lines {
+/**
+ * Reads lines that are whole, as their schema has seen; lines for the same become one.
+ * @param before what was read before them: most stand where they stood, and names that are known need no hashing
+ * @throws VoucherRefused
+ */
+export function readLines(packed: string, before?: Lines): Lines {
   const lines = new Map<string, bigint>()
+  const known = before?.keys()
   for (let at = 2; at < packed.length; at += lineDigits) {
-    const place = packed.slice(at, at + placeDigits)
+    const stood = known?.next().value
+    const stands = stood !== undefined && packed.startsWith(stood, at)
+    const place = stands ? stood : copied(packed.slice(at, at + placeDigits))
     const amount = BigInt(`0x${packed.slice(at + placeDigits, at + lineDigits)}`)
     if (amount === 0n) throw new VoucherRefused('StreamAmountZero', 'a line of it pays nothing')
     lines.set(place, (lines.get(place) ?? 0n) + amount)
   }
   return lines
+}
+
+/** A part of a text that does not keep the whole in memory, as V8's slices do. */
+function copied(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
 }
 
 /** The track of a key of `Lines`. */

@@ -24,11 +24,18 @@ export class NativeRecoveryMissing extends Error {
 }
 
 type Binding = {
-  ecdsaRecover(signature: Uint8Array, recoveryId: number, digest: Uint8Array, compressed: boolean): Uint8Array
+  ecdsaRecover(
+    signature: Uint8Array,
+    recoveryId: number,
+    digest: Uint8Array,
+    compressed: boolean,
+    key: Uint8Array,
+  ): void
 }
 
 /** Keys of listeners whose address is remembered; to hash a key takes a tenth as long as to find it. */
 const keysKept = 8_192
+const keyBytes = 65
 
 /**
  * Loads the binding itself. The package's own entry takes JavaScript in its place without a word, and a till would be
@@ -49,10 +56,12 @@ export function loadNativeRecovery(load: () => unknown = loadBinding): NativeRec
     )
   }
   const addresses = new LRUCache<string, Uint8Array>({ max: keysKept })
+  // Always the same: a collection of garbage holds up every signature that waits.
+  const key = Buffer.alloc(keyBytes)
 
   function signerOf(digest: Uint8Array, signature: Uint8Array, yParity: number): Uint8Array {
-    const key = binding.ecdsaRecover(signature, yParity, digest, false)
-    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+    binding.ecdsaRecover(signature, yParity, digest, false, key)
+    const name = key.toString('latin1')
     const known = addresses.get(name)
     if (known !== undefined) return known
     const address = keccak_256(key.subarray(1)).subarray(12)
