@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Postgres } from '@hexachord/platform/postgres'
 import type { Logger, Metrics } from '@hexachord/platform/process'
 import type { CatalogueRules } from '@hexachord/protocol/catalogue'
+import { isIndexComplete } from '../indexing/index.ts'
 import { compareSamples } from './compare-samples.ts'
 import { findDrift, repairDrift } from './tally-drift.ts'
 
@@ -55,6 +56,8 @@ export function createDailyChecks({
   let asked = new AbortController()
 
   async function checkCounters(signal: AbortSignal): Promise<void> {
+    // A first synchronisation counts in its end.
+    if (!(await isIndexComplete(postgres))) return
     const drifts = await findDrift(postgres, signal)
     drift.set(drifts.length)
     if (drifts.length === 0) return

@@ -40,8 +40,8 @@ export type CatalogueIndex = {
   /** Takes all blocks above `toBlock` back, in one transaction.
    * @throws ReorgTooDeep when some of them were final */
   takeBack(toBlock: number): Promise<void>
-  /** Makes what a first synchronisation does without, if that has not been done: indexes that only readers need, and
-   * word for those who make more of the tables.
+  /** Makes what a first synchronisation does without, if that has not been done: indexes that only readers need,
+   * tallies, and word for those who make more of the tables.
    * @returns whether there was something to make
    * @throws the signal's reason */
   complete(signal?: AbortSignal): Promise<boolean>

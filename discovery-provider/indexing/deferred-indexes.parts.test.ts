@@ -88,6 +88,31 @@ describe('a first synchronisation', () => {
     expect(await rows('manifest_due')).toHaveLength(2)
   })
 
+  test('counts in its end, and keeps count after that', async () => {
+    const chain = await savedTrack()
+    const index = await open()
+    await index.append(chain.range(1, chain.head))
+    expect(await rows('tally')).toEqual([])
+    await index.complete()
+    expect(await rows('tally')).toEqual([{ subject: track, what: 'saves', total: 1 }])
+    const save = { target: track, on: true, atMs: 1 }
+    const other: Address = `0x${'b2'.repeat(20)}`
+    chain.mine([actedLog({ author: other, kind: 'save', subject: userSubject(other), content: save })])
+    await index.append(chain.range(chain.head, chain.head))
+    expect(await rows('tally')).toEqual([{ subject: track, what: 'saves', total: 2 }])
+    await index.takeBack(chain.head - 2)
+    expect(await rows('tally')).toEqual([])
+  })
+
+  test('that is taken back before its end counts what is left', async () => {
+    const chain = await savedTrack()
+    const index = await open()
+    await index.append(chain.range(1, chain.head))
+    await index.takeBack(chain.head - 1)
+    await index.complete()
+    expect(await rows('tally')).toEqual([])
+  })
+
   test('that ends anywhere goes on where it was, and makes only what is missing', async () => {
     const chain = await savedTrack()
     const first = await open()
@@ -109,6 +134,7 @@ describe('a first synchronisation', () => {
     expect(await third.complete()).toBe(true)
     expect(await indexes()).toEqual(indexesAfterMigration)
     expect(await rows('save')).toHaveLength(1)
+    expect(await rows('tally')).toEqual([{ subject: track, what: 'saves', total: 1 }])
   })
 
   test('is not begun anew by an index that has been there', async () => {

@@ -1,5 +1,5 @@
 import { type Postgres, type PostgresClient, type Statements, together } from '@hexachord/platform/postgres'
-import { noteAll, projections } from '../projections/project.ts'
+import { countAll, noteAll, projections } from '../projections/project.ts'
 
 /** Tables whose further indexes only readers need: the index itself finds rows by their keys. */
 const tables = ['action', 'catalogue_change', 'search_word', ...projections.map(({ table }) => table)]
@@ -32,8 +32,8 @@ export async function isIndexComplete(client: Pick<Postgres, 'query'>): Promise<
   return rows.length === 0
 }
 
-/** Leaves word of everything, and makes the indexes that were left out: those that are made stay when the process ends
- * in between. Nobody may write meanwhile; readers are not kept waiting.
+/** Counts and leaves word of everything, and makes the indexes that were left out: those that are made stay when the
+ * process ends in between. Nobody may write meanwhile; readers are not kept waiting.
  * @throws the signal's reason */
 export async function completeIndex(postgres: Postgres, signal?: AbortSignal): Promise<void> {
   const { rows } = await postgres.query<Deferred>(
@@ -41,15 +41,21 @@ export async function completeIndex(postgres: Postgres, signal?: AbortSignal): P
     `SELECT name, definition FROM deferred_index
      ORDER BY pg_relation_size((regexp_match(definition, ' ON (?:ONLY )?([^ ]+)'))[1]::regclass) DESC, name`,
   )
-  await patiently(postgres, noteAll)
   const left = [...rows]
+  // By it a process that starts anew knows that not all was done.
+  const last = left.pop()
   async function makeNext(): Promise<void> {
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       signal?.throwIfAborted()
       await make(postgres, next)
     }
   }
-  await together(Array.from({ length: madeAtOnce }, makeNext))
+  await together([
+    patiently(postgres, noteAll),
+    patiently(postgres, countAll),
+    ...Array.from({ length: madeAtOnce }, makeNext),
+  ])
+  if (last !== undefined) await make(postgres, last)
 }
 
 type Deferred = { readonly name: string; readonly definition: string }

@@ -1,6 +1,13 @@
 import { javaScriptEngine } from '@hexachord/protocol/engine'
-import type { Address } from '@hexachord/protocol/names'
-import { domainOf, type Recover, SignatureError, signerOf, signMessage } from '@hexachord/protocol/signing'
+import type { Address, Hash } from '@hexachord/protocol/names'
+import {
+  digestOf,
+  domainOf,
+  type Recover,
+  SignatureError,
+  signerOf,
+  signMessage,
+} from '@hexachord/protocol/signing'
 import { describe, expect, test } from '@jest/globals'
 import { Wallet } from 'ethers'
 import fc from 'fast-check'
@@ -13,6 +20,10 @@ const engineWithoutBinary = await loadNativeEngine(() => {
 const domain = domainOf({ chainId: 31_337, contracts: { catalog: `0x${'ca'.repeat(20)}` } })
 const wallet = new Wallet(`0x${'17'.repeat(32)}`)
 const message = { account: wallet.address.toLowerCase() as Address, audience: 'ut', expiresAt: 5 }
+
+function hashOf(bytes: Uint8Array): Hash {
+  return `0x${Buffer.from(bytes).toString('hex')}`
+}
 
 function outcome(signature: string, recover?: Recover): string {
   try {
@@ -32,6 +43,23 @@ describe('the native engine', () => {
         expect(engine.sha256(text)).toBe(javaScriptEngine.sha256(text))
         const digits = Buffer.from(bytes).toString('hex')
         expect([...engine.bytesOf(digits)]).toEqual([...javaScriptEngine.bytesOf(digits)])
+      }),
+    )
+  })
+
+  test('makes the same digest of what is signed', () => {
+    const number = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+    const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(hashOf)
+    const receipt = fc.record({
+      operator: hash.map((hash): Address => `0x${hash.slice(-40)}`),
+      ...{ subject: hash, manifest: hash, storageRoot: hash },
+      ...{ leafCount: number, byteLength: number, blockNumber: number, validUntil: number },
+    })
+    fc.assert(
+      fc.property(receipt, fc.string({ unit: 'grapheme' }), (receipt, audience) => {
+        expect(digestOf(domain, 'Receipt', receipt, engine)).toBe(digestOf(domain, 'Receipt', receipt))
+        const token = { ...message, audience }
+        expect(digestOf(domain, 'Token', token, engine)).toBe(digestOf(domain, 'Token', token))
       }),
     )
   })

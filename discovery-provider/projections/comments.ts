@@ -53,11 +53,10 @@ export const comments: Projection<CommentRow> = {
       deleted: state.deleted,
     }
   },
-  tallies({ deleted, track, root }) {
-    if (deleted) return []
-    const ofTrack = { subject: track, what: 'comments' }
-    return root === null ? [ofTrack] : [ofTrack, { subject: root, what: 'replies' }]
-  },
+  tallies: [
+    { of: 'track', what: 'comments', unless: 'deleted' },
+    { of: 'root', what: 'replies', unless: 'deleted' },
+  ],
 }
 
 export type ReactionRow = PlacedRow & {
@@ -79,7 +78,7 @@ export const reactions: Projection<ReactionRow, EdgeName, Reaction> = {
     const { author, target: comment } = endsOf(name)
     return { ...placedRow(name, register), author, comment, reaction: register.reaction }
   },
-  tallies: ({ comment, reaction }) => [{ subject: comment, what: `${reactionPrefix}${reaction}` }],
+  tallies: [{ of: 'comment', what: reactionPrefix, whatColumn: 'reaction' }],
 }
 
 export type PinRow = PlacedRow & { readonly comment: string }

@@ -1,5 +1,5 @@
 import type { Edge } from '@hexachord/protocol/actions'
-import { type PlacedRow, type Projection, placedColumns, type Tally } from './projection.ts'
+import { type PlacedRow, type Projection, placedColumns, type TallyRule } from './projection.ts'
 
 /** An author follows, saves, reposts or mutes something. */
 export type EdgeRow = PlacedRow & {
@@ -11,16 +11,16 @@ export type EdgeRow = PlacedRow & {
 /** `<author>/<target>`, as keys of registers have it. */
 export type EdgeName = `${string}/${string}`
 
-export const follows = edges('follow', ({ author, target }) => [
-  { subject: target, what: 'followers' },
-  { subject: author, what: 'following' },
+export const follows = edges('follow', [
+  { of: 'target', what: 'followers' },
+  { of: 'author', what: 'following' },
 ])
-export const saves = edges('save', ({ target }) => [{ subject: target, what: 'saves' }])
-export const reposts = edges('repost', ({ target }) => [{ subject: target, what: 'reposts' }])
-export const mutes = edges('mute', () => [])
+export const saves = edges('save', [{ of: 'target', what: 'saves' }])
+export const reposts = edges('repost', [{ of: 'target', what: 'reposts' }])
+export const mutes = edges('mute')
 
 /** @param table is named as the space of the keys */
-function edges(table: string, tallies: (row: EdgeRow) => Tally[]): Projection<EdgeRow, EdgeName, Edge> {
+function edges(table: string, tallies?: readonly TallyRule<EdgeRow>[]): Projection<EdgeRow, EdgeName, Edge> {
   return {
     table,
     version: 1,
@@ -34,7 +34,7 @@ function edges(table: string, tallies: (row: EdgeRow) => Tally[]): Projection<Ed
       // Most rows are these, and to spread an object takes several times as long.
       return { id: name, block, log_index: logIndex, digest, author, target, since_ms: sinceMs }
     },
-    tallies,
+    ...(tallies && { tallies }),
   }
 }
 

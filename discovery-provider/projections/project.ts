@@ -20,7 +20,7 @@ import { playlists } from './playlists.ts'
 import { profiles } from './profiles.ts'
 import type { PlacedRow, Projection } from './projection.ts'
 import { noteAllWords, noteWords } from './search-words.ts'
-import { changeTallies, countRow, type TallyChanges, tallyVersion } from './tallies.ts'
+import { changeTallies, countRow, countStoredRows, type TallyChanges, tallyVersion } from './tallies.ts'
 import { tracks } from './tracks.ts'
 
 /** Each takes the names and values of its own space, which the compiler cannot see in a list of them all. */
@@ -58,11 +58,12 @@ export type StateChange = {
 
 /** Brings every table that is read up to date with the state.
  * @param state what changes, by key. Keys of other spaces are left alone
- * @param leavesWord whether those are told who make more of these tables; else {@link noteAll} has to tell them */
+ * @param inFull whether tallies are kept as well, and word for those who make more of these tables; else
+ * {@link countAll} and {@link noteAll} have to make up for it */
 export async function project(
   client: Statements,
   state: ReadonlyMap<string, StateChange>,
-  leavesWord = true,
+  inFull = true,
 ): Promise<void> {
   const bySpace = new Map<string, [name: string, change: StateChange][]>()
   for (const [key, change] of state) {
@@ -72,13 +73,13 @@ export async function project(
     entries.push([key.slice(slash + 1), change])
     bySpace.set(space, entries)
   }
-  const tallies: TallyChanges = new Map()
+  const tallies: TallyChanges | undefined = inFull ? new Map() : undefined
   await together([
     ...projections.map((projection) =>
       projectInto(client, projection, bySpace.get(projection.space) ?? [], tallies),
     ),
-    changeTallies(client, 'tally', [...tallies.values()]),
-    leavesWord && note(client, bySpace),
+    tallies !== undefined && changeTallies(client, 'tally', [...tallies.values()]),
+    inFull && note(client, bySpace),
   ])
 }
 
@@ -104,6 +105,22 @@ async function note(client: Statements, bySpace: ChangesBySpace): Promise<void> 
   ])
 }
 
+/** Rows that are counted by one statement. */
+const countedAtOnce = 100_000
+
+/** Counts everything anew, in one transaction, so that nothing is counted twice. */
+export async function countAll(client: Statements): Promise<void> {
+  await client.query('DELETE FROM tally')
+  for (const projection of projections) {
+    if (projection.tallies === undefined) continue
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const place: Parameters<typeof countStoredRows>[2] = { into: 'tally', after, rows: countedAtOnce }
+      const counted = await countStoredRows(client, projection, place)
+      after = counted?.last
+    }
+  }
+}
+
 /** Leaves word of everything that there is. */
 export async function noteAll(client: Statements): Promise<void> {
   await noteAllWords(client)
@@ -125,7 +142,7 @@ async function projectInto(
   client: Statements,
   projection: AnyProjection,
   entries: readonly [name: string, change: StateChange][],
-  tallies: TallyChanges,
+  tallies: TallyChanges | undefined,
 ): Promise<void> {
   const added: PlacedRow[] = []
   const changed: PlacedRow[] = []
@@ -133,8 +150,8 @@ async function projectInto(
   for (const [name, { before, after }] of entries) {
     const old = rowFor(projection, name, before)
     const row = rowFor(projection, name, after)
-    if (old !== undefined) countRow(tallies, projection.tallies, old, -1)
-    if (row !== undefined) countRow(tallies, projection.tallies, row, 1)
+    if (tallies !== undefined && old !== undefined) countRow(tallies, projection.tallies, old, -1)
+    if (tallies !== undefined && row !== undefined) countRow(tallies, projection.tallies, row, 1)
     if (row === undefined && old !== undefined) gone.push(old.id)
     else if (row !== undefined) (old === undefined ? added : changed).push(row)
   }

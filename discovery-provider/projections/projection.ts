@@ -22,8 +22,19 @@ export type Projection<
   readonly idOf: (name: Name) => string | undefined
   /** Pure. Undefined when this table shows nothing for the entry. */
   readonly rowOf: (name: Name, value: Value) => Row | undefined
-  /** Pure. What a row adds one to. */
-  readonly tallies?: (row: Row) => readonly Tally[]
+  /** What a row adds one to. @default nothing */
+  readonly tallies?: readonly TallyRule<Row>[]
+}
+
+/** One thing that rows are counted for: said so that the database can count them, too. */
+export type TallyRule<Row> = {
+  /** The column that names of whom or of what it is; a row without a value there is not counted. */
+  readonly of: keyof Row & string
+  readonly what: string
+  /** The column whose text follows on `what`. @default none */
+  readonly whatColumn?: keyof Row & string
+  /** The column that is true in rows that are not counted. @default none */
+  readonly unless?: keyof Row & string
 }
 
 /** One of the things that are counted of a subject or a user, such as `followers`. */

@@ -1,5 +1,5 @@
 import { type Statements, together } from '@hexachord/platform/postgres'
-import type { PlacedRow, Projection, Tally } from './projection.ts'
+import type { PlacedRow, Projection, Tally, TallyRule } from './projection.ts'
 
 /** Of the table, as a projection's. */
 export const tallyVersion = 1
@@ -18,14 +18,17 @@ export type TallyChanges = Map<string, TallyChange>
 /** Adds what a row counts, or takes it off. */
 export function countRow<Row extends PlacedRow>(
   changes: TallyChanges,
-  tallies: ((row: Row) => readonly Tally[]) | undefined,
+  rules: readonly TallyRule<Row>[] | undefined,
   row: Row,
   by: 1 | -1,
 ): void {
-  for (const tally of tallies?.(row) ?? []) {
-    const key = `${tally.subject} ${tally.what}`
+  for (const { of, what: prefix, whatColumn, unless } of rules ?? []) {
+    const subject = row[of] as string | null
+    if (subject === null || (unless !== undefined && row[unless])) continue
+    const what = whatColumn === undefined ? prefix : `${prefix}${row[whatColumn]}`
+    const key = `${subject} ${what}`
     const known = changes.get(key)
-    if (known === undefined) changes.set(key, { subject: tally.subject, what: tally.what, by })
+    if (known === undefined) changes.set(key, { subject, what, by })
     else known.by += by
   }
 }
@@ -36,18 +39,29 @@ export function countRow<Row extends PlacedRow>(
  * @returns id of the last row that is counted now and how many were; undefined when there are no more */
 export async function countStoredRows<Row extends PlacedRow, Name extends string, Value>(
   client: Statements,
-  { table, tallies }: Counted<Row, Name, Value>,
+  { table, tallies = [] }: Counted<Row, Name, Value>,
   { into, after, rows: limit }: { into: string; after: string; rows: number },
 ): Promise<{ last: string; rows: number } | undefined> {
-  const { rows } = await client.query<Row>(`SELECT * FROM ${table} WHERE id > $1 ORDER BY id LIMIT $2`, [
-    after,
-    limit,
-  ])
-  const changes: TallyChanges = new Map()
-  for (const row of rows) countRow(changes, tallies, row, 1)
-  if (changes.size > 0) await addToTallies(client, into, [...changes.values()])
-  const last = rows.at(-1)?.id
-  return last === undefined ? undefined : { last, rows: rows.length }
+  if (tallies.length === 0) return undefined
+  const columns = tallies.flatMap(({ of, whatColumn = of, unless = of }) => [of, whatColumn, unless])
+  const counted = tallies.map(
+    ({ of, what, whatColumn, unless }) =>
+      `SELECT ${of} AS subject, '${what}'${whatColumn === undefined ? '' : ` || ${whatColumn}`} AS what FROM batch
+       WHERE ${of} IS NOT NULL${unless === undefined ? '' : ` AND NOT ${unless}`}`,
+  )
+  const { rows } = await client.query<{ last: string | null; rows: number }>(
+    `WITH batch AS (
+       SELECT ${[...new Set(['id', ...columns])].join(', ')} FROM ${table} WHERE id > $1 ORDER BY id LIMIT $2
+     ), added AS (
+       INSERT INTO ${into} AS t (subject, what, total)
+       SELECT subject, what, count(*) FROM (${counted.join(' UNION ALL ')}) AS counted GROUP BY subject, what
+       ON CONFLICT (subject, what) DO UPDATE SET total = t.total + excluded.total
+     )
+     SELECT max(id) AS last, count(*) AS rows FROM batch`,
+    [after, limit],
+  )
+  const [batch] = rows
+  return batch === undefined || batch.last === null ? undefined : { last: batch.last, rows: batch.rows }
 }
 
 /** @param changes each of another tally */

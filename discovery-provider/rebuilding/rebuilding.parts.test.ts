@@ -164,7 +164,7 @@ describe('a rebuild', () => {
       'state',
       'track profile playlist comment app',
       ...['follow', 'save', 'repost', 'mute', 'reaction', 'pin', 'delegation'],
-      ...['comment', 'follow', 'save', 'repost', 'mute', 'reaction'].map((table) => `tally ${table}`),
+      ...['comment', 'follow', 'save', 'repost', 'reaction'].map((table) => `tally ${table}`),
       'swap',
     ])
     expect(await readRebuild(database.postgres)).toBeNull()

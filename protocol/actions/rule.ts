@@ -1,4 +1,5 @@
 import type { Json } from '../canonical/index.ts'
+import type { Engine } from '../engine/index.ts'
 import type { Address, Hash, Subject } from '../names/index.ts'
 import type { OperatorSet } from '../operators/index.ts'
 import type { PlacementRules } from '../placement/index.ts'
@@ -50,6 +51,8 @@ export type View = {
   readonly placement: PlacementRules
   /** Finds signers faster where it is known whose the signature should be. @default as any other */
   readonly recoverExpecting?: (expected: Address) => Recover
+  /** Takes the hashes that are signed. @default in JavaScript */
+  readonly engine?: Engine
 }
 
 export type RuleInput<Content> = {

@@ -167,7 +167,8 @@ function checkReceipts({ view, action, content, place }: RuleInput<TrackContent>
     }
     // The key may have been rotated since the epoch began: what counts is the key in force now.
     const hotKey = view.operatorsAt(place.block - 1).get(short.operator)?.hotKey
-    const signer = receiptSigner(receipt, view.domain, hotKey && view.recoverExpecting?.(hotKey))
+    const recover = hotKey && view.recoverExpecting?.(hotKey)
+    const signer = receiptSigner(receipt, view.domain, recover, view.engine)
     if (signer === undefined || (signer !== hotKey && signer !== operator.hotKey)) {
       return reject('invalidReceipt', `the receipt of ${short.operator} was not signed by its hot key`)
     }

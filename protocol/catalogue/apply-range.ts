@@ -146,6 +146,7 @@ export async function applyRange({
     domain: rules.domain,
     placement: rules.placement,
     recoverExpecting,
+    engine,
   }
   const blocks: IndexedBlock[] = []
   const actions: IndexedAction[] = []

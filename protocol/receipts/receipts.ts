@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { cidSchema, digestHex } from '../cids/index.ts'
+import type { Engine } from '../engine/index.ts'
 import { type Address, addressSchema, hashSchema, subjectSchema, subjectToBytes32 } from '../names/index.ts'
 import {
   type Domain,
@@ -45,11 +46,16 @@ export async function signReceipt(
 }
 
 /** Who signed a receipt: the caller compares it with the operator's hot key.
- * @param recover a faster engine than the one in JavaScript
+ * @param recover faster than in JavaScript, as is `engine` for hashes
  * @returns undefined when the signature is malformed */
-export function receiptSigner(receipt: Receipt, domain: Domain, recover?: Recover): Address | undefined {
+export function receiptSigner(
+  receipt: Receipt,
+  domain: Domain,
+  recover?: Recover,
+  engine?: Engine,
+): Address | undefined {
   try {
-    return signerOf(domain, 'Receipt', message(receipt), receipt.signature, recover)
+    return signerOf(domain, 'Receipt', message(receipt), receipt.signature, recover, engine)
   } catch (error) {
     if (error instanceof SignatureError) return undefined
     throw error

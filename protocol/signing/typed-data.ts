@@ -1,6 +1,6 @@
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { recoverAddress, TypedDataEncoder, type TypedDataField } from 'ethers'
-import { javaScriptEngine } from '../engine/index.ts'
+import { type Engine, javaScriptEngine } from '../engine/index.ts'
 import type { Address, Hash } from '../names/index.ts'
 
 /** EIP-712 domain of one network: the Catalog's address tells networks on the same chain apart. */
@@ -152,30 +152,29 @@ export function digestOf<Name extends MessageName>(
   domain: Domain,
   name: Name,
   message: Messages[Name],
+  engine: Engine = javaScriptEngine,
 ): Hash {
-  return `0x${keccakOfHex(`1901${separatorOf(domain).slice(2)}${structHash(name, message)}`)}`
+  return `0x${keccakOfHex(`1901${separatorOf(domain).slice(2)}${structHash(name, message, engine)}`, engine)}`
 }
 
 /** hashStruct of EIP-712, as hex digits. */
-function structHash<Name extends MessageName>(name: Name, message: Messages[Name]): string {
+function structHash<Name extends MessageName>(name: Name, message: Messages[Name], engine: Engine): string {
   const words = messageTypes[name].map(({ type, name: field }) =>
-    wordOf(type, message[field as keyof Messages[Name]]),
+    wordOf(type, message[field as keyof Messages[Name]], engine),
   )
   // The library is slow, and says what is wrong with a value.
   if (words.includes(undefined)) return encoderOf(name).hash(message).slice(2)
-  return keccakOfHex(typeHashOf(name) + words.join(''))
+  return keccakOfHex(typeHashOf(name) + words.join(''), engine)
 }
 
 /** A value of 32 bytes by encodeData of EIP-712, as hex digits; undefined for lists, and for what has another form than
  * we write. */
-function wordOf(type: string, value: unknown): string | undefined {
-  if (value instanceof Uint8Array && type === 'bytes') return javaScriptEngine.keccak256(value)
+function wordOf(type: string, value: unknown, engine: Engine): string | undefined {
+  if (value instanceof Uint8Array && type === 'bytes') return engine.keccak256(value)
   if (typeof value === 'string') {
     if (type === 'address' && /^0x[0-9a-f]{40}$/.test(value)) return value.slice(2).padStart(64, '0')
     if (type === 'bytes32' && /^0x[0-9a-f]{64}$/.test(value)) return value.slice(2)
-    return type === 'string' && value.isWellFormed()
-      ? javaScriptEngine.keccak256(utf8ToBytes(value))
-      : undefined
+    return type === 'string' && value.isWellFormed() ? engine.keccak256(utf8ToBytes(value)) : undefined
   }
   const isNumber = typeof value === 'bigint' || Number.isSafeInteger(value)
   if (!isNumber || !type.startsWith('uint')) return undefined
@@ -185,8 +184,8 @@ function wordOf(type: string, value: unknown): string | undefined {
     : undefined
 }
 
-function keccakOfHex(digits: string): string {
-  return javaScriptEngine.keccak256(javaScriptEngine.bytesOf(digits))
+function keccakOfHex(digits: string, engine: Engine): string {
+  return engine.keccak256(engine.bytesOf(digits))
 }
 
 // What depends on the type or on the domain alone is most of the work, and always the same.
@@ -247,6 +246,7 @@ export function strictSignature(signature: string): StrictSignature {
 }
 
 /** Address that signed a message.
+ * @param recover finds the signer of a digest, engine takes hashes: both are for who has faster ones
  * @throws SignatureError when no contract of ours would accept the signature, whoever it is of */
 export function signerOf<Name extends MessageName>(
   domain: Domain,
@@ -254,9 +254,10 @@ export function signerOf<Name extends MessageName>(
   message: Messages[Name],
   signature: string,
   recover: Recover = recoverInJavaScript,
+  engine: Engine = javaScriptEngine,
 ): Address {
   const parsed = strictSignature(signature)
-  const digest = digestOf(domain, name, message)
+  const digest = digestOf(domain, name, message, engine)
   try {
     return recover(digest, parsed)
   } catch (cause) {
