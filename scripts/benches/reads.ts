@@ -22,6 +22,8 @@ const smallSize: CatalogueSize = { tracks: 2_000, users: 400, plays: 20_000 }
 const pagesAsked = 20_000
 const searchesOfAKind = 200
 const connections = 64
+/** Shorter than all who read a feed take who have not asked before. */
+const firstSeconds = 2
 /** Between the pages of one reader: each turns five in a second. */
 const readersPauseMs = 200
 const rawPool = fileURLToPath(new URL('reads/raw-pool.ts', import.meta.url))
@@ -52,8 +54,8 @@ export const reads: Bench = {
         probe: `/v1/tracks/${catalogue.idOf(0)}`,
       })
       closing.push(provider.close)
-      const load = (paths: string, pauseMs?: number) =>
-        putUnderLoad({ ...provider, paths, bytes: 10, seconds, pauseMs, signal })
+      const load = (paths: string, pauseMs?: number, during = seconds) =>
+        putUnderLoad({ ...provider, paths, bytes: 10, seconds: during, pauseMs, signal })
       const figuresOf = async (name: string, paths: string) => ({
         ...tellSaturated(name, await load(paths)),
         ...tellReaders(name, await load(paths, readersPauseMs)),
@@ -72,7 +74,10 @@ export const reads: Bench = {
         trackPagesPerSecond: Math.round(median(pairs.map(({ ours }) => ours))),
         rawPoolPerSecond: Math.round(median(pairs.map(({ theirs }) => theirs))),
         ...(await figuresOf('trackPage', pages.tracks)),
-        ...tellSaturated('feedFirst', await load(pages.feeds)),
+        ...tellSaturated(
+          'feedFirst',
+          await load(pages.firstFeeds, undefined, Math.min(seconds, firstSeconds)),
+        ),
         ...(await afterAsking(provider.origin, pages.feeds, signal, () => figuresOf('feed', pages.feeds))),
         ...(await figuresOf('trending', pages.trending)),
         ...(await searchFigures(provider.origin, catalogue, size, small ? 4 : searchesOfAKind, signal)),
@@ -110,6 +115,14 @@ async function writePages(folder: string, catalogue: Catalogue, { tracks, users 
       'feeds',
       // Every tenth user follows many.
       some(() => `/v1/users/${catalogue.userOf(10 * anyOf(random, users / 10))}/feed`),
+    ),
+    // Of each reader one: nobody asks twice.
+    firstFeeds: await write(
+      'first-feeds',
+      Array.from({ length: users / 10 }, (_, n) => n)
+        .map((n) => ({ n, place: random() }))
+        .toSorted((one, other) => one.place - other.place)
+        .map(({ n }) => `/v1/users/${catalogue.userOf(10 * n)}/feed`),
     ),
     trending: await write('trending', [
       '/v1/tracks/trending',
