@@ -43,6 +43,15 @@ describe('a file that is coming', () => {
     expect(log.sort()).toEqual(['all', 'no more', 'some'])
   })
 
+  test('is waited for a moment, and at once when it is there', async () => {
+    const arrival = watch()
+    await arrival.within(1)
+    const waiting = arrival.within(60_000)
+    await appendFile(path, bytes.subarray(40_000))
+    arrival.look()
+    await waiting
+  })
+
   test('is read as it comes, to its last byte', async () => {
     const input = (await watch().input()) as Readable
     const reading = buffer(input)

@@ -8,9 +8,13 @@ export type Arrival = {
   reached(byteLength: number): Promise<void>
   /** Resolves once all of it is there. @throws as `reached` does */
   whole(): Promise<void>
+  /** Resolves as `whole` does, or after so long without. @throws as `reached` does */
+  within(ms: number): Promise<void>
   /** For a program that reads from the start to the end: the file's path where all of it is there, else what is there
    * and then what comes. */
   input(): Promise<string | Readable>
+  /** Has everybody who waits look at the file at once. */
+  look(): void
 }
 
 /** Nobody waits any longer for the rest of a file, which may yet come. */
@@ -39,6 +43,7 @@ export function watchArrival(options: {
 }): Arrival {
   const { path, byteLength, isInTheWay, signal, stalledMs = defaultStalledMs } = options
   let givenUp: ArrivalGivenUp | undefined
+  let looking = new AbortController()
 
   async function reached(wanted: number): Promise<void> {
     const enough = Math.min(wanted, byteLength)
@@ -51,8 +56,15 @@ export function watchArrival(options: {
       if (isInTheWay() || performance.now() - grownAtMs > stalledMs) {
         givenUp = new ArrivalGivenUp('the rest of the file does not come')
       }
-      await delay(lookMs, undefined, { signal })
+      await untilNextLook()
     }
+  }
+
+  async function untilNextLook(): Promise<void> {
+    const early = looking.signal
+    await delay(lookMs, undefined, { signal: AbortSignal.any([signal, early]) }).catch((error: unknown) => {
+      if (signal.aborted || !early.aborted) throw error
+    })
   }
 
   async function* bytes(): AsyncGenerator<Uint8Array> {
@@ -72,9 +84,19 @@ export function watchArrival(options: {
   return {
     reached,
     whole: () => reached(byteLength),
+    async within(ms) {
+      const whole = reached(byteLength)
+      // Where that fails later, whoever waits for all of it hears of it.
+      whole.catch(() => undefined)
+      await Promise.race([whole, delay(ms, undefined, { signal, ref: false })])
+    },
     async input() {
       if ((await stat(path)).size >= byteLength) return path
       return Readable.from(bytes(), { objectMode: false })
+    },
+    look() {
+      looking.abort()
+      looking = new AbortController()
     },
   }
 }

@@ -44,6 +44,8 @@ export type Claimed = {
 type Attempt = {
   readonly plan: RenditionPlan
   readonly started: Promise<void>
+  /** Its first segment is; or it has ended, or has no core yet. */
+  readonly stored: Promise<void>
   claim(source: AudioSource, plan: RenditionPlan): Claimed
   drop(): Promise<void>
 }
@@ -55,6 +57,8 @@ class NotAsForeseen extends Error {
 
 /** Enough of a file to tell what it seems to be. */
 const headBytes = 64 * 1024
+/** Of a file that is sent from nearby, or that is short. */
+const momentMs = 250
 
 /**
  * Begins the renditions that a file will most likely have first, once cores are free for them.
@@ -65,8 +69,9 @@ export function foreseeRenditions(work: Work, outer: AbortSignal, arrival?: Arri
   const signal = AbortSignal.any([outer, dropped.signal])
   const attempts: Attempt[] = []
 
-  // Each process holds everything up while it is started: the first is what is waited for, then what is made last waits
-  // for the next, and then comes the probe.
+  // Each process holds everything up while it is started: the first is what is waited for, and then its probe. Others
+  // would take a processor from the first segment, with which listening begins; once that is stored none waits for the
+  // probe, since what is made last waits for them.
   async function begin(): Promise<AudioSource> {
     const { source } = currentUpload(work)
     // What was probed before, such as by a run that was interrupted, need not be guessed.
@@ -76,12 +81,16 @@ export function foreseeRenditions(work: Work, outer: AbortSignal, arrival?: Arri
     const guess = await guessSource(work.input)
     signal.throwIfAborted()
     const [first, ...others] = guess === undefined ? [] : foreseeable(guess)
-    if (first?.method !== 'copy') await arrival?.whole()
+    // What is there in a moment is read from the disk, which costs this process nothing.
+    if (arrival !== undefined) await (first?.method === 'copy' ? arrival.within(momentMs) : arrival.whole())
     if (first !== undefined) attempts.push(attempt(work, first, signal, arrival))
     await Promise.all([attempts[0]?.started, arrival?.whole()])
+    const probing = probeSource(work, signal)
+    // What is wrong with the file is met when it is returned.
+    probing.catch(() => undefined)
+    if (others.length > 0) await attempts[0]?.stored
     for (const plan of others) attempts.push(attempt(work, plan, signal))
-    await attempts[1]?.started
-    return probeSource(work, signal)
+    return probing
   }
 
   async function drop(reason: unknown = new NotAsForeseen()): Promise<void> {
@@ -122,6 +131,7 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal, arriva
   duration.promise.catch(() => undefined)
   const { promise: audible, resolve: onAudible } = Promise.withResolvers<void>()
   const { promise: started, resolve: onStart } = Promise.withResolvers<void>()
+  const { promise: stored, resolve: onStored } = Promise.withResolvers<void>()
   let name = ''
   const urgency = foreseen.method === 'copy' ? urgencies.copying : urgencies.firstRendition
   const rendition = work.slots.run(urgency, signal, async (onRendered) =>
@@ -133,7 +143,11 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal, arriva
       directory: join(work.workDirectory, work.id, `${foreseen.name}-${randomUUID()}`),
       timeoutMs: ffmpegTimeoutMs(maximumDurationMs),
       encryption: encryptionOf(work, foreseen),
-      store: (bytes) => work.recorder.store(bytes, 'raw', duration.promise),
+      async store(bytes) {
+        const cid = await work.recorder.store(bytes, 'raw', duration.promise)
+        onStored()
+        return cid
+      },
       onProgress(soFar) {
         work.recorder.progress(name, soFar)
         onAudible()
@@ -143,6 +157,7 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal, arriva
   // Whoever claims it awaits it, too, and meets what went wrong.
   const onEnd = () => {
     onStart()
+    onStored()
     onAudible()
   }
   rendition.then(onEnd, onEnd)
@@ -150,6 +165,7 @@ function attempt(work: Work, foreseen: RenditionPlan, outer: AbortSignal, arriva
   return {
     plan: foreseen,
     started,
+    stored,
     claim(source, plan) {
       name = plan.name
       // Before anything that was made of it already is told of.

@@ -1,5 +1,5 @@
 import { isCarried } from '../importing/index.ts'
-import { ArrivalGivenUp, watchArrival } from './arrival.ts'
+import { type Arrival, ArrivalGivenUp, watchArrival } from './arrival.ts'
 import { type Foreseen, foreseeRenditions } from './foresee-renditions.ts'
 import { openWork, type Work, type WorkOptions } from './work.ts'
 
@@ -26,7 +26,7 @@ export type HeadStarts = {
 /** An upload's turn comes at once where there is nothing else to make; whoever waits longer begins anew. */
 const waitingMs = 10_000
 
-type Begun = HeadStart & { timer?: NodeJS.Timeout }
+type Begun = HeadStart & { readonly arrival: Arrival; timer?: NodeJS.Timeout }
 
 export function createHeadStarts(options: WorkOptions): HeadStarts {
   const begun = new Map<string, Begun>()
@@ -40,7 +40,7 @@ export function createHeadStarts(options: WorkOptions): HeadStarts {
     const { signal } = closing
     const isInTheWay = () => options.slots.counts().waiting > 0
     const arrival = watchArrival({ path: work.input, byteLength: upload.byteLength, isInTheWay, signal })
-    const start = { work, foreseen: foreseeRenditions(work, signal, arrival) }
+    const start = { work, arrival, foreseen: foreseeRenditions(work, signal, arrival) }
     begun.set(id, start)
     start.foreseen.source.catch((error: unknown) => {
       if (error instanceof ArrivalGivenUp && begun.get(id) === start) void end(id)
@@ -67,7 +67,9 @@ export function createHeadStarts(options: WorkOptions): HeadStarts {
     give(id) {
       begin(id)
       const start = begun.get(id)
-      if (start !== undefined) start.timer ??= setTimeout(() => void end(id), waitingMs)
+      if (start === undefined) return
+      start.arrival.look()
+      start.timer ??= setTimeout(() => void end(id), waitingMs)
     },
     take,
     async close() {
