@@ -127,6 +127,21 @@ describe('a head start', () => {
     await starts.close()
   }, 30_000)
 
+  test('ends with a file that is taken back while it comes, and others have theirs', async () => {
+    const { path, upload } = await arrivingFlac()
+    const { starts, stored, slots } = idleNode({ upload, path })
+    starts.begin('one')
+    await stored
+    await rm(path)
+    await eventually(() => slots.counts().running, {
+      ...{ describe: 'its core is free', deadlineMs: 10_000, until: (running: number) => running === 0 },
+    })
+    await arrivingFlac()
+    starts.begin('two')
+    expect(starts.take('two')).toBeDefined()
+    await starts.close()
+  }, 30_000)
+
   test('ends with the node where nobody took it over', async () => {
     const { starts, stored, slots } = idleNode()
     starts.give('one')

@@ -40,10 +40,12 @@ export function createHeadStarts(options: WorkOptions): HeadStarts {
     const { signal } = closing
     const isInTheWay = () => options.slots.counts().waiting > 0
     const arrival = watchArrival({ path: work.input, byteLength: upload.byteLength, isInTheWay, signal })
-    const start = { work, arrival, foreseen: foreseeRenditions(work, signal, arrival) }
+    const start: Begun = { work, arrival, foreseen: foreseeRenditions(work, signal, arrival) }
     begun.set(id, start)
     start.foreseen.source.catch((error: unknown) => {
-      if (error instanceof ArrivalGivenUp && begun.get(id) === start) void end(id)
+      // Of a file that is there in full, whoever takes it over is told what is wrong with it.
+      const isAwaited = start.timer !== undefined && !(error instanceof ArrivalGivenUp)
+      if (begun.get(id) === start && !isAwaited) void end(id)
     })
   }
 
