@@ -90,5 +90,6 @@ export function paymentResponse(response: {
   extra: Readonly<Record<string, string>>
 }): string {
   // Nothing is on the chain yet: what was paid is redeemed later, with much else.
-  return paymentHeader({ success: true, transaction: '', ...response, amount: String(response.amount) })
+  const { network, payer, amount, extra } = response
+  return paymentHeader({ success: true, transaction: '', network, payer, amount: String(amount), extra })
 }
