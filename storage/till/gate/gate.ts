@@ -164,10 +164,8 @@ export function createTillGate(options: GateOptions): TillGate {
   function responseTo({ payer, channel, track }: Session, amount: bigint): string {
     const credit = String(channel.credits.get(track) ?? 0n)
     const cumulative = String(channel.last?.cumulative ?? channel.base)
-    return paymentResponse({
-      ...{ network, payer, amount },
-      extra: { credit, base: String(channel.base), cumulative },
-    })
+    const extra = { credit, base: String(channel.base), cumulative }
+    return paymentResponse({ network, payer, amount, extra })
   }
 
   /** Who is never limited: nodes of the network, which are counted, and who pays, who is not. */

@@ -1,6 +1,6 @@
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
 import { syncDirectory } from '../../ipfs/durable-file.ts'
 import { frameOf, readFrames } from './frames.ts'
@@ -48,6 +48,9 @@ export class JournalForeign extends Error {
 const fileName = 'till.journal'
 const defaultRewriteBytes = 16 * 1024 * 1024
 const defaultRetryMs = 1_000
+/** After a write has begun, what follows within so many ms is gathered, and then for as long: each write takes the
+ * processor for longer than the request that it is for, whatever its length. */
+const gatheringMs = 1
 /** What may wait for the disk; more comes only where it stands still. */
 const mostWaitingBytes = 16 * 1024 * 1024
 
@@ -74,6 +77,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   let failure: unknown
   let retry: NodeJS.Timeout | undefined
   let isClosed = false
+  /** When the last write began. */
+  let begunAt = 0
 
   if (synced === 0) await rewrite()
   else file = await openSynced(path)
@@ -141,8 +146,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
 
   async function writeAll(): Promise<void> {
     do {
-      // What else happens in this turn of the event loop goes into the same write.
-      await nextTurn()
+      // What else happens meanwhile goes into the same write.
+      await gathered()
+      begunAt = performance.now()
       const [bytes, batch] = [Buffer.concat(waiting), next]
       waiting = []
       waitingBytes = 0
@@ -161,6 +167,12 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       }
     } while (waiting.length > 0 && failure === undefined)
     writing = undefined
+  }
+
+  /** Where nothing was written lately this takes no longer than a turn of the event loop. */
+  async function gathered(): Promise<void> {
+    if (performance.now() - begunAt < gatheringMs) await pause(gatheringMs)
+    else await nextTurn()
   }
 
   function start(): void {

@@ -19,7 +19,7 @@ type Waiting = SignedDigest & Pick<PromiseWithResolvers<Address>, 'resolve' | 'r
 const program = new URL('signer-thread.ts', import.meta.url)
 
 /** So few are asked about in one message that those that come first are on the disk while the others are looked at. */
-const mostAtOnce = 8
+const mostAtOnce = 16
 
 /**
  * @param options.domain the escrow's
