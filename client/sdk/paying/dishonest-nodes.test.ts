@@ -19,6 +19,7 @@ import {
   until,
 } from '../fixtures/index.ts'
 import { emptyState, noLimit, type PurseOptions, playPaid } from './index.ts'
+import { channelWith } from './purse-state.ts'
 
 const { track, blocks } = await exampleTrack()
 const units = unitsOfBlocks(track)
@@ -144,6 +145,29 @@ describe('a node', () => {
     const { sources, lost } = await hearPast(bad, good)
     expect(sources).toEqual(segments.map(() => good.origin))
     expect(lost).toBeLessThanOrEqual(units * unitPrice)
+  })
+
+  test('that plays off two plays of one purse against each other gets no more than a few units for nothing', async () => {
+    let robbed: string | undefined
+    const bad = await tillOf(
+      reporting((report) => {
+        robbed ??= report.session
+        // The one hears that nothing is left, the other that there is plenty, which it would use.
+        if (report.session === robbed) return { ...report, credit: 0n, paidUnits: [] }
+        return { ...report, credit: report.credit + 50n * unitPrice }
+      }),
+    )
+    const good = await tillOf()
+    const discovery = await serveOperators([operatorOf(bad), operatorOf(good)])
+    closing.push(discovery.close)
+    const memory = mapPurseMemory({ ...emptyState(noLimit), homes: [bad.operator, good.operator] })
+    const hear = async () => {
+      const play = await playPaid(await purseAt(discovery, { memory }), { track: subject })
+      for (const cid of segments) await play?.block(cid, units.get(cid) ?? 0)
+    }
+    await Promise.all([hear(), hear()])
+    const { cumulative } = channelWith(memory.state, bad.operator)
+    expect(cumulative).toBeLessThanOrEqual(unitPrice * BigInt(bad.sold.length + 4))
   })
 
   test('that asks for less is paid what it asks for', async () => {
