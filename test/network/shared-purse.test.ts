@@ -7,6 +7,7 @@ import {
   openPurse,
   ownSpender,
   type PaidPlay,
+  type Purse,
   type PurseMemory,
   playPaid,
 } from '@hexachord/sdk/paying'
@@ -36,13 +37,13 @@ function newListener(perHour: bigint | null = null): Listener {
   return { key: createKey(), memory: mapPurseMemory(emptyState({ perHour, perMonth: null })) }
 }
 
-/** A play of a tab or program of its own: all that it shares with others is what the memory keeps. */
-async function beginPlay({ key, memory }: Listener): Promise<PaidPlay> {
+/** As each tab or program has one: all that it shares with others is what the memory keeps. */
+function openView({ key, memory }: Listener): Promise<Purse> {
   const operator: OperatorAnswer = {
     ...{ operator: testNode, controller: testNode, endpoint: testEndpoint, hotKey: nodeKey.address },
     ...{ capacityBytes: '1000', stakeWei: '1000', active: true },
   }
-  const purse = await openPurse({
+  return openPurse({
     connection: {
       now: Date.now,
       http: (url, init) => fetch(String(url).replace(testEndpoint, server.origin), init),
@@ -51,9 +52,17 @@ async function beginPlay({ key, memory }: Listener): Promise<PaidPlay> {
     ...{ network: testNetwork, spender: ownSpender(key), memory, homes: 1 },
     termsOf: async () => ({ unitPrice: testPrice, nodeBps: 1_500, curatorBps: 0 }),
   })
+}
+
+async function beginPlay(purse: Purse): Promise<PaidPlay> {
   const play = await playPaid(purse, { track: testSubject })
   if (play === undefined) throw new Error('the track is free')
   return play
+}
+
+async function playTwice(listener: Listener): Promise<PaidPlay[]> {
+  const purses = await Promise.all([openView(listener), openView(listener)])
+  return Promise.all(purses.map(beginPlay))
 }
 
 /** Hears a track from `from` to before `to`. @param options.ahead units that are asked for at a time */
@@ -97,7 +106,7 @@ describe('a track that is played twice at once from one purse', () => {
   test.each([1, 2, 4])('plays in both, each of which pays for itself alone (%d at a time)', async (ahead) => {
     for (let round = 0; round < 8; round += 1) {
       const listener = newListener()
-      const plays = await Promise.all([beginPlay(listener), beginPlay(listener)])
+      const plays = await playTwice(listener)
       await Promise.all(plays.map((play) => hear(play, { ahead })))
       expect(await paidBy(listener)).toEqual(exactly(2 * units))
     }
@@ -106,28 +115,37 @@ describe('a track that is played twice at once from one purse', () => {
   test.each([1, 3])('plays on where others begin in its midst (%d at a time)', async (ahead) => {
     const listener = newListener()
     const later: Promise<void>[] = []
-    const begin = async () => hear(await beginPlay(listener), { ahead })
-    await hear(await beginPlay(listener), { ahead, onUnit: () => void later.push(begin()) })
+    const begin = async () => hear(await beginPlay(await openView(listener)), { ahead })
+    await hear(await beginPlay(await openView(listener)), { ahead, onUnit: () => void later.push(begin()) })
     await Promise.all(later)
     expect(await paidBy(listener)).toEqual(exactly((1 + units) * units))
   })
 
   test('plays on where others take what it had paid ahead, and leave', async () => {
     const listener = newListener()
-    const play = await beginPlay(listener)
+    const play = await beginPlay(await openView(listener))
     for (let unit = 0; unit < units; unit += 1) {
       await hear(play, { from: unit, to: unit + 1 })
-      await hear(await beginPlay(listener), { from: unit, to: unit + 1 })
+      await hear(await beginPlay(await openView(listener)), { from: unit, to: unit + 1 })
     }
     const { signed, left } = await paidBy(listener)
     expect((signed ?? 0n) - left).toBe(priceOf(2 * units))
     expect(left).toBeLessThanOrEqual(priceOf(2))
   })
 
-  test('plays in both while the till freezes what it has', async () => {
+  test.each([
+    ['two tabs', playTwice],
+    [
+      'one',
+      async (listener: Listener) => {
+        const purse = await openView(listener)
+        return Promise.all([beginPlay(purse), beginPlay(purse)])
+      },
+    ],
+  ])('plays in both of %s while the till freezes what it has', async (_, begin) => {
     const listener = newListener()
     const { address } = listener.key
-    const plays = await Promise.all([beginPlay(listener), beginPlay(listener)])
+    const plays = await begin(listener)
     const onUnit = () => void server.till.freeze(address, address)
     await Promise.all(plays.map((play) => hear(play, { onUnit })))
     const { signed, left } = await paidBy(listener)
@@ -136,7 +154,7 @@ describe('a track that is played twice at once from one purse', () => {
 
   test('passes its budget in neither', async () => {
     const listener = newListener(priceOf(11))
-    const plays = await Promise.all([beginPlay(listener), beginPlay(listener)])
+    const plays = await playTwice(listener)
     const ends = await Promise.allSettled(plays.map((play) => hear(play)))
     for (const end of ends) expect(end).toMatchObject({ reason: { name: 'PaymentNeeded', lack: 'budget' } })
     expect(await paidBy(listener)).toEqual(exactly(11))

@@ -97,7 +97,10 @@ export function createNodePlay(
     return session === undefined ? url : `${url}&s=${encodeURIComponent(session.session)}`
   }
 
-  async function take(report: SessionReport): Promise<void> {
+  /** @param told which is asked for anew where another play has adopted a later one meanwhile */
+  async function take(told: SessionReport): Promise<void> {
+    const isLate = told.channel.base < purse.channel(operator).base
+    const report = isLate ? await till.session(told.session, life) : told
     if (report.subject !== track || report.curator !== curator) {
       throw new NodeRefused(`${origin} reports the session of another track`)
     }
