@@ -12,7 +12,7 @@ import { createRetriever, type Fault, RetrievalFailed, type Retrieved } from '@h
 import { signMessage } from '@hexachord/protocol/signing'
 import { getBytes } from 'ethers'
 import { ApiError, pause } from '../connect/index.ts'
-import { type AccountPass, type KeyPlace, keyHolderAt } from './ask-key.ts'
+import { type AccountPass, type KeyPlace, keyHolderAt, type TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
 import { PaymentNeeded } from './payment-needed.ts'
 import type { Part, Purse, TrackTerms } from './purse.ts'
@@ -42,7 +42,7 @@ export type NodePlay = {
    * @throws NodeRefused, ApiError, RetrievalFailed, PaymentNeeded, and the signal's reason */
   block(cid: string, unit: number, signal: AbortSignal, onFault?: (fault: Fault) => void): Promise<Retrieved>
   /** The key of a segment, paid for if it has to be. @throws NodeRefused, ApiError, PaymentNeeded, and the signal's reason */
-  key(place: KeyPlace, unit: number, signal: AbortSignal): Promise<Uint8Array>
+  key(place: KeyPlace, unit: number, tryKey: TryKey, signal: AbortSignal): Promise<Uint8Array>
   /** Pays for a unit before anybody asks. Who asks hears what fails. @param lastUnit of the track */
   prepare(unit: number, lastUnit: number): void
 }
@@ -389,9 +389,9 @@ export function createNodePlay(
       const get = () => retriever.retrieve(cid, { signal, ...(onFault ? { onFault } : {}) })
       return unit < offer.previewUnits ? get() : getPaid(unit, signal, get)
     },
-    async key(place, unit, signal) {
+    async key(place, unit, tryKey, signal) {
       await keyHolder.pass(signal)
-      return getPaid(unit, signal, () => keyHolder.key(place, session?.session, signal))
+      return getPaid(unit, signal, () => keyHolder.key(place, { session: session?.session, tryKey, signal }))
     },
     prepare(unit, lastUnit) {
       if (unit < offer.previewUnits) return
