@@ -1,9 +1,18 @@
 import { fileURLToPath } from 'node:url'
 import { launchChromium, type ServedPage, servePage } from '@hexachord/scripts/browser'
 import { listener, paymentsNetwork, subject } from '@hexachord/sdk/fixtures'
+import { createKey } from '@hexachord/sdk/keys'
+import {
+  startTill,
+  testEndpoint,
+  testNetwork,
+  testNode,
+  testPrice,
+  testSubject,
+} from '@hexachord/storage/till/fixtures'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import type { Paying } from './page/purse.ts'
+import type { Paying, Sold } from './page/purse.ts'
 
 jest.setTimeout(120_000)
 
@@ -50,6 +59,36 @@ describe('a purse in Chromium', () => {
     expect(new Set(kept).size).toBe(150)
     expect(await unitsIn(await openTab())).toEqual(kept)
     expect(await pay(two, [5_000])).toMatchObject({ paid: 0 })
+  })
+
+  test('plays a track in two tabs at once, each of which pays for itself alone', async () => {
+    const hot = createKey()
+    const till = await startTill({ hotKey: hot.signer, reserved: 10n ** 12n })
+    try {
+      const sold: Sold = {
+        ...{ origin: till.origin, unitPrice: testPrice.toString() },
+        cids: till.loaded.renditions[0]?.segments.map(([, , link]) => link['/']) ?? [],
+        operator: {
+          ...{ operator: testNode, controller: testNode, endpoint: testEndpoint, hotKey: hot.address },
+          ...{ capacityBytes: '1000', stakeWei: '1000', active: true },
+        },
+      }
+      const tabs = [await openTab(), await openTab()]
+      for (let round = 0; round < 5; round += 1) {
+        const { address, privateKey } = createKey()
+        const heard = { privateKey, network: testNetwork, track: testSubject, node: testNode }
+        await Promise.all(
+          tabs.map((tab) =>
+            tab.evaluate(([given, what]) => window.purse.hear(given, what), [heard, sold] as const),
+          ),
+        )
+        const channel = till.till.book.channel(address, address)
+        expect(channel?.last?.cumulative).toBe(2n * BigInt(sold.cids.length) * testPrice)
+        expect(channel?.credits.size).toBe(0)
+      }
+    } finally {
+      await till.close()
+    }
   })
 
   test('with thousands of receipts pays as fast as an empty one', async () => {

@@ -1,5 +1,5 @@
 import type { Subject } from '@hexachord/protocol/names'
-import { gateAnswerSchema } from '@hexachord/protocol/premium'
+import { DecryptError, gateAnswerSchema } from '@hexachord/protocol/premium'
 import { ApiError, type Http, noAnswer, readJson, readProblem, reasonOf } from '../connect/index.ts'
 import { NodeRefused } from './channel-report.ts'
 
@@ -15,6 +15,9 @@ export type KeyPlace = {
   readonly segment: number
 }
 
+/** Tries a key. Rejects with DecryptError where it is not the one. */
+export type TryKey = (key: Uint8Array) => Promise<unknown>
+
 /** The `Authorization` by which a node knows an account. @param origin of the node */
 export type AccountPass = (origin: string) => Promise<string>
 
@@ -23,8 +26,11 @@ export type KeyHolder = {
   /** Asks what the track's gate is, and shows it the account where there is one: who is not let in hears so before paying
    * for anything, and where there is no gate nobody hears who listens. */
   pass(signal: AbortSignal): Promise<void>
-  /** @param session that has paid for it */
-  key(place: KeyPlace, session: string | undefined, signal: AbortSignal): Promise<Uint8Array>
+  /** A key that opens what it is for. @param session that has paid for it */
+  key(
+    place: KeyPlace,
+    options: { session: string | undefined; tryKey: TryKey; signal: AbortSignal },
+  ): Promise<Uint8Array>
 }
 
 /** @param options.pass of whoever listens; without it a gate stays closed */
@@ -58,7 +64,7 @@ export function keyHolderAt(
     async pass(signal) {
       if (!isOpen) await show(signal)
     },
-    async key({ manifest, rendition, segment }, session, signal) {
+    async key({ manifest, rendition, segment }, { session, tryKey, signal }) {
       const query = session === undefined ? '' : `?s=${encodeURIComponent(session)}`
       const keyUrl = `${url}/keys/${manifest}/${rendition}/${segment}${query}`
       let response: Response
@@ -72,6 +78,12 @@ export function keyHolderAt(
       if (!response.ok) throw await readProblem(response, keyUrl)
       const key = new Uint8Array(await response.arrayBuffer())
       if (key.length !== keyBytes) throw new NodeRefused(`${origin} gave ${key.length} bytes for a key`)
+      try {
+        await tryKey(key)
+      } catch (error) {
+        if (!(error instanceof DecryptError)) throw error
+        throw new NodeRefused(`${origin} gave a key that does not open segment ${segment}`, { cause: error })
+      }
       return key
     },
   }

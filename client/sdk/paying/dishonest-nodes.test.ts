@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { SessionReport } from '@hexachord/protocol/payments'
 import { unitsOfBlocks } from '@hexachord/protocol/payments'
+import { DecryptError } from '@hexachord/protocol/premium'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import {
@@ -19,6 +20,7 @@ import {
   until,
 } from '../fixtures/index.ts'
 import { emptyState, noLimit, type PurseOptions, playPaid } from './index.ts'
+import { channelWith } from './purse-state.ts'
 
 const { track, blocks } = await exampleTrack()
 const units = unitsOfBlocks(track)
@@ -146,6 +148,49 @@ describe('a node', () => {
     expect(lost).toBeLessThanOrEqual(units * unitPrice)
   })
 
+  test('that sells wrong keys is left at once, and another one gives the right key', async () => {
+    const [wrong, right] = [new Uint8Array(16).fill(6), new Uint8Array(16).fill(7)]
+    const [bad, good] = [
+      await tillOf({ intercept: giveKey(wrong) }),
+      await tillOf({ intercept: giveKey(right) }),
+    ]
+    const discovery = await serveOperators([operatorOf(bad), operatorOf(good)])
+    closing.push(discovery.close)
+    const memory = mapPurseMemory({ ...emptyState(noLimit), homes: [bad.operator, good.operator] })
+    const play = await playPaid(await purseAt(discovery, { memory }), { track: subject })
+    const tryKey = async (key: Uint8Array) => {
+      if (Buffer.compare(key, right) !== 0) throw new DecryptError('it does not open')
+    }
+    for (const segment of segments.keys()) {
+      const key = await play?.key({ manifest: track.cid, rendition: 0, segment }, segment, tryKey)
+      expect(key).toEqual(right)
+    }
+    expect(channelWith(memory.state, bad.operator).cumulative).toBeLessThanOrEqual(2n * unitPrice)
+  })
+
+  test('that plays off two plays of one purse against each other gets no more than a few units for nothing', async () => {
+    let robbed: string | undefined
+    const bad = await tillOf(
+      reporting((report) => {
+        robbed ??= report.session
+        // The one hears that nothing is left, the other that there is plenty, which it would use.
+        if (report.session === robbed) return { ...report, credit: 0n, paidUnits: [] }
+        return { ...report, credit: report.credit + 50n * unitPrice }
+      }),
+    )
+    const good = await tillOf()
+    const discovery = await serveOperators([operatorOf(bad), operatorOf(good)])
+    closing.push(discovery.close)
+    const memory = mapPurseMemory({ ...emptyState(noLimit), homes: [bad.operator, good.operator] })
+    const hear = async () => {
+      const play = await playPaid(await purseAt(discovery, { memory }), { track: subject })
+      for (const cid of segments) await play?.block(cid, units.get(cid) ?? 0)
+    }
+    await Promise.all([hear(), hear()])
+    const { cumulative } = channelWith(memory.state, bad.operator)
+    expect(cumulative).toBeLessThanOrEqual(unitPrice * BigInt(bad.sold.length + 4))
+  })
+
   test('that asks for less is paid what it asks for', async () => {
     const cheap = await tillOf({ unitPrice: unitPrice - 30n })
     const { lost } = await hearPast(cheap, await tillOf())
@@ -219,6 +264,15 @@ function reporting(report: (report: SessionReport) => SessionReport): Partial<Ti
 
 function channel(report: SessionReport, changes: Partial<SessionReport['channel']>): SessionReport {
   return { ...report, channel: { ...report.channel, ...changes } }
+}
+
+/** Gives this key, whatever segment it is for. */
+function giveKey(key: Uint8Array): NonNullable<TillOptions['intercept']> {
+  return (request, response) => {
+    if (!request.url?.startsWith('/premium/')) return false
+    response.end(request.url.includes('/keys/') ? key : JSON.stringify({ gate: null }))
+    return true
+  }
 }
 
 function refuse(path: string, status: number): NonNullable<TillOptions['intercept']> {

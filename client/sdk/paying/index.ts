@@ -1,4 +1,4 @@
-export { type AccountPass, type KeyHolder, type KeyPlace, keyHolderAt } from './ask-key.ts'
+export { type AccountPass, type KeyHolder, type KeyPlace, keyHolderAt, type TryKey } from './ask-key.ts'
 export { browserPurseMemory } from './browser-purse-memory.ts'
 export { NodeRefused } from './channel-report.ts'
 export {

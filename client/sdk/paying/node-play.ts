@@ -12,11 +12,11 @@ import { createRetriever, type Fault, RetrievalFailed, type Retrieved } from '@h
 import { signMessage } from '@hexachord/protocol/signing'
 import { getBytes } from 'ethers'
 import { ApiError, pause } from '../connect/index.ts'
-import { type AccountPass, type KeyPlace, keyHolderAt } from './ask-key.ts'
+import { type AccountPass, type KeyPlace, keyHolderAt, type TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
 import { PaymentNeeded } from './payment-needed.ts'
-import type { Purse, TrackTerms } from './purse.ts'
-import { paidFor } from './purse-state.ts'
+import type { Part, Purse, TrackTerms } from './purse.ts'
+import { borrowedIn, channelWith, paidFor } from './purse-state.ts'
 import { reserveFor } from './reserving.ts'
 import { type HomeNode, tillAt } from './till.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -26,6 +26,11 @@ const renewedBeforeMs = 30_000
 /** Units that may be paid beyond those that were asked for: the one ahead, and one that a till has lost. A till that
  * wants still more keeps what it was given. */
 const sparePayments = 2
+/** How often a unit is asked for again whose payment the till has, where it was not given. */
+const mostRefusals = 2
+/** Openings of one moment are told apart by when they expire: those that are the same are one session, and two plays that
+ * share one would both pay for each unit. */
+const openingSpreadMs = 10_000
 /** Nobody waits for what is paid ahead, and whoever has just begun to play has other things to do: it is paid then, or
  * as soon as somebody waits. */
 const aheadAfterMs = 150
@@ -37,7 +42,7 @@ export type NodePlay = {
    * @throws NodeRefused, ApiError, RetrievalFailed, PaymentNeeded, and the signal's reason */
   block(cid: string, unit: number, signal: AbortSignal, onFault?: (fault: Fault) => void): Promise<Retrieved>
   /** The key of a segment, paid for if it has to be. @throws NodeRefused, ApiError, PaymentNeeded, and the signal's reason */
-  key(place: KeyPlace, unit: number, signal: AbortSignal): Promise<Uint8Array>
+  key(place: KeyPlace, unit: number, tryKey: TryKey, signal: AbortSignal): Promise<Uint8Array>
   /** Pays for a unit before anybody asks. Who asks hears what fails. @param lastUnit of the track */
   prepare(unit: number, lastUnit: number): void
 }
@@ -74,20 +79,28 @@ export function createNodePlay(
   /** Units that were asked for in this session, and when their payment is there. */
   const asked = new Map<number, Promise<void>>()
   const waiting = new Map<number, PromiseWithResolvers<void>>()
-  /** What the node has of ours for this track beyond all units that were asked for; negative while some wait. */
+  /** What the node has for this play beyond all units that were asked for; negative while some wait. The till counts by
+   * track: what was there when the session began is taken for left over, and what came since is this play's own as far as it
+   * has signed it, since another play of this purse may pay for the same track. */
   let funds = 0n
   /** Of the funds, what it has yet to be sent. */
   let unsent = 0n
   let round: Promise<void> | undefined
   let pressed = Promise.withResolvers<void>()
-  const inAll = { asked: 0, signed: 0n }
+  /** Units that were paid for and not given, and what was known to be lost when they were asked for: how the session stands is
+   * asked for before more is paid. */
+  const doubted = new Map<number, bigint>()
+  const inAll = { asked: 0, signed: 0n, borrowed: 0n, lost: 0n }
 
   function urlOf(cid: string): string {
     const url = `${origin}/ipfs/${cid}?format=raw`
     return session === undefined ? url : `${url}&s=${encodeURIComponent(session.session)}`
   }
 
-  async function take(report: SessionReport): Promise<void> {
+  /** @param told which is asked for anew where another play has adopted a later one meanwhile */
+  async function take(told: SessionReport): Promise<void> {
+    const isLate = told.channel.base < purse.channel(operator).base
+    const report = isLate ? await till.session(told.session, life) : told
     if (report.subject !== track || report.curator !== curator) {
       throw new NodeRefused(`${origin} reports the session of another track`)
     }
@@ -98,8 +111,16 @@ export function createNodePlay(
     const seen = last?.base === base ? paidFor(linesOf(last), trackId) : 0n
     const missing = paidFor(lines, trackId) - seen
     unsent = missing > 0n ? missing : 0n
+    const left = report.credit + unsent - report.unitPrice * BigInt(unpaid(report).length)
+    if (report.session !== session?.session) funds = left
+    else if (left < funds) lose(funds - left)
     session = report
-    funds = report.credit + unsent - report.unitPrice * BigInt(unpaid(report).length)
+  }
+
+  /** Others have used so much of the funds. */
+  function lose(amount: bigint): void {
+    funds -= amount
+    inAll.lost += amount
   }
 
   function unpaid({ paidUnits }: SessionReport): number[] {
@@ -122,11 +143,14 @@ export function createNodePlay(
 
   function forgetSession(): void {
     session = undefined
+    doubted.clear()
     for (const unit of asked.keys()) if (!waiting.has(unit)) asked.delete(unit)
   }
 
   async function openSession(): Promise<SessionReport> {
-    if (session !== undefined && isOpen()) return session
+    if (session !== undefined && isOpen()) {
+      return doubted.size === 0 ? session : resolveDoubts(session)
+    }
     forgetSession()
     const [voucher, opening] = await Promise.all([payAlong(), signOpening(connection.now())])
     const alongside = voucher ? { voucher } : {}
@@ -141,9 +165,21 @@ export function createNodePlay(
     return opened
   }
 
-  /** An opening lives for half of the longest life, so that clocks may differ by the other half. */
+  /** Asks how the session stands. What was paid for a unit that was not given is gone, where others may have used it: also
+   * where there is money again, which is theirs. */
+  async function resolveDoubts({ session: token }: SessionReport): Promise<SessionReport> {
+    const report = await till.session(token, life)
+    const lost = unpaid(report).filter((unit) => doubted.get(unit) === inAll.lost).length
+    doubted.clear()
+    if (lost > 0 && (await isShared())) lose(report.unitPrice * BigInt(lost))
+    await take(report)
+    return report
+  }
+
+  /** An opening lives for about half of the longest life, so that clocks may differ by the other half. */
   async function signOpening(nowMs: number): Promise<Opening> {
-    const message = { payer: spender.payer, node: operator, curator, expiresAt: nowMs + openingMs / 2 }
+    const expiresAt = nowMs + openingMs / 2 - Math.floor(Math.random() * openingSpreadMs)
+    const message = { payer: spender.payer, node: operator, curator, expiresAt }
     const signature = await signMessage(spender.key.signer, domain, 'Opening', { ...message, track: trackId })
     return { ...message, subject: track, signature }
   }
@@ -158,9 +194,7 @@ export function createNodePlay(
     const isCovered = reserved - released - cumulative >= amount
     if (foreseenUnits === 0 || inAll.signed > 0n || due.length === 0 || !isCovered) return undefined
     try {
-      const voucher = await purse.sign({ track, node: operator, curator, parts })
-      inAll.signed += amount
-      return voucher
+      return await sign(parts, amount)
     } catch (error) {
       // What the budget or the lines of a voucher hold is found out with the session.
       if (error instanceof PaymentNeeded || error instanceof RangeError) return undefined
@@ -191,8 +225,11 @@ export function createNodePlay(
       if (covered.length > 0) await coverFunds(report, covered, price * BigInt(1 - due.length))
     }
     const others = [...waiting.keys()].filter((unit) => !covered.includes(unit)).length
-    if (funds + price * BigInt(others) < 0n) {
-      throw new NodeRefused(`${origin} was paid and says that it was not`)
+    while (funds + price * BigInt(others) < 0n) {
+      if (!(await isShared())) {
+        throw new NodeRefused(`${origin} was paid and says that it was not`)
+      }
+      await coverFunds(report, covered, price * BigInt(-others))
     }
     for (const unit of covered) {
       waiting.get(unit)?.resolve()
@@ -202,30 +239,63 @@ export function createNodePlay(
 
   /** Signs what is missing to that much, and sends what was signed. */
   async function coverFunds(report: SessionReport, units: readonly number[], wanted: bigint): Promise<void> {
-    if (funds < wanted || unsent > 0n) await send(report, units, funds < wanted ? wanted - funds : 0n)
+    const amount = funds < wanted ? wanted - funds : 0n
+    const borrowed = borrowing(report, wanted - amount)
+    if (amount > 0n || unsent > 0n) await send(report, units, amount, borrowed)
+    else if (borrowed !== 0n) {
+      await purse.borrow(operator, borrowed)
+      inAll.borrowed += borrowed
+    }
   }
 
-  async function send(report: SessionReport, units: readonly number[], amount: bigint): Promise<void> {
+  /** What this play uses beyond what it has signed, and has not told yet; negative for what it has signed since. */
+  function borrowing({ unitPrice }: SessionReport, more = 0n): bigint {
+    const used = unitPrice * BigInt(inAll.asked) + more - inAll.signed
+    return (used > 0n ? used : 0n) - inAll.borrowed
+  }
+
+  /** Another play may have used what this one paid, or what this one found was another's. */
+  async function isShared(): Promise<boolean> {
+    return inAll.borrowed > 0n || (await lent()) > 0n
+  }
+
+  /** What other plays have borrowed: as much of what this one paid may be gone. */
+  async function lent(): Promise<bigint> {
+    const borrowed = borrowedIn(channelWith(await purse.state(), operator), connection.now())
+    return borrowed > inAll.borrowed ? borrowed - inAll.borrowed : 0n
+  }
+
+  async function sign(parts: readonly Part[], amount: bigint, borrowed = 0n): Promise<SentVoucher> {
+    const voucher = await purse.sign({ track, node: operator, curator, parts, borrowed })
+    inAll.borrowed += borrowed
+    inAll.signed += amount
+    funds += amount
+    unsent += amount
+    return voucher
+  }
+
+  async function send(
+    report: SessionReport,
+    units: readonly number[],
+    amount: bigint,
+    borrowed: bigint,
+  ): Promise<void> {
     const most = report.unitPrice * BigInt(inAll.asked + sparePayments)
-    if (inAll.signed + amount > most) {
+    if (inAll.signed + amount > most && inAll.signed + amount > most + (await lent())) {
       throw new NodeRefused(`${origin} wants to be paid again for what it was paid`)
     }
     await reserveFor(purse, { till, report, operator, amount, signal: life })
-    const parts = partsOf(units, amount, report.unitPrice)
-    const payment = { track, node: operator, curator }
-    const voucher = await purse.sign({ ...payment, parts })
-    inAll.signed += amount
+    const voucher = await sign(partsOf(units, amount, report.unitPrice), amount, borrowed)
     try {
       return await take(await till.pay({ session: report.session, voucher }, life))
     } catch (error) {
       if (!(error instanceof ApiError && error.status >= 400 && error.status < 500)) throw error
       // The till may have frozen the one before meanwhile, and wait for one that goes on from there.
-      const { base } = purse.channel(operator)
       await take(await till.session(report.session, life))
-      if (purse.channel(operator).base === base) throw error
+      if (purse.channel(operator).base === voucher.base) throw error
     }
     if (unsent === 0n) return
-    const again = await purse.sign({ ...payment, parts: [] })
+    const again = await sign([], 0n)
     await take(await till.pay({ session: report.session, voucher: again }, life))
   }
 
@@ -269,8 +339,9 @@ export function createNodePlay(
     covered.promise.catch(() => undefined)
     asked.set(unit, covered.promise)
     inAll.asked += 1
-    if (session !== undefined && isOpen()) funds -= session.unitPrice
-    if (isOpen() && funds >= 0n && unsent === 0n) covered.resolve()
+    const open = isOpen() ? session : undefined
+    if (open) funds -= open.unitPrice
+    if (open && funds >= 0n && unsent === 0n && borrowing(open) <= 0n) covered.resolve()
     else {
       waiting.set(unit, covered)
       pressed.resolve()
@@ -279,29 +350,48 @@ export function createNodePlay(
     return covered.promise
   }
 
+  /** Makes a unit wait until the till was asked what it has of ours, and has what is missing. */
+  function doubt(unit: number, lost: bigint): void {
+    if (waiting.has(unit)) return
+    const covered = Promise.withResolvers<void>()
+    covered.promise.catch(() => undefined)
+    asked.set(unit, covered.promise)
+    waiting.set(unit, covered)
+    doubted.set(unit, lost)
+    pressed.resolve()
+    startRound()
+  }
+
+  /** Gets what costs a unit. Where the till says that it is not paid another play of this purse may have used what this one
+   * paid, or the till may have restarted, and know neither the session nor the unit. */
+  async function getPaid<Got>(unit: number, signal: AbortSignal, get: () => Promise<Got>): Promise<Got> {
+    for (let refusals = 0; ; ) {
+      await untilAborted(cover(unit), signal)
+      const { signed, lost } = inAll
+      try {
+        return await get()
+      } catch (error) {
+        if (!isUnpaid(error)) throw error
+        if (refusals === mostRefusals) {
+          forgetSession()
+          throw error
+        }
+        doubt(unit, lost)
+        await untilAborted(cover(unit), signal)
+        if (inAll.signed === signed) refusals += 1
+      }
+    }
+  }
+
   return {
     node,
     async block(cid, unit, signal, onFault) {
-      if (unit >= offer.previewUnits) await untilAborted(cover(unit), signal)
-      try {
-        return await retriever.retrieve(cid, { signal, ...(onFault ? { onFault } : {}) })
-      } catch (error) {
-        const isUnpaid =
-          error instanceof RetrievalFailed && error.faults.some(({ kind }) => kind === 'unpaid')
-        // It may have restarted, and know neither the session nor the unit.
-        if (isUnpaid) forgetSession()
-        throw error
-      }
+      const get = () => retriever.retrieve(cid, { signal, ...(onFault ? { onFault } : {}) })
+      return unit < offer.previewUnits ? get() : getPaid(unit, signal, get)
     },
-    async key(place, unit, signal) {
+    async key(place, unit, tryKey, signal) {
       await keyHolder.pass(signal)
-      await untilAborted(cover(unit), signal)
-      try {
-        return await keyHolder.key(place, session?.session, signal)
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 402) forgetSession()
-        throw error
-      }
+      return getPaid(unit, signal, () => keyHolder.key(place, { session: session?.session, tryKey, signal }))
     },
     prepare(unit, lastUnit) {
       if (unit < offer.previewUnits) return
@@ -309,6 +399,11 @@ export function createNodePlay(
       cover(unit).catch(() => undefined)
     },
   }
+}
+
+function isUnpaid(error: unknown): boolean {
+  if (error instanceof ApiError) return error.status === 402
+  return error instanceof RetrievalFailed && error.faults.some(({ kind }) => kind === 'unpaid')
 }
 
 /** What each unit is of an amount; what a till lost or kept goes with the last. */

@@ -2,7 +2,7 @@ import type { Address, Subject } from '@hexachord/protocol/names'
 import { type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
 import { ZeroAddress } from 'ethers'
 import { ApiError } from '../connect/index.ts'
-import type { AccountPass, KeyPlace } from './ask-key.ts'
+import type { AccountPass, KeyPlace, TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
 import { createNodePlay, type NodePlay } from './node-play.ts'
 import { PaymentNeeded } from './payment-needed.ts'
@@ -17,8 +17,8 @@ export type PaidPlay = {
   /** A block of a unit, from the node that is being paid, or from the next one when that fails or stalls.
    * @throws PaymentNeeded, RetrievalFailed when no home node gives it, and the signal's reason */
   block(cid: string, unit: number, signal?: AbortSignal): Promise<Retrieved>
-  /** The key of a premium track's segment, likewise. @throws as `block` */
-  key(place: KeyPlace, unit: number): Promise<Uint8Array>
+  /** The key of a premium track's segment, likewise, which opens it. @throws as `block` */
+  key(place: KeyPlace, unit: number, tryKey: TryKey): Promise<Uint8Array>
   /** Pays for a unit that is about to be asked for, so that whoever asks does not wait for that. Fails silently: whoever
    * asks hears of it.
    * @param lastUnit of the track */
@@ -150,8 +150,12 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   return {
     block: (cid, unit, signal = life) =>
       inTurn(cid, (node, either) => node.block(cid, unit, either, onFault), AbortSignal.any([life, signal])),
-    key: (place, unit) =>
-      inTurn(`key of segment ${place.segment}`, (node, signal) => node.key(place, unit, signal), life),
+    key: (place, unit, tryKey) =>
+      inTurn(
+        `key of segment ${place.segment}`,
+        (node, signal) => node.key(place, unit, tryKey, signal),
+        life,
+      ),
     prepare: (unit, lastUnit) => standing()[0]?.prepare(unit, lastUnit),
   }
 

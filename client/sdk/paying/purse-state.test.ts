@@ -13,6 +13,7 @@ import fc from 'fast-check'
 import { account, listener, paymentsNetwork } from '../fixtures/index.ts'
 import { adoptReport } from './channel-report.ts'
 import {
+  borrowedIn,
   budgetLeft,
   channelWith,
   emptyState,
@@ -20,6 +21,7 @@ import {
   pay,
   purseStateSchema,
   sumOf,
+  withBorrowed,
   withChannel,
 } from './purse-state.ts'
 
@@ -109,6 +111,19 @@ describe('a purse, whatever its node answers', () => {
       ...{ node, track: tracks[0] ?? '0x', curator: nobody, amount: 7n, nowMs: 0 },
     })
     expect(purseStateSchema.parse(JSON.parse(tillJson(state)))).toEqual(state)
+  })
+
+  test('forgets after a while what plays have used of each other’s, and owes nothing for what is given back', () => {
+    const channel = withBorrowed(withBorrowed(channelWith(emptyState(), node), 5n, 1_000), -2n, 2_000)
+    expect([borrowedIn(channel, 61_999), borrowedIn(channel, 62_000)]).toEqual([3n, 0n])
+    expect(borrowedIn(withBorrowed(channel, 4n, 70_000), 70_000)).toBe(4n)
+    expect(borrowedIn(withBorrowed(channel, -9n, 3_000), 3_000)).toBe(0n)
+    // As it was written before there was such a thing.
+    const { borrowed: _, ...old } = channel
+    const kept = { ...emptyState(), channels: { [node]: old } }
+    expect(channelWith(purseStateSchema.parse(JSON.parse(tillJson(kept))), node)).toMatchObject({
+      borrowed: { amount: 0n },
+    })
   })
 
   test('takes no line more than a voucher has', () => {

@@ -10,6 +10,8 @@ const amountSchema = z
 const lineSchema = z.object({ track: hashSchema, curator: addressSchema, amount: amountSchema })
 const spentSchema = z.object({ period: z.string(), amount: amountSchema })
 
+const nothingBorrowed = { amount: 0n, atMs: 0 }
+
 const channelSchema = z.object({
   /** Where the vouchers of now begin. */
   base: amountSchema,
@@ -23,6 +25,8 @@ const channelSchema = z.object({
   reserved: amountSchema,
   /** Taken back on the chain, as far as was read there. */
   released: amountSchema,
+  /** What plays use beyond what each has signed itself: they found it there. Some of it may be another play's that goes on. */
+  borrowed: z.object({ amount: amountSchema, atMs: z.int() }).default(nothingBorrowed),
 })
 
 /** For memories that outlive the program that wrote them. Amounts are decimal strings in base units. */
@@ -44,6 +48,8 @@ export type Budget = PurseState['budget']
 
 /** Channels that are remembered. */
 const mostChannels = 64
+/** Some units: whoever lacks what another has used finds that out with its next one. */
+const borrowedForMs = 60_000
 
 export const noLimit: Budget = { perHour: null, perMonth: null }
 
@@ -59,6 +65,7 @@ const emptyChannel: Channel = {
   signature: null,
   reserved: 0n,
   released: 0n,
+  borrowed: nothingBorrowed,
 }
 
 export function channelWith(state: PurseState, node: Address): Channel {
@@ -70,6 +77,18 @@ export function withChannel(state: PurseState, node: Address, channel: Channel):
     throw new RangeError(`a purse pays at most ${mostChannels} nodes: release what some hold`)
   }
   return { ...state, channels: { ...state.channels, [node]: channel } }
+}
+
+/** What plays use of what others have paid: what was told long ago is no matter of those that play now. */
+export function borrowedIn({ borrowed }: Channel, nowMs: number): bigint {
+  return nowMs - borrowed.atMs < borrowedForMs ? borrowed.amount : 0n
+}
+
+/** @param more negative for what is given back */
+export function withBorrowed(channel: Channel, more: bigint, nowMs: number): Channel {
+  if (more === 0n) return channel
+  const amount = borrowedIn(channel, nowMs) + more
+  return { ...channel, borrowed: { amount: amount > 0n ? amount : 0n, atMs: nowMs } }
 }
 
 /** What may still be signed now, in base units; null for no limit. */

@@ -22,6 +22,7 @@ import {
   channelWith,
   type PurseState,
   pay,
+  withBorrowed,
   withBudget,
   withChannel,
 } from './purse-state.ts'
@@ -87,10 +88,16 @@ export type Purse = {
   /** Terms of a track, kept for some minutes. @param fresh asks anew */
   termsOf(track: Subject, options?: AskOptions & { fresh?: boolean }): Promise<TrackTerms | undefined>
   /** Signs a voucher for all that is owed to a node and these parts more; without parts, for what is owed. It is durable before it is returned.
+   * @param payment.borrowed as `borrow` takes it, written with the voucher
    * @throws PaymentNeeded when the budget does not allow it, RangeError for more lines than a voucher has */
   sign(
-    payment: Omit<Receipt, 'atMs' | 'unit' | 'amount'> & { readonly parts: readonly Part[] },
+    payment: Omit<Receipt, 'atMs' | 'unit' | 'amount'> & {
+      readonly parts: readonly Part[]
+      readonly borrowed?: bigint
+    },
   ): Promise<SentVoucher>
+  /** Tells other plays, also of other pages, that one uses so much more of what it found paid at a node. */
+  borrow(node: Address, amount: bigint): Promise<void>
   /** Takes over what a till says of the channel. @throws NodeRefused */
   adopt(report: ChannelReport, node: Address): Promise<void>
   /** What the purse knows of its channel with a node now. */
@@ -146,7 +153,7 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       }
     },
 
-    async sign({ track, node, curator, parts }) {
+    async sign({ track, node, curator, parts, borrowed = 0n }) {
       const nowMs = connection.now()
       const amount = parts.reduce((sum, part) => sum + part.amount, 0n)
       const line = { track: subjectToBytes32(track), curator, amount }
@@ -160,7 +167,7 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
         const owed = amount > 0n ? pay(state, { ...line, node, nowMs }) : state
         const { channel, sent } = await signChannel(owed, node)
         voucher = sent
-        return withChannel(owed, node, channel)
+        return withChannel(owed, node, withBorrowed(channel, borrowed, nowMs))
       }, receipts)
       if (voucher === undefined) throw new Error('a memory of purses has not called what it was given')
       for (const receipt of receipts) {
@@ -169,6 +176,13 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
         options.onSpend?.({ ...receipt, artist: authorOf(track), total, left })
       }
       return voucher
+    },
+
+    async borrow(node, amount) {
+      await update((state) => {
+        const channel = withBorrowed(channelWith(state, node), amount, connection.now())
+        return withChannel(state, node, channel)
+      })
     },
 
     async adopt(report, node) {

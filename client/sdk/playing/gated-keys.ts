@@ -1,7 +1,7 @@
 import type { Address } from '@hexachord/protocol/names'
 import { listOf, operatorAnswerSchema, type Track } from '@hexachord/protocol/rest'
 import { ApiError, type Connection } from '../connect/index.ts'
-import { type AccountPass, type KeyHolder, keyHolderAt } from '../paying/index.ts'
+import { type AccountPass, type KeyHolder, keyHolderAt, NodeRefused } from '../paying/index.ts'
 import { type TrackKeys, TrackLocked } from './open-segments.ts'
 
 type Network = Pick<Connection, 'http'> & Partial<Pick<Connection, 'discover'>>
@@ -27,7 +27,7 @@ export function gatedKeys(
       .map(({ endpoint }) => keyHolderAt(network.http, { origin: new URL(endpoint).origin, track, pass }))
   }
 
-  return async (place) => {
+  return async (place, tryKey) => {
     let last: unknown
     found ??= find()
     found.catch(() => {
@@ -36,10 +36,10 @@ export function gatedKeys(
     for (const holder of await found) {
       try {
         await holder.pass(signal)
-        return await holder.key(place, undefined, signal)
+        return await holder.key(place, { session: undefined, tryKey, signal })
       } catch (error) {
         signal.throwIfAborted()
-        if (!(error instanceof ApiError)) throw error
+        if (!(error instanceof ApiError || error instanceof NodeRefused)) throw error
         last = error
       }
     }

@@ -1,9 +1,10 @@
 import type { LoadedTrack } from '@hexachord/protocol/manifests'
 import { decryptSegment, segmentIv } from '@hexachord/protocol/premium'
-import type { KeyPlace } from '../paying/index.ts'
+import type { KeyPlace, TryKey } from '../paying/index.ts'
 
-/** Gets the key of a segment from one of the track's key holders: 16 bytes. Ends by itself, in whatever time it has. */
-export type TrackKeys = (place: KeyPlace) => Promise<Uint8Array>
+/** Gets the key of a segment from one of the track's key holders: 16 bytes. Ends by itself, in whatever time it has.
+ * @param tryKey by which a holder that gives wrong keys is found out, and another one asked */
+export type TrackKeys = (place: KeyPlace, tryKey: TryKey) => Promise<Uint8Array>
 
 /** A premium track is to be played, and nothing is there that would get its keys. */
 export class TrackLocked extends Error {
@@ -22,28 +23,29 @@ export function createOpenBlock(
   const places = placesOf(track)
   const known = new Map<string, Promise<Uint8Array>>()
 
-  function keyOf(place: KeyPlace): Promise<Uint8Array> {
+  function keyOf(place: KeyPlace, tryKey: TryKey): Promise<Uint8Array> {
     const name = `${place.rendition}/${place.segment}`
-    const key = known.get(name) ?? ask(place)
+    const key = known.get(name) ?? ask(place, tryKey)
     known.set(name, key)
     // Who was refused may have paid by the next time.
     key.catch(() => known.delete(name))
     return key
   }
 
-  async function ask(place: KeyPlace): Promise<Uint8Array> {
+  async function ask(place: KeyPlace, tryKey: TryKey): Promise<Uint8Array> {
     if (keys === undefined) {
       throw new TrackLocked('this track is premium: from here on it opens only with keys, which cost money')
     }
-    return keys(place)
+    return keys(place, tryKey)
   }
 
   return async (cid, bytes) => {
     const place = places.get(cid)
     const salt = place && track.renditions[place.rendition]?.encryption?.salt
     if (place === undefined || salt === undefined) return bytes
-    const key = new Uint8Array(await keyOf(place))
-    return decryptSegment(bytes, { key, iv: segmentIv(salt, place.segment) })
+    const iv = segmentIv(salt, place.segment)
+    const openWith = async (key: Uint8Array) => decryptSegment(bytes, { key: new Uint8Array(key), iv })
+    return openWith(await keyOf(place, openWith))
   }
 }
 

@@ -108,7 +108,8 @@ export async function openTrack(
   const open = createOpenBlock(
     loaded,
     options.keys ??
-      (keySeller && ((place) => keySeller.key(place, units.get(cidAt(loaded, place)) ?? 0))) ??
+      (keySeller &&
+        ((place, tryKey) => keySeller.key(place, units.get(cidAt(loaded, place)) ?? 0, tryKey))) ??
       (keyHolders && pass && gatedKeys(connection, track, { keyHolders, pass, signal })),
   )
   const seller = keyHolders ? undefined : paid

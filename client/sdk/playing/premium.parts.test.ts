@@ -11,7 +11,7 @@ import {
   subject,
   trackOf,
 } from '../fixtures/index.ts'
-import type { KeyPlace } from '../paying/index.ts'
+import type { KeyPlace, TryKey } from '../paying/index.ts'
 import { openTrack, playSegments, TrackLocked } from './index.ts'
 
 const seconds = 14
@@ -28,8 +28,12 @@ async function opened({ track, blocks, secret }: PremiumTrack, mayOpen = true) {
   closing.push(gateway.close)
   const asked: KeyPlace[] = []
   const salt = track.renditions[0]?.encryption?.salt ?? ''
-  const keys = async (place: KeyPlace) => {
+  const keys = async (place: KeyPlace, tryKey: TryKey) => {
     asked.push(place)
+    // One in 256 wrong keys has a padding that fits.
+    const wrong = Array.from({ length: 8 }, (_, first) => Uint8Array.from({ length: 16 }, () => first))
+    const tried = await Promise.allSettled(wrong.map(tryKey))
+    expect(tried.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(4)
     return segmentKey(secret, salt, place.segment).key
   }
   const found = trackOf(subject, track, [gateway.origin])

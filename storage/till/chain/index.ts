@@ -1,4 +1,4 @@
-export { offerRoutes } from './offer-routes.ts'
+export { createOfferSource, offerRoutes } from './offer-routes.ts'
 export {
   openTillChain,
   type TillBook,

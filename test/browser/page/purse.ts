@@ -1,7 +1,17 @@
+import { parsed } from '@hexachord/protocol/checked'
 import type { Address, Subject } from '@hexachord/protocol/names'
 import type { PaymentsNetwork } from '@hexachord/protocol/payments'
+import type { OperatorAnswer } from '@hexachord/protocol/rest'
+import type { Connection } from '@hexachord/sdk/connect'
 import { keyFromPrivateKey } from '@hexachord/sdk/keys'
-import { browserPurseMemory, openPurse, ownSpender, PaymentNeeded } from '@hexachord/sdk/paying'
+import {
+  browserPurseMemory,
+  openPurse,
+  ownSpender,
+  PaymentNeeded,
+  type PurseOptions,
+  playPaid,
+} from '@hexachord/sdk/paying'
 
 /** What the test calls in the page. */
 declare global {
@@ -16,6 +26,14 @@ export type Paying = {
   readonly network: PaymentsNetwork
   readonly track: Subject
   readonly node: Address
+}
+
+/** What a node sells, and where it listens: its operator is registered for another origin. */
+export type Sold = {
+  readonly origin: string
+  readonly operator: OperatorAnswer
+  readonly cids: readonly string[]
+  readonly unitPrice: string
 }
 
 const purse = {
@@ -49,13 +67,31 @@ const purse = {
     await browserPurseMemory(address, window).update((state) => state, receipts)
   },
 
+  /** Plays a track at a node, unit by unit, as one of several tabs may. */
+  async hear(paying: Paying, { origin, operator, cids, unitPrice }: Sold): Promise<void> {
+    const opened = await open(paying, {
+      http: (url, init) => fetch(String(url).replace(operator.endpoint, origin), init),
+      discover: async (_path, schema) => parsed(schema, { items: [operator], next: null }),
+      termsOf: async () => ({ unitPrice: BigInt(unitPrice), nodeBps: 1_500, curatorBps: 0 }),
+    })
+    const play = await playPaid(opened, { track: paying.track })
+    play?.prepare(0, cids.length - 1)
+    for (const [unit, cid] of cids.entries()) await play?.block(cid, unit)
+  },
+
   async units(paying: Paying): Promise<number[]> {
     return (await (await open(paying)).receipts()).map(({ unit }) => unit)
   },
 }
 window.purse = purse
 
-function open({ privateKey, network }: Paying) {
+function open(
+  { privateKey, network }: Paying,
+  {
+    termsOf,
+    ...connection
+  }: Partial<Pick<Connection, 'http' | 'discover'> & Pick<PurseOptions, 'termsOf'>> = {},
+) {
   const spender = ownSpender(keyFromPrivateKey(privateKey))
   return openPurse({
     ...{ spender, network, memory: browserPurseMemory(spender.key.address, window) },
@@ -63,7 +99,8 @@ function open({ privateKey, network }: Paying) {
       now: Date.now,
       http: (url, init) => fetch(url, init),
       discover: () => Promise.reject(new Error('nobody is asked')),
+      ...connection,
     },
-    termsOf: async () => undefined,
+    termsOf: termsOf ?? (async () => undefined),
   })
 }
