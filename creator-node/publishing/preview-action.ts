@@ -2,6 +2,7 @@ import { Problem } from '@hexachord/platform/http'
 import {
   type Action,
   applyAction,
+  readAction,
   rulesVersionAt,
   type Verdict,
   type VerdictName,
@@ -41,7 +42,7 @@ export function previewAction(
     placement: catalogue.rules.placement,
   }
   const place = { block: catalogue.indexed() + 1, timestamp: Math.floor(nowMs / 1000), logIndex: 0 }
-  return applyAction(view, action, place)
+  return applyAction(view, readAction(action), place)
 }
 
 /** The refusal that a verdict means for whoever sends the action; undefined for one that would be applied. */

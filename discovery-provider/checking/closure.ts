@@ -1,6 +1,13 @@
 import type { ChainLog } from '@hexachord/platform/chain'
 import type { PostgresClient } from '@hexachord/platform/postgres'
-import { decodeActed, type KindName, keysRead, kinds, type VerdictName } from '@hexachord/protocol/actions'
+import {
+  decodeActed,
+  type KindName,
+  keysRead,
+  kinds,
+  readAction,
+  type VerdictName,
+} from '@hexachord/protocol/actions'
 import { authorOf, isSubject } from '@hexachord/protocol/names'
 import { logOf, type StoredLogRow } from '../indexing/chain-records.ts'
 
@@ -43,7 +50,7 @@ export async function closureOf(
       const action = decodeActed(log)
       if (action === undefined) continue
       // What only the state before it names was named by an earlier action on the same subject.
-      const named = keysRead(action)
+      const named = keysRead(readAction(action))
       // Of registers all of an author and kind were read.
       if (!named.some((one) => keys.has(one))) continue
       logs.set(place, log)

@@ -63,28 +63,29 @@ function copyChunk(client: Statements, command: string, chunk: Buffer): Promise<
 }
 
 /** The published types leave out what is for COPY. */
-type CopyConnection = pg.Connection & { sendCopyFromChunk(chunk: Buffer): void; endCopyFrom(): void }
+type CopyConnection = pg.Connection & { endCopyFrom(): void }
 
 /** A COPY whose rows are sent with it: nobody waits for the server to ask for them, so that other statements can be sent
  * right behind. The server leaves rows alone that follow on a COPY which it has refused. */
 class CopyIn extends pg.Query {
   readonly #command: string
-  readonly #rows: Buffer
+  readonly #message: Buffer
 
+  /** @param message CopyData: pg would copy the rows into one of its own */
   constructor(
     command: string,
-    rows: Buffer,
+    message: Buffer,
     callback: (error: Error | undefined, result: pg.ResultBuilder) => void,
   ) {
     super(command, callback)
     this.#command = command
-    this.#rows = rows
+    this.#message = message
   }
 
   override submit = (connection: pg.Connection): void => {
     const copying = connection as CopyConnection
     copying.query(this.#command)
-    copying.sendCopyFromChunk(this.#rows)
+    copying.stream.write(this.#message)
     copying.endCopyFrom()
   }
 
@@ -110,44 +111,56 @@ const tab = 0x09
 const lineEnd = 0x0a
 /** Of UTF-8, for one code unit. */
 const bytesPerUnit = 3
-const firstDraftBytes = 64 * 1024
+/** Of `CopyData`: its letter, and a length of four bytes that counts itself. */
+const headerBytes = 5
+const copyData = 0x64
+/** Messages lie one behind the other in memory of this size, which is gone when the last of them is sent. */
+const draftBytes = 1024 * 1024
 
 /** Where rows are written before they are sent: one place for all, since it is made and left again without a wait. */
 const draft = createDraft()
 
 function createDraft() {
-  let bytes = Buffer.allocUnsafeSlow(firstDraftBytes)
-  let length = 0
+  let bytes = Buffer.allocUnsafeSlow(draftBytes)
+  let start = 0
+  let end = headerBytes
 
+  /** What is written already moves to new memory; what was taken stays where it is. */
   function grow(needed: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * bytes.length))
-    bytes.copy(larger, 0, 0, length)
+    const larger = Buffer.allocUnsafeSlow(Math.max(draftBytes, needed, 2 * (end - start)))
+    bytes.copy(larger, 0, start, end)
     bytes = larger
+    end -= start
+    start = 0
   }
 
   return {
+    /** Of what is written since it was taken or cleared. */
     get length() {
-      return length
+      return end - start - headerBytes
     },
     write(text: string): void {
-      const needed = length + bytesPerUnit * text.length + 1
-      if (needed > bytes.length) grow(needed)
-      length += bytes.write(text, length)
+      const needed = bytesPerUnit * text.length + 1
+      if (end + needed > bytes.length) grow(end - start + needed)
+      end += bytes.write(text, end)
     },
     /** Behind a text there is always room for it. */
     end(byte: number): void {
-      bytes[length] = byte
-      length += 1
+      bytes[end] = byte
+      end += 1
     },
     clear(): void {
-      length = 0
+      end = start + headerBytes
     },
-    /** A copy of what there is; it begins anew. */
+    /** What there is, as a message; it begins anew behind it. */
     take(): Buffer {
-      const taken = Buffer.allocUnsafeSlow(length)
-      bytes.copy(taken, 0, 0, length)
-      length = 0
-      return taken
+      const message = bytes.subarray(start, end)
+      message[0] = copyData
+      message.writeUInt32BE(message.length - 1, 1)
+      start = end
+      if (start + headerBytes > bytes.length) grow(headerBytes)
+      end = start + headerBytes
+      return message
     },
   }
 }

@@ -19,7 +19,7 @@ import {
 /** What stands in every content: `prev`, or `atMs` for kinds that set a register. */
 type Content = { readonly prev: Hash | null; readonly atMs: number }
 type Decoded = { success: true; data: Content } | { success: false; reason: string }
-type NamedKind = Kind<Content> & { readonly name: string; readonly contentOf: (action: Action) => Decoded }
+type NamedKind = Kind<Content> & { readonly name: string }
 
 // The tables are typed by kind; here, where the number comes from the chain, little is known of the content.
 const byNumber = kindsByVersion.map(
@@ -27,7 +27,7 @@ const byNumber = kindsByVersion.map(
     new Map(
       Object.entries(kinds).map(([name, kind]) => [
         kind.number,
-        namedKind(name, kind as unknown as Kind<Content>),
+        { name, ...(kind as unknown as Kind<Content>) },
       ]),
     ),
 )
@@ -36,15 +36,26 @@ const newest = byNumber.at(-1)
 /** The first version of the rules in which delegated keys count. */
 const delegationVersion = 2
 
+/** An action with its content as the newest rules read it: once, though its keys are asked for before it is judged. */
+export type ReadAction = {
+  readonly action: Action
+  /** None where the newest rules know no such kind. */
+  readonly newest: { readonly kind: NamedKind; readonly content: Decoded } | undefined
+}
+
+export function readAction(action: Action): ReadAction {
+  const kind = newest?.get(action.kind)
+  return { action, newest: kind && { kind, content: decode(kind, action) } }
+}
+
 /** Keys of the index that {@link applyAction} reads or changes for this action, by any version of the rules: what an
  * indexer loads in advance, before those of {@link keysReadBefore}. */
-export function keysRead(action: Action): string[] {
+export function keysRead({ action, newest }: ReadAction): string[] {
   const { author, signer, subject } = action
   const keys = [identityKey(author), subjectKey(subject)]
   if (signer !== author) keys.push(delegationKey(author, signer))
-  const kind = newest?.get(action.kind)
-  const content = kind?.contentOf(action)
-  if (!kind || !content?.success) return keys
+  if (!newest?.content.success) return keys
+  const { kind, content } = newest
   if (kind.register) keys.push(kind.register(content.data, action))
   keys.push(...kind.reads(content.data, action))
   return keys
@@ -52,16 +63,16 @@ export function keysRead(action: Action): string[] {
 
 /** Further keys that it reads or changes, which follow from the subject's state.
  * @param get what is loaded so far */
-export function keysReadBefore(action: Action, get: View['get']): readonly string[] {
-  const kind = newest?.get(action.kind)
-  if (!kind?.readsBefore) return []
+export function keysReadBefore({ action, newest }: ReadAction, get: View['get']): readonly string[] {
+  if (!newest?.kind.readsBefore || !newest.content.success) return []
   const before = get(subjectKey(action.subject)) as SubjectState | undefined | null
-  return before && kind.contentOf(action).success ? kind.readsBefore(before) : []
+  return before ? newest.kind.readsBefore(before) : []
 }
 
 /** Judges one action against the index: what it changes, or why it is rejected. Never throws for anything
  * that a stranger could have signed. */
-export function applyAction(view: View, action: Action, place: Place): Verdict {
+export function applyAction(view: View, read: ReadAction, place: Place): Verdict {
+  const { action } = read
   const version = view.rulesVersionAt(place.block)
   const kind = byNumber[version - 1]?.get(action.kind)
   if (!kind) return reject('unknownKind', `kind ${action.kind} is not known to these rules`)
@@ -71,7 +82,7 @@ export function applyAction(view: View, action: Action, place: Place): Verdict {
   const before = (view.get(subjectKey(action.subject)) ?? undefined) as SubjectState | undefined
   const foreign = checkSigner({ view, action, place, kind, before, version })
   if (foreign) return foreign
-  const content = kind.contentOf(action)
+  const content = contentBy(kind, read)
   if (!content.success) return reject('malformed', content.reason)
   const late = checkOrder({ view, action, place, kind, before, content: content.data })
   if (late) return late
@@ -122,18 +133,9 @@ function checkOrder({
   return undefined
 }
 
-/** An action's content is read once, though its keys are asked for before it is judged. */
-function namedKind(name: string, kind: Kind<Content>): NamedKind {
-  const known = new WeakMap<Action, Decoded>()
-  return {
-    name,
-    ...kind,
-    contentOf(action) {
-      const content = known.get(action) ?? decode(kind, action)
-      known.set(action, content)
-      return content
-    },
-  }
+/** Older rules may know less of what a content holds. */
+function contentBy(kind: NamedKind, { action, newest }: ReadAction): Decoded {
+  return newest?.kind.schema === kind.schema ? newest.content : decode(kind, action)
 }
 
 function decode(kind: Kind<Content>, action: Action): Decoded {

@@ -12,7 +12,7 @@ export {
   signedActionSchema,
 } from './action.ts'
 export type { AppContent } from './app.ts'
-export { applyAction, keysRead, keysReadBefore } from './apply-action.ts'
+export { applyAction, keysRead, keysReadBefore, type ReadAction, readAction } from './apply-action.ts'
 export type { CommentBody, CommentContent } from './comment.ts'
 export {
   type DelegateContent,

@@ -6,7 +6,9 @@ import {
   keysRead,
   keysReadBefore,
   type Place,
+  type ReadAction,
   type RulesTable,
+  readAction,
   rulesVersionAt,
   type Verdict,
 } from '../actions/index.ts'
@@ -160,7 +162,7 @@ export async function applyRange({
       if (!action) return { logIndex: log.logIndex, digest: logDigest(log), verdict: 'applied', changes: [] }
       const place = { block: number, timestamp: timestampOf(number), logIndex: log.logIndex }
       const verdict = applyAction(view, action, place)
-      actions.push({ action, place, verdict })
+      actions.push({ action: action.action, place, verdict })
       const made = verdict.verdict === 'applied' ? verdict.changes : []
       let changesText = ''
       for (const { key, value } of made) {
@@ -174,7 +176,7 @@ export async function applyRange({
         changesText += `${changesText === '' ? '' : ','}{"key":${toCanonicalJson(key)},"value":${afterText}}`
       }
       return {
-        ...{ logIndex: log.logIndex, digest: action.hash, verdict: verdict.verdict, changes: made },
+        ...{ logIndex: log.logIndex, digest: action.action.hash, verdict: verdict.verdict, changes: made },
         changesText: `[${changesText}]`,
       }
     })
@@ -211,11 +213,14 @@ async function load(
 
 function noPause(): undefined {}
 
-type DecodedLog = { log: ChainLog; action?: Action | undefined; event?: OperatorEvent | undefined }
+type DecodedLog = { log: ChainLog; action?: ReadAction | undefined; event?: OperatorEvent | undefined }
 
 function decode(log: ChainLog, rules: CatalogueRules, engine: Engine): DecodedLog {
   const address = log.address.toLowerCase() as Address
-  if (address === rules.catalog) return { log, action: decodeActed(log, engine) }
+  if (address === rules.catalog) {
+    const action = decodeActed(log, engine)
+    return { log, action: action && readAction(action) }
+  }
   if (rules.operatorContracts.includes(address)) return { log, event: decodeOperatorLog(log) }
   return { log }
 }
