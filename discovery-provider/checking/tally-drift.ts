@@ -1,4 +1,5 @@
 import type { Postgres, PostgresClient } from '@hexachord/platform/postgres'
+import { otherBeside } from '../projections/beside-version.ts'
 import { projections } from '../projections/project.ts'
 import { changeTallies, countStoredRows } from '../projections/tallies.ts'
 
@@ -54,9 +55,10 @@ export function findDrift(postgres: Postgres, signal: AbortSignal): Promise<Drif
  * One at a time: the index, which changes several at once, cannot end in a deadlock with it. */
 export async function repairDrift(postgres: Postgres, drifts: readonly Drift[]): Promise<void> {
   for (const { subject, what, stored, counted } of drifts) {
-    await postgres.transaction((client) =>
-      changeTallies(client, 'tally', [{ subject, what, by: counted - stored }]),
-    )
+    await postgres.transaction(async (client) => {
+      await changeTallies(client, 'tally', [{ subject, what, by: counted - stored }])
+      await client.query(otherBeside)
+    })
   }
 }
 

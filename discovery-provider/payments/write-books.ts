@@ -1,5 +1,6 @@
 import { copyRows, type PostgresClient } from '@hexachord/platform/postgres'
 import type { Subject } from '@hexachord/protocol/names'
+import { otherBeside } from '../projections/beside-version.ts'
 import type { Sums } from './add-up.ts'
 import type { KnownTrack } from './known-tracks.ts'
 import type { PaymentEntry, RangeOfPayments } from './read-range.ts'
@@ -51,10 +52,6 @@ export async function writeSums(
   }
 }
 
-/** Tells those who keep answers that name prices. */
-const otherPrices = `INSERT INTO beside_version AS v (version) VALUES (1)
-  ON CONFLICT (only_row) DO UPDATE SET version = v.version + 1`
-
 /** Rights and terms as a range has left them, and what an undo of its blocks above finality needs. */
 export async function writeRange(
   client: PostgresClient,
@@ -95,7 +92,7 @@ export async function writeRange(
       ),
     ],
   )
-  if (terms.length > 0) await client.query(otherPrices)
+  if (terms.length > 0) await client.query(otherBeside)
   await copyRows(
     client,
     'payment_entry',
@@ -121,7 +118,7 @@ export async function deleteAbove(client: PostgresClient, toBlock: number): Prom
     await client.query(`DELETE FROM ${table} WHERE block > $1`, [toBlock])
   }
   await client.query('UPDATE track_terms SET dropped_block = NULL WHERE dropped_block > $1', [toBlock])
-  await client.query(otherPrices)
+  await client.query(otherBeside)
   await client.query('DELETE FROM payment_block WHERE number > $1', [toBlock])
 }
 

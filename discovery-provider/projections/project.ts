@@ -12,6 +12,7 @@ import { isSubject, type Subject } from '@hexachord/protocol/names'
 import { noteAllManifests, noteManifests } from '../manifests/note-manifests.ts'
 import { noteAllRankable, noteManyRankable } from '../ranking/index.ts'
 import { apps, delegations } from './apps.ts'
+import { otherBeside } from './beside-version.ts'
 import { comments, pins, reactions } from './comments.ts'
 import { type EdgeName, endsOf, follows, mutes, reposts, saves } from './edges.ts'
 import { noteAllChanged, noteChanges } from './note-changes.ts'
@@ -119,6 +120,7 @@ export async function countAll(client: Statements): Promise<void> {
       after = counted?.last
     }
   }
+  await client.query(otherBeside)
 }
 
 /** Leaves word of everything that there is. */

@@ -1,8 +1,8 @@
 import { prepared } from '@hexachord/platform/postgres'
 import type { Database } from './entity.ts'
 import { keepOfAuthors, type ReadOfAuthor } from './kept-of-authors.ts'
-import { type Known, targetOf } from './newest-entries.ts'
-import { revision, type Seen, watchHistory } from './watch-history.ts'
+import type { Known } from './newest-entries.ts'
+import { type Changed, type History, revision, type Seen } from './watch-history.ts'
 
 /** Of those whom a user follows, how many a feed looks at: the newest. */
 export const followedAtMost = 2_000
@@ -19,11 +19,11 @@ const overheadBytes = 200
 const entriesTogether = 200
 const followsTogether = 64
 
-/** Whom each of some users follows. Ids alone, which an index tells: what is followed stands behind the slash. */
+/** Whom each of some users follows. By ids, which an index tells: what is followed stands behind the slash. */
 export const followedStatement = prepared(
   'followed',
   `SELECT asked.id AS author, ${revision} AS revision, (
-     SELECT string_agg(f.id, ' ') FROM (
+     SELECT string_agg(substr(f.id, length(asked.id) + 2), ' ') FROM (
        SELECT id FROM follow WHERE author = asked.id ORDER BY since_ms DESC, id DESC LIMIT ${followedAtMost}
      ) AS f
    ) AS follows FROM unnest((SELECT $1::text[])) AS asked (id)`,
@@ -52,24 +52,26 @@ export const entriesStatement = prepared(
 type AuthorRow = { readonly author: string; readonly revision: string | null }
 
 /** What feeds are made of: whom users follow, and what authors published and reposted last. Both are kept until the user
- * or the author acts again. */
-export function keepFeedSources({ database, now }: { database: Database; now: () => number }): {
-  /** Where the catalogue stands. What is asked for afterwards is no older. */
-  look(): Promise<Seen>
+ * or the author acts again.
+ * @param seen what was seen last of the history */
+export function keepFeedSources({
+  database,
+  seen: seenLast,
+}: {
+  database: Database
+  seen: () => History['current']
+}): {
   /** What is known of each of those whom a user follows, in any order; and whether it was so when one looked. */
   followedBy(user: string, seen: Seen): Promise<{ followed: Known[]; isAsSeen: boolean }>
+  forget(authors: Changed['authors']): void
 } {
-  const current = () => history.current.revision
+  const current = () => seenLast().revision
   const follows = keepOfAuthors<string>({
     ...{ readTogether: followsTogether, atMostBytes: followsBytes, current },
     sizeOf: (text) => text.length + overheadBytes,
     async read(ids) {
       const { rows } = await database.query<AuthorRow & { follows: string | null }>(followedStatement, [ids])
-      const targetsIn = (follows: string) => follows.split(' ').map((id) => targetOf({ id }).target)
-      return rows.map(({ author, revision, follows }) => ({
-        ...{ author, revision },
-        value: follows === null ? '' : targetsIn(follows).join(' '),
-      }))
+      return rows.map(({ author, revision, follows }) => ({ author, revision, value: follows ?? '' }))
     },
   })
   const entries = keepOfAuthors<Known>({
@@ -80,16 +82,12 @@ export function keepFeedSources({ database, now }: { database: Database; now: ()
       return rows.map(({ author, revision, lines }) => ({ author, revision, value: { author, lines } }))
     },
   })
-  const history = watchHistory({
-    ...{ database, now },
+
+  return {
     forget(authors) {
       follows.forget(authors)
       entries.forget(authors)
     },
-  })
-
-  return {
-    look: () => history.look(),
     async followedBy(user, { revision, changes }) {
       let isAsSeen = revision !== null
       const valueIn = <Value>(read: ReadOfAuthor<Value> | undefined) => {
@@ -109,7 +107,7 @@ export function keepFeedSources({ database, now }: { database: Database; now: ()
         const known = valueIn(read)
         if (known !== undefined) followed.push(known)
       }
-      return { followed, isAsSeen: isAsSeen && changes === history.current.changes }
+      return { followed, isAsSeen: isAsSeen && changes === seenLast().changes }
     },
   }
 }

@@ -11,9 +11,9 @@ import { keepTexts } from './kept-texts.ts'
 import { type Entry, newestOf, nextReleaseMs, targetOf } from './newest-entries.ts'
 import { route } from './route.ts'
 import { tagOf } from './send-json.ts'
-import { revision, type Seen } from './watch-history.ts'
+import { revision, type Seen, watchHistory } from './watch-history.ts'
 
-/** Tracks and playlists whose texts are kept between changes of the catalogue. */
+/** Tracks and playlists whose texts are kept until something changes of which they tell. */
 const keptTexts = 50_000
 
 /** Pages whose entries are kept between changes of the catalogue: some 2 kB each. */
@@ -75,8 +75,15 @@ type Sent = { readonly json: Buffer; readonly tag: string }
 
 /** Pages of feeds, most of them kept: from one time to the next little changes. */
 function createFeeds(database: Database, now: () => number) {
-  const sources = keepFeedSources({ database, now })
-  const textsOf = keepTexts({ database, atMost: keptTexts, now })
+  const history = watchHistory({
+    ...{ database, now },
+    forget({ authors, subjects }) {
+      sources.forget(authors)
+      texts.forget(subjects)
+    },
+  })
+  const sources = keepFeedSources({ database, seen: () => history.current })
+  const texts = keepTexts({ database, atMost: keptTexts, current: () => history.current.edition, now })
   const pages = new LRUCache<string, KeptPage>({ max: keptPages })
   const join = createJoin()
 
@@ -101,15 +108,13 @@ function createFeeds(database: Database, now: () => number) {
   async function render({ entries, next }: Page, edition: string | null) {
     const items = entries.map((entry) => ({ ...entry, ...targetOf(entry) }))
     const targets = items.map(({ target }) => target)
-    const texts = await textsOf(targets, edition)
+    const { texts: found, isOfEdition } = await texts.of(targets, edition)
     const nowMs = now()
     let untilMs = Number.POSITIVE_INFINITY
-    let isOfEdition = true
     const parts: (string | Buffer)[] = []
     let text = '{"items":['
     for (const { id, target, isRepost, atMs } of items) {
-      const entry = texts.get(target)
-      isOfEdition &&= entry?.edition === edition
+      const entry = found.get(target)
       if (entry === undefined) continue
       untilMs = Math.min(untilMs, entry.untilMs)
       if (entry.unlisted) continue
@@ -131,7 +136,7 @@ function createFeeds(database: Database, now: () => number) {
   /** @returns the text of a `List<FeedEntry>` */
   return async ({ id, limit, cursor }: PageQuery & { id: Address }): Promise<Sent> => {
     const key = `${id} ${limit} ${cursor ?? ''}`
-    const seen = await sources.look()
+    const seen = await history.look()
     const { edition, releasedUntilMs } = seen
     const kept = pages.get(key)
     if (kept !== undefined && kept.edition === edition && releasedUntilMs < kept.untilMs) {

@@ -1,10 +1,11 @@
 import { prepared } from '@hexachord/platform/postgres'
+import { authorOf, isSubject, numberOf, type Subject, userNumber } from '@hexachord/protocol/names'
 import { LRUCache } from 'lru-cache'
 import { askTogether } from './ask-together.ts'
 import type { Database } from './entity.ts'
 import { playlistOf, type ReadPlaylistRow, selectPlaylists } from './playlists.ts'
 import { type ReadTrackRow, selectTracks, trackOf } from './tracks.ts'
-import { edition } from './watch-history.ts'
+import { type Changed, edition } from './watch-history.ts'
 
 /** A track or a playlist as it goes out, and what decides whether it does. */
 export type KeptText = {
@@ -16,7 +17,7 @@ export type KeptText = {
   readonly releaseAtMs: number | null
   /** When another price comes into force. */
   readonly untilMs: number
-  /** In which it is so. */
+  /** In which it was read. */
   readonly edition: string | null
 }
 
@@ -47,22 +48,32 @@ type Edition = { readonly edition: string | null }
 type KeptTrackRow = ReadTrackRow & Edition & { readonly due_in_ms: number | null }
 type KeptPlaylistRow = Edition & { readonly asked: string } & (ReadPlaylistRow | { readonly id: null })
 
-/** Keeps the texts of tracks and playlists for as long as nothing changes of which they tell: lists of many readers name
- * the same ones.
- * @param atMost texts, of some 1.2 kB each
- * @param now ms
- * @returns texts by id, as they are in the given edition or a later one */
+/** Texts of tracks and playlists that are kept for as long as nothing changes of which they tell: lists of many readers
+ * name the same ones. */
+export type KeptTexts = {
+  /** By id, as they are in the given edition or a later one; and whether all are as they are in the given one. */
+  of(
+    ids: readonly string[],
+    edition: string | null,
+  ): Promise<{ texts: ReadonlyMap<string, KeptText>; isOfEdition: boolean }>
+  forget(subjects: Changed['subjects']): void
+}
+
+/** @param atMost texts, of some 1.2 kB each
+ * @param current the edition that was seen last; what was read in another one is not kept
+ * @param now ms */
 export function keepTexts({
   database,
   atMost,
+  current,
   now,
 }: {
   database: Database
   atMost: number
+  current: () => string | null
   now: () => number
-}): (ids: readonly string[], edition: string | null) => Promise<ReadonlyMap<string, KeptText>> {
+}): KeptTexts {
   const kept = new LRUCache<string, KeptText>({ max: atMost })
-  let keptOf: string | null = null
 
   const ask = askTogether<string, KeptText>({
     atMost: readTogether,
@@ -107,30 +118,47 @@ export function keepTexts({
       const [id, text] = entryOf(row)
       texts.set(id, { ...text, edition: of })
     }
-    if (of === null) return texts
-    if (of !== keptOf) kept.clear()
-    keptOf = of
+    if (of === null || of !== current()) return texts
     for (const [id, text] of texts) kept.set(id, text)
     return texts
   }
 
-  return async (ids, edition) => {
-    const texts = new Map<string, KeptText>()
-    const unknown: string[] = []
-    const nowMs = now()
-    for (const id of new Set(ids)) {
-      const text = edition === keptOf ? kept.get(id) : undefined
-      if (text === undefined || text.untilMs <= nowMs) unknown.push(id)
-      else texts.set(id, text)
-    }
-    if (unknown.length === 0) return texts
-    const read = await Promise.all(unknown.map(ask))
-    for (const [place, id] of unknown.entries()) {
-      const text = read[place]
-      if (text !== undefined) texts.set(id, text)
-    }
-    return texts
+  return {
+    async of(ids, edition) {
+      const texts = new Map<string, KeptText>()
+      const unknown: string[] = []
+      const nowMs = now()
+      let isOfEdition = edition !== null && edition === current()
+      for (const id of new Set(ids)) {
+        const text = kept.get(id)
+        if (text === undefined || text.untilMs <= nowMs) unknown.push(id)
+        else texts.set(id, text)
+      }
+      if (unknown.length === 0) return { texts, isOfEdition }
+      const read = await Promise.all(unknown.map(ask))
+      for (const [place, id] of unknown.entries()) {
+        const text = read[place]
+        isOfEdition &&= text?.edition === edition
+        if (text !== undefined) texts.set(id, text)
+      }
+      return { texts, isOfEdition }
+    },
+    forget(subjects) {
+      if (subjects === 'all') {
+        kept.clear()
+        return
+      }
+      for (const id of subjects) kept.delete(id)
+      // Texts of tracks tell the name of their author.
+      const named = new Set(subjects.filter(isUser).map(authorOf))
+      if (named.size === 0) return
+      for (const id of kept.keys()) if (named.has(authorOf(id as Subject))) kept.delete(id)
+    },
   }
+}
+
+function isUser(subject: string): subject is Subject {
+  return isSubject(subject) && numberOf(subject) === userNumber
 }
 
 function textOf(answer: unknown): Buffer {

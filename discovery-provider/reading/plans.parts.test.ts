@@ -111,6 +111,12 @@ beforeAll(async () => {
   await database.postgres.query(
     `INSERT INTO block (number, hash, unix_seconds, logs, state_hash) SELECT i, i, i, 1, i FROM generate_series(1, 8000) AS i`,
   )
+  await database.postgres.query(
+    `INSERT INTO undo (block, key) SELECT i, 'subject/' || id FROM (SELECT row_number() OVER () AS i, id FROM comment) AS c`,
+  )
+  await database.postgres.query(
+    `INSERT INTO operator_event (block, log_index, event) SELECT i, 1, '{}' FROM generate_series(1, 8000) AS i`,
+  )
   await keepBestLiked(database.postgres)
   // Rows are known to be visible to all, of which plans make something, once nobody holds an older snapshot.
   await eventually(async () => {
@@ -204,9 +210,12 @@ describe('the plans of what people do', () => {
       'repost_of_author',
       'track_newest_of_author',
     ])
-    expect(await walked({ ...historyStatement, values: ['0x 1', 7_990, Date.now()] })).toEqual([
+    expect(await walked({ ...historyStatement, values: ['0x 1', 7_990, Date.now(), '0x 1 0'] })).toEqual([
       'action_pkey',
       'block_pkey',
+      'comment_pkey',
+      'operator_event_pkey',
+      'undo_pkey',
     ])
   })
 
@@ -286,7 +295,7 @@ describe('what is asked all the time', () => {
     ['users', usersStatement, [[author], 1]],
     ['follows', followedStatement, [[author]]],
     ['entries', entriesStatement, [[author]]],
-    ['history', historyStatement, ['0x 1', 7_990, 1]],
+    ['history', historyStatement, ['0x 1', 7_990, 1, '0x 1 0']],
     ['search of tracks', matchingQuery(searchedTracks), searchedFor('golden', "'golden':*")],
     ['search of users', matchingQuery(searchedUsers), searchedFor('golden', "'golden':*")],
     ['words', wordsStatement, ['golden']],
