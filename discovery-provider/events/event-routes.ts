@@ -62,7 +62,7 @@ export function eventRoutes({
     const client = clientOf(request.ip)
     const ofClient = listeners.get(client) ?? 0
     if (ofClient >= listenersPerClient && !isOwn(request.ip)) throw tooMany()
-    if (listeners.values().reduce((sum, count) => sum + count, 0) >= maximumListeners) throw crowded()
+    if ([...listeners.values()].reduce((sum, count) => sum + count, 0) >= maximumListeners) throw crowded()
     listeners.set(client, ofClient + 1)
     try {
       await stream(request, response, { database, playNews, now, watch, after, signal })

@@ -42,7 +42,7 @@ afterAll(async () => {
 
 type Heard = { event: string; id: string | undefined; data: Record<string, unknown> }
 
-const ask = (query = '', init: RequestInit = {}, { origin } = server) =>
+const ask = (query = '', init: RequestInit = {}, { origin }: { origin: string } = server) =>
   fetch(`${origin}/v1/events${query}`, init)
 
 /** Listens as an EventSource does. */
