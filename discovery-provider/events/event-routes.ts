@@ -1,8 +1,10 @@
 import { once } from 'node:events'
-import { Problem, parse } from '@hexachord/platform/http'
+import { clientOf, Problem, parse } from '@hexachord/platform/http'
 import { type Request, type Response, Router } from 'express'
 import * as z from 'zod'
+import type { PlayNews } from '../plays/index.ts'
 import type { Database } from '../reading/entity.ts'
+import { isOwn } from '../reading/rate-limit.ts'
 import { orDatabaseAway } from '../reading/route.ts'
 import { type HeadWatch, type IndexHead, watchHead } from './head-watch.ts'
 import { type Place, tracksAfter } from './new-tracks.ts'
@@ -11,6 +13,8 @@ import { type Place, tracksAfter } from './new-tracks.ts'
 const heartbeatMs = 15_000
 /** Each is a connection, and a query when there is news. */
 const maximumListeners = 500
+/** One client's, so that none keeps out all others: a household's, or an app's with a server of its own. */
+const listenersPerClient = 20
 /** After which a client that was cut off comes back. */
 const retryMs = 3_000
 
@@ -28,35 +32,44 @@ export const eventsQuery = z.object({ after: placeText.optional() })
 /**
  * `GET /v1/events`: what is new, as server-sent events. `track` is a track that was published or changed, as under
  * `/v1/tracks/:id`; `state` how far the index is, and its state hash; `reorg` says that what was told of blocks after
- * `finalized` may be otherwise, and is told anew. Ids are places on the chain: after Last-Event-ID, or `?after=` one,
+ * `finalized` may be otherwise, and is told anew; `plays` how often a listed track has been played on a day by now, when
+ * this process has counted more: of whom, nobody knows. That one has no id, and who does not keep up misses some. Ids are places on the chain: after Last-Event-ID, or `?after=` one,
  * everything later is told, and what was not final then once more, so that nothing is missed. Without either, what comes
  * from now on. A scheduled track is told of only to whoever asks from a place before it once it is out: that its time has
  * come is no event, since nothing happens on the chain then; `/v1/tracks` has it from that time on.
+ * @param options.playNews of this process
  * @param options.now the clock by which tracks are out, in ms
  * @param options.signal ends all streams
  */
 export function eventRoutes({
   database,
+  playNews,
   now,
   signal,
 }: {
   database: Database
+  playNews: Pick<PlayNews, 'listen'>
   now: () => number
   signal?: AbortSignal | undefined
 }): Router {
   const watch = watchHead(database, () => performance.now())
-  let listeners = 0
+  const listeners = new Map<string, number>()
   const router = Router()
   router.get('/v1/events', async (request, response) => {
     const { after } = parse(eventsQuery, {
       after: request.get('last-event-id') || request.query.after,
     })
-    if (listeners >= maximumListeners) throw crowded()
-    listeners += 1
+    const client = clientOf(request.ip)
+    const ofClient = listeners.get(client) ?? 0
+    if (ofClient >= listenersPerClient && !isOwn(request.ip)) throw tooMany()
+    if ([...listeners.values()].reduce((sum, count) => sum + count, 0) >= maximumListeners) throw crowded()
+    listeners.set(client, ofClient + 1)
     try {
-      await stream(request, response, { database, now, watch, after, signal })
+      await stream(request, response, { database, playNews, now, watch, after, signal })
     } finally {
-      listeners -= 1
+      const left = (listeners.get(client) ?? 0) - 1
+      if (left > 0) listeners.set(client, left)
+      else listeners.delete(client)
     }
   })
   return router
@@ -67,12 +80,14 @@ async function stream(
   response: Response,
   {
     database,
+    playNews,
     now,
     watch,
     after,
     signal,
   }: {
     database: Database
+    playNews: Pick<PlayNews, 'listen'>
     now: () => number
     watch: HeadWatch
     after: Place | undefined
@@ -99,6 +114,11 @@ async function stream(
   const send = (text: string) => write(response, text, ended)
   const tellState = () => send(eventOf('state', place, stateOf(head)))
   await send(`retry: ${retryMs}\n\n`)
+  const endPlays = playNews.listen((counted) => {
+    if (ended.aborted || response.writableNeedDrain) return
+    response.write(counted.map((plays) => `event: plays\ndata: ${JSON.stringify(plays)}\n\n`).join(''))
+  })
+  ended.addEventListener('abort', endPlays, { once: true })
   for (let isNews = true; !ended.aborted; ) {
     for (let more = isNews; more && !ended.aborted; ) {
       // Nothing of blocks whose replacement would not be noticed, because they were never looked at.
@@ -148,6 +168,15 @@ async function write(response: Response, text: string, ended: AbortSignal): Prom
   if (ended.aborted || response.write(text)) return
   await once(response, 'drain', { signal: ended }).catch((error: unknown) => {
     if (!ended.aborted) throw error
+  })
+}
+
+function tooMany(): Problem {
+  return new Problem({
+    status: 429,
+    slug: 'too-many-requests',
+    detail: `${listenersPerClient} connections of one client listen to events here already: end one of them first`,
+    headers: { 'Retry-After': '30' },
   })
 }
 

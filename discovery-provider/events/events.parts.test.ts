@@ -4,15 +4,19 @@ import { type Subject, subjectOf } from '@hexachord/protocol/names'
 import { trackSchema } from '@hexachord/protocol/rest'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { quiet } from '../fixtures/database.ts'
+import { eventually } from '../fixtures/eventually.ts'
 import {
   bjork,
   guido,
+  hidden,
   hymn,
   joga,
   type ServedCatalogue,
   serveCatalogue,
 } from '../fixtures/served-catalogue.ts'
+import { newListener } from '../fixtures/subsonic-listener.ts'
 import { published } from '../fixtures/test-index.ts'
+import { createPlayNews } from '../plays/index.ts'
 import { eventRoutes } from './index.ts'
 
 // A database is made and filled on a machine that does other things as well.
@@ -24,9 +28,10 @@ let server: Listening
 beforeAll(async () => {
   served = await serveCatalogue()
   const app = createApp({ logger: quiet, metrics: createMetrics('test'), service: 'test' })
-  app.use(
-    eventRoutes({ database: served.catalogue.database.postgres, now: Date.now, signal: closing.signal }),
-  )
+  app.set('trust proxy', 'loopback')
+  const { postgres: database } = served.catalogue.database
+  const playNews = createPlayNews()
+  app.use(eventRoutes({ database, playNews, now: Date.now, signal: closing.signal }))
   server = await listen(finishApp(app), { host: '127.0.0.1', port: 0 })
 })
 afterAll(async () => {
@@ -35,14 +40,15 @@ afterAll(async () => {
   await served?.close()
 })
 
-type Heard = { event: string; id: string; data: Record<string, unknown> }
+type Heard = { event: string; id: string | undefined; data: Record<string, unknown> }
 
-const ask = (query = '', init: RequestInit = {}) => fetch(`${server.origin}/v1/events${query}`, init)
+const ask = (query = '', init: RequestInit = {}, { origin }: { origin: string } = server) =>
+  fetch(`${origin}/v1/events${query}`, init)
 
 /** Listens as an EventSource does. */
-async function hear(query = '', headers: Record<string, string> = {}) {
+async function hear(query = '', headers: Record<string, string> = {}, at: { origin: string } = server) {
   const hangUp = new AbortController()
-  const response = await ask(query, { headers, signal: hangUp.signal })
+  const response = await ask(query, { headers, signal: hangUp.signal }, at)
   expect([response.status, response.headers.get('content-type')]).toEqual([
     200,
     'text/event-stream; charset=utf-8',
@@ -148,6 +154,36 @@ describe('events', () => {
     expect(heard.at(-1)?.data).toEqual({ finalized: state?.data.finalized })
     expect(tracksOf(await listener.until('state'))).toEqual(expect.arrayContaining([other]))
     listener.hangUp()
+  })
+
+  test('tell of plays as they are counted, not of whom, and of none of what is unlisted', async () => {
+    const player = await newListener(served, '7e')
+    const listener = await hear('', {}, served)
+    await listener.until('state')
+    await player.ask('scrobble', { id: [`tr-${hidden}`, `tr-${joga}`, `tr-${joga}`] })
+    await player.ask('scrobble', { id: `tr-${joga}` })
+    const heard = [...(await listener.until('plays')), ...(await listener.until('plays'))]
+    const day = new Date().toISOString().slice(0, 10)
+    expect(heard.filter(({ event }) => event === 'plays')).toEqual([
+      { event: 'plays', id: undefined, data: { track: joga, day, count: 2 } },
+      { event: 'plays', id: undefined, data: { track: joga, day, count: 3 } },
+    ])
+    listener.hangUp()
+  })
+
+  test('are for all: one client has twenty connections, and no more until it ends one', async () => {
+    const from = (client: string) => ({ 'x-forwarded-for': client })
+    const many = await Promise.all(Array.from({ length: 20 }, () => hear('', from('8.8.8.8'))))
+    const refused = await ask('', { headers: from('8.8.8.8') })
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30'])
+    many.push(await hear('', from('8.8.4.4')))
+    many[0]?.hangUp()
+    const again = await eventually(
+      () => ask('', { headers: from('8.8.8.8'), method: 'HEAD' }),
+      ({ status }) => status === 200,
+    )
+    expect(again.status).toBe(200)
+    for (const listener of many) listener.hangUp()
   })
 
   test('are not begun for an id that is none, nor sent to HEAD', async () => {

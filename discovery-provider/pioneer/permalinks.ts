@@ -1,4 +1,4 @@
-import type { Address, Subject } from '@hexachord/protocol/names'
+import { type Address, isSubject, type Subject } from '@hexachord/protocol/names'
 import { nameInUrl } from '../reading/resolve.ts'
 import { opaqueSubject, subjectOfOpaque } from './opaque-ids.ts'
 
@@ -40,7 +40,9 @@ export function resolvable(text: string): string {
   return `${url.origin}/@${handle.toLowerCase()}`
 }
 
-/** The track or playlist that a permalink ends with. */
+/** The track or playlist that a permalink, or the path of a page of ours, ends with. */
 export function subjectOfPermalink(text: string): Subject | undefined {
-  return subjectOfOpaque(text.split('-').at(-1)?.split('/').at(-1) ?? '')
+  const last = text.split('/').at(-1) ?? ''
+  // The number of most subjects would itself be read as an id, of nothing.
+  return isSubject(last) ? last : subjectOfOpaque(last.split('-').at(-1) ?? '')
 }

@@ -1,4 +1,4 @@
-import { type Subject, userSubject } from '@hexachord/protocol/names'
+import { type Subject, subjectOf, userSubject } from '@hexachord/protocol/names'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import * as z from 'zod'
 import {
@@ -191,6 +191,15 @@ describe('resolve', () => {
   ])('leads to what %s means', async (_, url, place) => {
     const response = await served.get(`/pioneer/v1/resolve?app_name=x&url=${encodeURIComponent(url)}`)
     expect([response.status, response.headers.get('location')]).toEqual([302, `/pioneer/v1/${place}`])
+  })
+
+  test('takes the number of a page of ours for no id, though it may look like one', async () => {
+    const list = subjectOf(guido, 33731736632270593488972525656n)
+    const content = { prev: null, title: 'Of a large number' }
+    await served.catalogue.put(actedLog({ author: guido, kind: 'playlist', subject: list, content }))
+    const url = encodeURIComponent(`${site}/playlists/${list}`)
+    const response = await served.get(`/pioneer/v1/resolve?url=${url}`)
+    expect(response.headers.get('location')).toBe(`/pioneer/v1/playlists/${opaqueSubject(list)}`)
   })
 
   test('knows nothing of what is not in the catalogue', async () => {

@@ -2,6 +2,7 @@ import type { Postgres } from '@hexachord/platform/postgres'
 import type { Subject } from '@hexachord/protocol/names'
 import { createAllowance } from '../app-passwords/index.ts'
 import { countPlays } from './count-plays.ts'
+import type { PlayNews } from './play-news.ts'
 
 /** What one device can have heard, with a day without a network behind it; and what a household can. */
 const perDevice = { burst: 200, refillMs: 20_000 }
@@ -31,8 +32,13 @@ export type PlayCounter = {
   ): Promise<void>
 }
 
-/** @param now ms since 1970 */
-export function createPlayCounter(postgres: Postgres, now: () => number): PlayCounter {
+/** @param news is told of what was counted
+ * @param now ms since 1970 */
+export function createPlayCounter(
+  postgres: Postgres,
+  news: Pick<PlayNews, 'tell'>,
+  now: () => number,
+): PlayCounter {
   const devices = createAllowance({ ...perDevice, now })
   const clients = createAllowance({ ...perClient, now })
 
@@ -52,7 +58,7 @@ export function createPlayCounter(postgres: Postgres, now: () => number): PlayCo
         const track = tracks[index]
         return track === undefined ? [] : [{ track, day: dayOf(playedAtMs) }]
       })
-      await countPlays(postgres, plays, now())
+      news.tell(await countPlays(postgres, plays, now()))
     },
   }
 }

@@ -17,7 +17,7 @@ import { createListenBrainz } from '../listenbrainz/index.ts'
 import { incomeRoutes, termsRoutes } from '../payments/index.ts'
 import { pioneerRoutes } from '../pioneer/index.ts'
 import { createPlayerWrites, writingKeyRoutes } from '../player-writes/index.ts'
-import { createPlayCounter } from '../plays/index.ts'
+import { createPlayCounter, createPlayNews } from '../plays/index.ts'
 import { createSubsonic } from '../subsonic/index.ts'
 import { syndicationRoutes } from '../syndication/index.ts'
 import { actionRoutes } from './actions.ts'
@@ -119,14 +119,15 @@ export function createApi(parts: ApiParts): Express {
   app.set('trust proxy', ownProxies)
   if (requestsPerSecond > 0) app.use(rateLimit({ perSecond: requestsPerSecond, now }))
   app.use(statusRoutes(parts))
-  app.use(eventRoutes({ database: postgres, now, signal: parts.signal }))
+  const playNews = createPlayNews()
+  app.use(eventRoutes({ database: postgres, playNews, now, signal: parts.signal }))
   serveRoutes(app, routes)
   app.get('/openapi.json', (request, response) => sendJson(request, response, document, 'checked'))
   if (appPasswords) {
     const players = {
       ...{ postgres, readTyped, now },
       logins: createLogins({ appPasswords, now }),
-      plays: createPlayCounter(postgres, now),
+      plays: createPlayCounter(postgres, playNews, now),
     }
     app.use('/rest', createSubsonic({ ...players, liveHolders, writes, serverVersion: version }))
     app.use('/1', createListenBrainz(players))

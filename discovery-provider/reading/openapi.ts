@@ -77,11 +77,12 @@ const commonAnswers: Record<string, { summary: string; query?: z.ZodObject; answ
   '/v1/events': {
     query: eventsQuery,
     summary:
-      'What is new, as server-sent events: track, state, reorg. Goes on after Last-Event-ID, or after an id as ?after=. ' +
+      'What is new, as server-sent events: track, plays, state, reorg. Goes on after Last-Event-ID, or after an id as ?after=. ' +
       'A scheduled track is told of only to whoever asks from a place before it once it is out',
     answers: {
       200: { description: 'Events without end', type: 'text/event-stream' },
       400: { description: 'The id is none' },
+      429: { description: 'Too many listen from one address already' },
       503: { description: 'Too many listen already' },
     },
   },

@@ -7,7 +7,7 @@ import { createAllowance } from '../app-passwords/index.ts'
 const burstSeconds = 10
 
 /** The operator's own programs and proxies. Of a proxy that does not say for whom it asks all clients would share one limit. */
-const isOwn = (address = '') => isIP(address) !== 0 && !isPublicAddress(address)
+export const isOwn = (address = '') => isIP(address) !== 0 && !isPublicAddress(address)
 
 /**
  * Refuses requests of clients that ask for more than their share, with problem 429.

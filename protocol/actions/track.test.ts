@@ -131,6 +131,50 @@ describe('a track', () => {
     expect(state.get(subjectKey(remix))).toMatchObject({ body: { ...of(track), title: 'Again' } })
   })
 
+  test('is a stem of a piece of the same author, and of no other stem', async () => {
+    const { apply } = memoryIndex()
+    const put = async (number: bigint, fields: Record<string, Json> = {}, by = author) => {
+      const subject = subjectOf(by, number)
+      const receipts = [await receiptBy(0, subject), await receiptBy(1, subject)]
+      const signed = { author: by, signer: by }
+      return apply(kinds.track.number, subject, trackContent(receipts, fields), signed).verdict.verdict
+    }
+    const stemOf = (number: bigint, by = author) => ({
+      stemOf: { track: subjectOf(by, number), part: 'bass' },
+    })
+    expect([await put(7n), await put(1n, {}, stranger)]).toEqual(['applied', 'applied'])
+    expect(await put(8n, stemOf(1n, stranger))).toBe('wrongSubject')
+    expect(await put(8n, stemOf(8n))).toBe('wrongSubject')
+    expect(await put(8n, stemOf(7n))).toBe('applied')
+    expect(await put(9n, stemOf(8n))).toBe('wrongSubject')
+  })
+
+  const origin = (number: number) => ({ track: subjectOf(stranger, BigInt(number)), credit: 'x' })
+  const person = { name: 'Guido', role: 'singer' }
+  test.each<[string, Json, Json]>([
+    ['title', 'x'.repeat(200), 'x'.repeat(201)],
+    ['artist', 'x', ''],
+    ['album', 'x'.repeat(200), 'a\nb'],
+    ['genre', 'x'.repeat(60), 'x'.repeat(61)],
+    ['tags', Array(10).fill('x'), Array(11).fill('x')],
+    ['description', 'a\nb', 'x'.repeat(2001)],
+    ['isrc', 'DEA012345678', 'DE-A01-23-45678'],
+    ['licence', 'CC-BY-4.0', 'do what you like'],
+    ['rightsHeld', true, false],
+    ['releaseAtMs', 253_402_300_799_999, 253_402_300_800_000],
+    ['remixOf', [1, 2, 3, 4, 5].map(origin), [1, 2, 3, 4, 5, 6].map(origin)],
+    ['remixOf', [origin(1), origin(2)], [origin(1), origin(1)]],
+    ['credits', Array(30).fill(person), Array(31).fill(person)],
+    ['credits', [{ ...person, user: stranger }], [{ ...person, user: 'guido' }]],
+    ['durationMs', 1, 0],
+    ['receipts', [], Array(7).fill({})],
+  ])('keeps to the limits of %s', (name, good, bad) => {
+    const verdictOf = (value: Json) =>
+      memoryIndex().apply(kinds.track.number, track, trackContent([], { [name]: value })).verdict
+    expect(verdictOf(good).verdict).not.toBe('malformed')
+    expect(verdictOf(bad)).toEqual({ verdict: 'malformed', reason: expect.stringContaining(name) })
+  })
+
   test('keeps what version 1 of the rules did not know out of it', async () => {
     const { apply } = memoryIndex(undefined, 1)
     const receipts = [await receiptBy(0), await receiptBy(1)]

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freshNumber, subjectOf } from '@hexachord/protocol/names'
 import type { Track } from '@hexachord/protocol/rest'
@@ -9,6 +11,7 @@ import {
   forbidPlayerWrites,
 } from '@hexachord/sdk/listening'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import SubsonicAPI from 'subsonic-api'
 import { type Artist, newArtist } from '../network/artist.ts'
 import { decodedMs, makeRecording, runProgram } from '../network/recordings.ts'
 import { program, whyMissing } from './debian.ts'
@@ -83,6 +86,25 @@ describe(`sublime-music${whyMissing(sublime)}`, () => {
     60_000,
   )
 })
+
+test.each(['password', 'API key'])(
+  'subsonic-api logs in by %s, finds the track by its artist, and is given audio that plays to the end',
+  async (mechanism) => {
+    const { server, username, password: secret } = password
+    const auth = mechanism === 'password' ? { username, password: secret } : { apiKey: secret }
+    const player = new SubsonicAPI({ url: server, auth })
+    expect(await player.ping()).toMatchObject({ status: 'ok', type: 'hexachord' })
+    const { searchResult3 } = await player.search3({ query: 'Sublime artist' })
+    const found = searchResult3.song?.find(({ id }) => id === `tr-${track.id}`)
+    const { artist: maker } = await player.getArtist({ id: found?.artistId ?? '' })
+    const { album } = await player.getAlbum({ id: maker.album?.[0]?.id ?? '' })
+    expect(album).toMatchObject({ name: 'Sublime album', song: [{ id: `tr-${track.id}` }] })
+    const audio = await player.stream({ id: album.song?.[0]?.id ?? '' })
+    const heard = path.join(folder.path, `${mechanism}.m4a`)
+    await writeFile(heard, Buffer.from(await audio.arrayBuffer()))
+    expect(Math.abs((await decodedMs(heard)) - seconds * 1000)).toBeLessThan(250)
+  },
+)
 
 test('a player keeps favourites for a listener from when that is allowed until it is forbidden', async () => {
   const { connection, account } = artist
