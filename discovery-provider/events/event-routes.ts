@@ -33,10 +33,11 @@ export const eventsQuery = z.object({ after: placeText.optional() })
  * `GET /v1/events`: what is new, as server-sent events. `track` is a track that was published or changed, as under
  * `/v1/tracks/:id`; `state` how far the index is, and its state hash; `reorg` says that what was told of blocks after
  * `finalized` may be otherwise, and is told anew; `plays` how often a listed track has been played on a day by now, when
- * this process has counted more: of whom, nobody knows. That one has no id, and who does not keep up misses some. Ids are places on the chain: after Last-Event-ID, or `?after=` one,
+ * this process has counted more: of whom, nobody knows. Ids are places on the chain: after Last-Event-ID, or `?after=` one,
  * everything later is told, and what was not final then once more, so that nothing is missed. Without either, what comes
- * from now on. A scheduled track is told of only to whoever asks from a place before it once it is out: that its time has
- * come is no event, since nothing happens on the chain then; `/v1/tracks` has it from that time on.
+ * from now on. Plays have no id, and who does not keep up misses some. A scheduled track is told of only to whoever asks
+ * from a place before it once it is out: that its time has come is no event, since nothing happens on the chain then;
+ * `/v1/tracks` has it from that time on.
  * @param options.playNews of this process
  * @param options.now the clock by which tracks are out, in ms
  * @param options.signal ends all streams
