@@ -99,9 +99,11 @@ describe('a node', () => {
     const budget = { perHour: unitPrice, perMonth: null }
     const homes = [slow.operator, good.operator]
     const purse = await purseAt(discovery, { memory: mapPurseMemory({ ...emptyState(budget), homes }) })
-    const play = await playPaid(purse, { track: subject, stallMs: 30 })
+    // Long enough that the first one is paid in it, whatever else this machine does: there is money for one.
+    const play = await playPaid(purse, { track: subject, stallMs: 1_000 })
     const [first = '', second = ''] = segments
     const heard = play?.block(first, 0)
+    await until('the first one was paid and asked', () => held !== undefined)
     await until('the other one was asked', () => good.requests.includes('POST /pay/sessions'))
     held?.end(blocks.get(first))
     expect((await heard)?.source).toBe(slow.origin)
