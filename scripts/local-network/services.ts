@@ -29,10 +29,9 @@ export type Backends = { rpcUrl: string; databaseUrl: string; redisUrl: string }
 export const creatorName = 'creator-node'
 export const discoveryName = 'discovery-provider'
 /** On a large machine V8 gives young objects 128 MiB and lets old ones lie long, with which an indexer takes half as much
- * memory again (380 MiB in place of 260). The less old ones may take at all, the sooner V8 looks through all of them: with
- * 512 MiB or less it takes a third more processor than with 1 GiB, and below 2 GiB a heap only ever doubles in between. Four
+ * memory again (380 MiB in place of 260) and is no faster. With 512 MiB or less it takes a third more processor. Four
  * threads that collect garbage on two processors wait for each other. */
-export const indexerNodeOptions = '--max-semi-space-size=16 --max-old-space-size=2047 --v8-pool-size=2'
+export const indexerNodeOptions = '--max-semi-space-size=16 --max-old-space-size=1024 --v8-pool-size=2'
 export function contentName(index: number): string {
   return `content-service-${index + 1}`
 }
