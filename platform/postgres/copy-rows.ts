@@ -85,7 +85,8 @@ class CopyIn extends pg.Query {
   override submit = (connection: pg.Connection): void => {
     const copying = connection as CopyConnection
     copying.query(this.#command)
-    copying.stream.write(this.#message)
+    // As pg does: a connection that is gone says so by itself.
+    if (copying.stream.writable) copying.stream.write(this.#message)
     copying.endCopyFrom()
   }
 

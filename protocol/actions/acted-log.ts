@@ -51,6 +51,7 @@ const zeros = '0'.repeat(wordDigits)
 
 const wordPattern = /^0x[0-9a-f]{64}$/
 const addressWordPattern = /^0x0{24}[0-9a-f]{40}$/
+const hexPattern = /^0x[0-9a-f]*$/
 
 /**
  * Reads a log that is laid out as Solidity lays it out, word by word. An ABI library takes eight times as long, which
@@ -61,7 +62,7 @@ function sliceActed({ topics, data }: ChainLog, engine: Engine): Action | undefi
   if (topics.length !== 4) return undefined
   const [, signer = '', author = '', subject = ''] = topics.map((text) => text.toLowerCase())
   if (!addressWordPattern.test(signer) || !addressWordPattern.test(author)) return undefined
-  if (!wordPattern.test(subject)) return undefined
+  if (!wordPattern.test(subject) || !hexPattern.test(data)) return undefined
   const word = (index: number) => data.slice(2 + index * wordDigits, 2 + (index + 1) * wordDigits)
   const nonce = word(0)
   const kind = word(1)

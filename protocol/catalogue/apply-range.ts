@@ -157,12 +157,13 @@ export async function applyRange({
   for (const group of byBlock(decoded)) {
     const { blockNumber: number, blockHash } = group[0].log
     const changes = new Map<string, KeyChange>()
-    const effects = group.map(({ log, action, event }): Effect => {
+    const effects = group.map(({ log, reading, event }): Effect => {
       if (event) events.push(event)
-      if (!action) return { logIndex: log.logIndex, digest: logDigest(log), verdict: 'applied', changes: [] }
+      if (!reading) return { logIndex: log.logIndex, digest: logDigest(log), verdict: 'applied', changes: [] }
       const place = { block: number, timestamp: timestampOf(number), logIndex: log.logIndex }
-      const verdict = applyAction(view, action, place)
-      actions.push({ action: action.action, place, verdict })
+      const { action } = reading
+      const verdict = applyAction(view, reading, place)
+      actions.push({ action, place, verdict })
       const made = verdict.verdict === 'applied' ? verdict.changes : []
       let changesText = ''
       for (const { key, value } of made) {
@@ -176,7 +177,7 @@ export async function applyRange({
         changesText += `${changesText === '' ? '' : ','}{"key":${toCanonicalJson(key)},"value":${afterText}}`
       }
       return {
-        ...{ logIndex: log.logIndex, digest: action.action.hash, verdict: verdict.verdict, changes: made },
+        ...{ logIndex: log.logIndex, digest: action.hash, verdict: verdict.verdict, changes: made },
         changesText: `[${changesText}]`,
       }
     })
@@ -196,16 +197,16 @@ async function load(
   pause: () => Promise<void> | undefined,
 ): Promise<Map<string, Json>> {
   const asked = new Set<string>()
-  for (const { action } of logs) {
-    if (action) for (const key of keysRead(action)) asked.add(key)
+  for (const { reading } of logs) {
+    if (reading) for (const key of keysRead(reading)) asked.add(key)
     const due = pause()
     if (due !== undefined) await due
   }
   const values = new Map(asked.size > 0 ? await read([...asked]) : [])
   const missing = new Set<string>()
-  for (const { action } of logs) {
-    if (!action) continue
-    for (const key of keysReadBefore(action, (key) => values.get(key))) if (!asked.has(key)) missing.add(key)
+  for (const { reading } of logs) {
+    if (!reading) continue
+    for (const key of keysReadBefore(reading, (key) => values.get(key))) if (!asked.has(key)) missing.add(key)
   }
   if (missing.size > 0) for (const [key, value] of await read([...missing])) values.set(key, value)
   return values
@@ -213,13 +214,13 @@ async function load(
 
 function noPause(): undefined {}
 
-type DecodedLog = { log: ChainLog; action?: ReadAction | undefined; event?: OperatorEvent | undefined }
+type DecodedLog = { log: ChainLog; reading?: ReadAction | undefined; event?: OperatorEvent | undefined }
 
 function decode(log: ChainLog, rules: CatalogueRules, engine: Engine): DecodedLog {
   const address = log.address.toLowerCase() as Address
   if (address === rules.catalog) {
     const action = decodeActed(log, engine)
-    return { log, action: action && readAction(action) }
+    return { log, reading: action && readAction(action) }
   }
   if (rules.operatorContracts.includes(address)) return { log, event: decodeOperatorLog(log) }
   return { log }
