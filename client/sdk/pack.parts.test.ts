@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { build } from 'esbuild'
+import { build, stop } from 'esbuild'
 import { buildPackage as buildProtocol } from '../../protocol/build.ts'
 import { buildPackage } from './build.ts'
 
@@ -36,7 +36,11 @@ describe('the packed package', () => {
     }
   }, 120_000)
 
-  afterAll(() => rm(consumer, { recursive: true, force: true }))
+  afterAll(async () => {
+    // The bundler's process would stay for as long as ours, among the children of whatever is tested next.
+    await stop()
+    await rm(consumer, { recursive: true, force: true })
+  })
 
   /** Builds, packs and unpacks a package where the consumer finds it. */
   async function install(

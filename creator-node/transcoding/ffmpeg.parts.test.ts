@@ -9,6 +9,12 @@ import { createFfmpeg, measure, ProgramFailed, ProgramLimit, ProgramMissing } fr
 let folder: string
 const program = createFfmpeg()
 const signal = AbortSignal.timeout(300_000)
+/** Processes that this one has started and that have not ended. */
+function children(): Set<number> {
+  const pids = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim()
+  return new Set(pids === '' ? [] : pids.split(' ').map(Number))
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hexachord-ffmpeg-'))
 })
@@ -33,13 +39,10 @@ describe('ffmpeg', () => {
     '%s',
     async (_, pace, niceness) => {
       const input = await makeMusic(folder, 'prior.wav', { seconds: 1 })
+      const before = children()
       let found: number[] = []
       const onStart = () => {
-        const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
-        found = children
-          .trim()
-          .split(' ')
-          .map((pid) => getPriority(Number(pid)))
+        found = [...children().difference(before)].map((pid) => getPriority(pid))
       }
       await program.run({
         input,
