@@ -21,6 +21,7 @@ describe('the configuration', () => {
       databaseUrl: env.DATABASE_URL,
       archives: 'auto',
       peerProviders: [],
+      honoured: [],
       appPasswordKeyFile: undefined,
       requestsPerSecond: 50,
       writingKeyFile: undefined,
@@ -44,6 +45,15 @@ describe('the configuration', () => {
       'https://two.example',
     ])
     expect(() => readConfig({ ...env, PEER_PROVIDERS: 'https://one.example/v1' })).toThrow(/PEER_PROVIDERS/)
+  })
+
+  test('names the accounts whose notices it honours, as nodes do', () => {
+    const HONOUR_NOTICES_OF = `0x${'cd'.repeat(20)}, 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266`
+    expect(readConfig({ ...env, HONOUR_NOTICES_OF }).honoured).toEqual([
+      `0x${'cd'.repeat(20)}`,
+      '0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266',
+    ])
+    expect(() => readConfig({ ...env, HONOUR_NOTICES_OF: 'an office' })).toThrow(/HONOUR_NOTICES_OF/)
   })
 
   test('may say where the key of app passwords is kept', () => {

@@ -1,5 +1,13 @@
-import { commaList, type Environment, loadConfig, origin, serverVariables } from '@hexachord/platform/process'
+import {
+  accountAddress,
+  commaList,
+  type Environment,
+  loadConfig,
+  origin,
+  serverVariables,
+} from '@hexachord/platform/process'
 import { checked } from '@hexachord/protocol/checked'
+import { parseAddress } from '@hexachord/protocol/names'
 import * as z from 'zod'
 import type { ArchivePolicy } from './archives/index.ts'
 
@@ -33,6 +41,9 @@ const schema = z.object({
   PEER_PROVIDERS: commaList(origin)
     .refine((origins) => origins.length <= mostPeers, `must name ${mostPeers} providers at most`)
     .default([]),
+  /** Authors whose takedown notices are honoured here; nobody's unless it says so. Of providers that share a database the
+   * one that writes it decides. */
+  HONOUR_NOTICES_OF: commaList(accountAddress).optional(),
   /** A file with the secret behind the keys that sign what players write, for listeners who have let them; made at the
    * first start, and shared like the one above. Without it players only read. */
   WRITING_KEY_FILE: z.string().optional(),
@@ -65,6 +76,7 @@ export function readConfig(env: Environment) {
     archives: config.ARCHIVES,
     requestsPerSecond: config.REQUESTS_PER_SECOND,
     peerProviders: config.PEER_PROVIDERS,
+    honoured: (config.HONOUR_NOTICES_OF ?? []).map(parseAddress),
     appPasswordKeyFile: config.APP_PASSWORD_KEY_FILE,
     writingKeyFile: config.WRITING_KEY_FILE,
     allowPrivateAddresses: config.ALLOW_PRIVATE_ADDRESSES,

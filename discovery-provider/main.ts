@@ -56,6 +56,7 @@ async function start({ lifecycle, env, logger }: ServiceContext) {
     reader,
     network,
     rules,
+    honoured: config.honoured,
     metrics: createIndexMetrics(metrics, Date.now),
     logger,
     prepare: (index, signal) =>

@@ -6,6 +6,7 @@ import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import { deriveRange } from '../indexing/derive-range.ts'
 import { readState } from '../indexing/state.ts'
 import { type AnyProjection, projections, rowsOf } from '../projections/project.ts'
+import { readDenied } from '../takedowns/denied-tracks.ts'
 import { closureOf, placeOf } from './closure.ts'
 
 /** Something stored that does not follow from the stored logs. */
@@ -73,13 +74,19 @@ async function findOtherRows(
   )
   if (entries.length === 0) return []
   const { rows, gone } = rowsOf(projection, entries)
+  const denied = projection.deniable
+    ? await readDenied(
+        client,
+        rows.map(({ id }) => id),
+      )
+    : new Set()
   const of = (alias: string) => columns.map((column) => `${alias}.${column}`).join(', ')
   const { rows: found } = await client.query<{ id: string }>(
     `SELECT fresh.id FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb) AS fresh
      LEFT JOIN ${table} AS stored ON stored.id = fresh.id
      WHERE (${of('fresh')}) IS DISTINCT FROM (${of('stored')})
      UNION ALL SELECT id FROM ${table} WHERE id = ANY ($2)`,
-    [JSON.stringify(rows), gone],
+    [JSON.stringify(rows.filter(({ id }) => !denied.has(id))), [...gone, ...denied]],
   )
   return found.map(({ id }) => `${table} ${id}`)
 }

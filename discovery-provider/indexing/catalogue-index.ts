@@ -2,7 +2,7 @@ import { ReorgTooDeep } from '@hexachord/platform/chain'
 import { type Postgres, type PostgresClient, together } from '@hexachord/platform/postgres'
 import { rulesVersion } from '@hexachord/protocol/actions'
 import type { CatalogueRules, RangeResult } from '@hexachord/protocol/catalogue'
-import type { Hash } from '@hexachord/protocol/names'
+import type { Address, Hash } from '@hexachord/protocol/names'
 import { type OperatorEvent, operatorsAt } from '@hexachord/protocol/operators'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import { projectOperators } from '../projections/operators.ts'
@@ -14,6 +14,8 @@ import {
   rebuild,
   writeTableVersions,
 } from '../rebuilding/index.ts'
+import { chooseAnew } from '../takedowns/denied-tracks.ts'
+import { readHonoured, writeHonoured } from '../takedowns/honoured.ts'
 import { type ChainRange, readKnownBlocks, writeBlocks, writeLogs } from './chain-records.ts'
 import { type Checkpoint, type IndexedNetwork, moveCheckpoint, openCheckpoint } from './checkpoint.ts'
 import { completeIndex, deferIndexes, isIndexComplete } from './deferred-indexes.ts'
@@ -40,6 +42,9 @@ export type CatalogueIndex = {
   /** Takes all blocks above `toBlock` back, in one transaction.
    * @throws ReorgTooDeep when some of them were final */
   takeBack(toBlock: number): Promise<void>
+  /** Shows from now on no tracks about which one of these accounts has a notice, and again those that are denied no more.
+   * It takes nothing but a look when they are those of before. Nothing may be stale. */
+  honour(accounts: readonly Address[]): Promise<void>
   /** Makes what a first synchronisation does without, if that has not been done: indexes that only readers need,
    * tallies, and word for those who make more of the tables.
    * @returns whether there was something to make
@@ -81,8 +86,8 @@ export async function openCatalogueIndex({
   network: IndexedNetwork
   rules: CatalogueRules
 }): Promise<CatalogueIndex> {
-  let { checkpoint, operatorEvents, staleTables, memory, isIncomplete } = await postgres.transaction(
-    async (client) => {
+  let { checkpoint, operatorEvents, staleTables, memory, honoured, isIncomplete } =
+    await postgres.transaction(async (client) => {
       const checkpoint = await openCheckpoint(client, network, rules.versions)
       // Where there is nothing yet, nothing is of another version.
       if (checkpoint.indexed < network.firstBlock) {
@@ -97,10 +102,10 @@ export async function openCatalogueIndex({
         operatorEvents,
         staleTables,
         memory,
+        honoured: await readHonoured(client),
         isIncomplete: !(await isIndexComplete(client)),
       }
-    },
-  )
+    })
 
   /** What the next range builds on: the index, or what it will be once the range before is written. */
   let tip: Tip = { checkpoint, operatorEvents, changed: noChanges }
@@ -188,7 +193,7 @@ export async function openCatalogueIndex({
         // All of it is sent at once, so that the database is at work while the next range is judged.
         await together([
           writeDerived(client, result, changes, finalized),
-          project(client, changes, !isIncomplete),
+          project(client, changes, { inFull: !isIncomplete, honoured }),
           writeLogs(client, range.logs),
           writeBlocks(client, range, result.blocks, stateHash),
           isChanged && projectOperators(client, operatorsOf(events)),
@@ -219,7 +224,7 @@ export async function openCatalogueIndex({
           [...undo].map(([key, after]) => [key, { before: now.get(key) ?? null, after }]),
         )
         await writeState(client, changes)
-        await project(client, changes, !isIncomplete)
+        await project(client, changes, { inFull: !isIncomplete, honoured })
         await deleteBlocks(client, toBlock)
         if (events.length < operatorEvents.length) await projectOperators(client, operatorsOf(events))
         const next = { ...checkpoint, indexed: toBlock, ...(await stateHashAt(client, toBlock, network)) }
@@ -227,6 +232,21 @@ export async function openCatalogueIndex({
         return next
       })
       settle({ checkpoint: next, operatorEvents: events })
+    },
+
+    async honour(accounts) {
+      await writing
+      const wanted = new Set(accounts)
+      const others = [...wanted.symmetricDifference(honoured)]
+      if (others.length === 0) return
+      await postgres.transaction(async (client) => {
+        await moveCheckpoint(client, checkpoint, checkpoint)
+        await writeHonoured(client, wanted)
+        await chooseAnew(client, others, (state) =>
+          project(client, state, { inFull: !isIncomplete, honoured: wanted }),
+        )
+      })
+      honoured = wanted
     },
 
     async complete(signal) {

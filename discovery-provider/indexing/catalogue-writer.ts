@@ -3,6 +3,7 @@ import { type ChainReader, MalformedAnswer, RpcError, RpcUnavailable } from '@he
 import { LockHeld, type Postgres, withAdvisoryLock } from '@hexachord/platform/postgres'
 import type { Logger } from '@hexachord/platform/process'
 import type { CatalogueRules } from '@hexachord/protocol/catalogue'
+import type { Address } from '@hexachord/protocol/names'
 import { ArchivesNeeded } from '../archives/index.ts'
 import { createProgressLog, type Rebuild } from '../rebuilding/index.ts'
 import { type CatalogueIndex, openCatalogueIndex } from './catalogue-index.ts'
@@ -43,6 +44,7 @@ export function startCatalogueWriter({
   reader,
   network,
   rules,
+  honoured = [],
   metrics,
   logger,
   pollMs,
@@ -55,6 +57,8 @@ export function startCatalogueWriter({
   reader: ChainReader
   network: IndexedNetwork
   rules: CatalogueRules
+  /** Whose notices deny tracks here. @default nobody's */
+  honoured?: readonly Address[] | undefined
   metrics: IndexMetrics
   logger: Logger
   pollMs?: number | undefined
@@ -81,6 +85,7 @@ export function startCatalogueWriter({
     logger.info({ ...index.checkpoint }, 'this process writes the index')
     await checkStoredBlocks({ index, reader, startBlock: network.firstBlock, metrics, logger })
     await rebuildStale(index, mayWrite)
+    await index.honour(honoured)
     await prepare(index, mayWrite)
     retryMs = firstRetryMs
     const startBlock = network.firstBlock

@@ -1,4 +1,4 @@
-import type { Postgres } from '@hexachord/platform/postgres'
+import type { Postgres, Statements } from '@hexachord/platform/postgres'
 import { kinds } from '@hexachord/protocol/actions'
 
 /** Actions that are looked through in one transaction. */
@@ -29,4 +29,14 @@ export async function noteDue(postgres: Postgres, nowMs: number): Promise<boolea
     [kinds.track.number, nowMs],
   )
   return rows[0]?.seen === batchActions
+}
+
+/** Notes tracks as due that came back or went without an action of their own. */
+export async function noteDueAgain(client: Statements, tracks: readonly string[]): Promise<void> {
+  if (tracks.length === 0) return
+  await client.query(
+    `INSERT INTO fingerprint_due (track, at_ms) SELECT unnest($1::text[]), 0
+     ON CONFLICT (track) DO UPDATE SET attempts = 0, at_ms = 0`,
+    [tracks],
+  )
 }

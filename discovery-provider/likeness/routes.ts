@@ -27,7 +27,7 @@ export function likenessRoutes(database: Database, now: () => number): Route[] {
       answers: {
         200: { description: 'At most fifty', name: 'AlikeList', schema: listOf(alikeSchema) },
         404: { description: 'There is no such track' },
-        410: { description: 'The track was deleted' },
+        410: { description: 'The track was deleted, or is taken down here' },
       },
       async answer({ params: { id } }) {
         await readTrack(database, id)

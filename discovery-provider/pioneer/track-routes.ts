@@ -81,7 +81,7 @@ export function trackRoutes({
       answers: {
         200: { description: 'The track', name: 'PioneerTrack', schema: dataOf(pioneerTrackSchema) },
         404: { description: 'There is no such track' },
-        410: { description: 'The track was deleted' },
+        410: { description: 'The track was deleted, or is taken down here' },
       },
       async answer({ params: { id } }) {
         const [data] = await entities.tracks([await readTrack(database, id)])

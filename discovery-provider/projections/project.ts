@@ -11,11 +11,14 @@ import type { Json } from '@hexachord/protocol/canonical'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
 import { noteAllManifests, noteManifests } from '../manifests/note-manifests.ts'
 import { noteAllRankable, noteManyRankable } from '../ranking/index.ts'
+import { type Heeded, heedNotices } from '../takedowns/denied-tracks.ts'
+import type { Honoured } from '../takedowns/honoured.ts'
 import { apps, delegations } from './apps.ts'
 import { otherBeside } from './beside-version.ts'
 import { comments, pins, reactions } from './comments.ts'
 import { type EdgeName, endsOf, follows, mutes, reposts, saves } from './edges.ts'
 import { noteAllChanged, noteChanges } from './note-changes.ts'
+import { notices } from './notices.ts'
 import { operatorVersion } from './operators.ts'
 import { playlists } from './playlists.ts'
 import { profiles } from './profiles.ts'
@@ -40,6 +43,7 @@ export const projections = [
   reactions,
   pins,
   delegations,
+  notices,
 ] as unknown as readonly AnyProjection[]
 
 /** Version of every table that is read, by its name. */
@@ -57,15 +61,20 @@ export type StateChange = {
   readonly afterText?: string
 }
 
-/** Brings every table that is read up to date with the state.
- * @param state what changes, by key. Keys of other spaces are left alone
+/** Brings every table that is read up to date with the state. What is denied here is left out in this place, so that no
+ * query of anything that is read has to know of it.
+ * @param changes of the state, by key. Keys of other spaces are left alone
  * @param inFull whether tallies are kept as well, and word for those who make more of these tables; else
- * {@link countAll} and {@link noteAll} have to make up for it */
+ * {@link countAll} and {@link noteAll} have to make up for it
+ * @param honoured whose notices deny tracks: those in the database */
 export async function project(
   client: Statements,
-  state: ReadonlyMap<string, StateChange>,
-  inFull = true,
+  changes: ReadonlyMap<string, StateChange>,
+  { inFull, honoured }: { inFull: boolean; honoured: Honoured },
 ): Promise<void> {
+  // Where nobody is honoured nothing is asked, nor waited for.
+  const heeded = honoured.size === 0 ? undefined : await heedNotices(client, changes, honoured)
+  const { state, denied }: Heeded = heeded ?? { state: changes, denied: new Set() }
   const bySpace = new Map<string, [name: string, change: StateChange][]>()
   for (const [key, change] of state) {
     const slash = key.indexOf('/')
@@ -77,7 +86,7 @@ export async function project(
   const tallies: TallyChanges | undefined = inFull ? new Map() : undefined
   await together([
     ...projections.map((projection) =>
-      projectInto(client, projection, bySpace.get(projection.space) ?? [], tallies),
+      projectInto(client, projection, bySpace.get(projection.space) ?? [], { tallies, denied }),
     ),
     tallies !== undefined && changeTallies(client, 'tally', [...tallies.values()]),
     inFull && note(client, bySpace),
@@ -144,7 +153,7 @@ async function projectInto(
   client: Statements,
   projection: AnyProjection,
   entries: readonly [name: string, change: StateChange][],
-  tallies: TallyChanges | undefined,
+  { tallies, denied }: { tallies: TallyChanges | undefined; denied: ReadonlySet<string> },
 ): Promise<void> {
   const added: PlacedRow[] = []
   const changed: PlacedRow[] = []
@@ -154,8 +163,9 @@ async function projectInto(
     const row = rowFor(projection, name, after)
     if (tallies !== undefined && old !== undefined) countRow(tallies, projection.tallies, old, -1)
     if (tallies !== undefined && row !== undefined) countRow(tallies, projection.tallies, row, 1)
-    if (row === undefined && old !== undefined) gone.push(old.id)
-    else if (row !== undefined) (old === undefined ? added : changed).push(row)
+    const isShown = row !== undefined && !(projection.deniable && denied.has(row.id))
+    if (isShown) (old === undefined ? added : changed).push(row)
+    else if (old !== undefined) gone.push(old.id)
   }
   await together([
     gone.length > 0 && client.query(`DELETE FROM ${projection.table} WHERE id = ANY($1)`, [gone]),

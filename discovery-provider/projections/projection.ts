@@ -22,6 +22,8 @@ export type Projection<
   readonly idOf: (name: Name) => string | undefined
   /** Pure. Undefined when this table shows nothing for the entry. */
   readonly rowOf: (name: Name, value: Value) => Row | undefined
+  /** Whether rows are left out that a notice denies here; nothing is counted by such a table. @default false */
+  readonly deniable?: boolean
   /** What a row adds one to. @default nothing */
   readonly tallies?: readonly TallyRule<Row>[]
 }

@@ -35,6 +35,7 @@ export const tracks: Projection<TrackRow> = {
   version: 1,
   space: 'subject',
   kind: 'track',
+  deniable: true,
   columns: [
     ...entityColumns,
     'author',

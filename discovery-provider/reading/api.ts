@@ -20,6 +20,7 @@ import { createPlayerWrites, writingKeyRoutes } from '../player-writes/index.ts'
 import { createPlayCounter, createPlayNews } from '../plays/index.ts'
 import { createSubsonic } from '../subsonic/index.ts'
 import { syndicationRoutes } from '../syndication/index.ts'
+import { noticeRoutes } from '../takedowns/routes.ts'
 import { actionRoutes } from './actions.ts'
 import { appRoutes } from './apps.ts'
 import { blockRoutes } from './blocks.ts'
@@ -97,6 +98,7 @@ export function createApi(parts: ApiParts): Express {
     ...syndicationRoutes({ database: postgres, liveHolders, ...parts }),
     ...searchRoutes({ database: postgres, readTyped }, now),
     ...resolveRoutes(postgres),
+    ...noticeRoutes(postgres),
     ...operatorRoutes(postgres),
     ...incomeRoutes(postgres),
     ...termsRoutes(postgres),

@@ -129,7 +129,7 @@ export function commentRoutes(database: Database) {
       answers: {
         200: page,
         404: { description: 'There is no such track' },
-        410: { description: 'The track was deleted' },
+        410: { description: 'The track was deleted, or is taken down here' },
       },
       async answer({ params, query }) {
         return { body: await listThreads(database, params.id, query), freshness: 'checked' }

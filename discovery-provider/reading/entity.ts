@@ -4,6 +4,7 @@ import type { SubjectState } from '@hexachord/protocol/actions'
 import { type Address, type Hash, parseAddress, type Subject, subjectSchema } from '@hexachord/protocol/names'
 import * as z from 'zod'
 import type { EntityRow } from '../projections/projection.ts'
+import { denialOf } from '../takedowns/taken-down.ts'
 
 /** What answers are read with: a pool, or a connection inside a transaction. */
 export type Database = Pick<Postgres, 'query'>
@@ -56,7 +57,8 @@ export function addressLike(example: Address) {
 
 export const addressText = addressLike(exampleAuthor)
 
-/** Why there is no such entity: 410 when it was deleted, else 404 with what the name stands for. */
+/** Why there is no such entity: 410 when it was deleted, or is a track that is taken down here, else 404 with what the name
+ * stands for. */
 export async function absence(database: Database, id: Subject, kind: SubjectState['kind']): Promise<Problem> {
   const { rows } = await database.query<{ value: SubjectState }>('SELECT value FROM state WHERE key = $1', [
     `subject/${id}`,
@@ -70,6 +72,8 @@ export async function absence(database: Database, id: Subject, kind: SubjectStat
       members: { last: { block: state.block, logIndex: state.logIndex, digest: state.digest } },
     })
   }
+  const denial = kind === 'track' && state?.kind === kind ? await denialOf(database, id) : undefined
+  if (denial !== undefined) return denial
   const detail =
     state === undefined || state.kind === kind
       ? `there is no ${kind} ${id} in the catalogue`

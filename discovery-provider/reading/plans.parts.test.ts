@@ -8,6 +8,7 @@ import { countsQuery, playsQuery } from '../pioneer/entities.ts'
 import { newestPlaylistsQuery, playlistsOfAuthorQuery } from '../pioneer/lists.ts'
 import { keepBestLiked } from '../ranking/keep-liked.ts'
 import { rankQueries } from '../ranking/rank-tracks.ts'
+import { noticesQuery } from '../takedowns/routes.ts'
 import { repliesQuery, threadsQuery } from './comments.ts'
 import { feedQuery } from './feed.ts'
 import { entriesStatement, followedStatement } from './feed-sources.ts'
@@ -116,6 +117,11 @@ beforeAll(async () => {
   )
   await database.postgres.query(
     `INSERT INTO operator_event (block, log_index, event) SELECT i, 1, '{}' FROM generate_series(1, 8000) AS i`,
+  )
+  await database.postgres.query(
+    `INSERT INTO notice (id, author, track, ground, statement, created_at_ms, updated_at_ms, block, log_index, digest)
+     SELECT ${address('i % 400')} || '-' || i, ${address('i % 400')}, ${address('123')} || '-' || (i % 4000), 'other', '', i, i, ${place}
+     FROM generate_series(1, 8000) AS i`,
   )
   await keepBestLiked(database.postgres)
   // Rows are known to be visible to all, of which plans make something, once nobody holds an older snapshot.
@@ -234,6 +240,16 @@ describe('the plans of what people do', () => {
     expect(threads).toEqual(['comment_threads_of_track'])
     const replies = await walked(repliesQuery(subjectOf(author, 9n), [0, ''], 21))
     expect(replies).toEqual(['comment_of_thread'])
+  })
+
+  test.each([
+    ['all of them', {}, 'notice_newest'],
+    ['of an author', { author }, 'notice_newest_of_author'],
+    ['of a track', { track: subjectOf(author, 7n) }, 'notice_newest_of_track'],
+    ['by an author about a track', { author, track: subjectOf(author, 7n) }, 'notice_newest_of_track'],
+  ])('notices, %s: walk one index', async (_, about, index) => {
+    // Of the accounts that are honoured there is a handful.
+    expect(await plan(noticesQuery(about, end, 21))).toEqual([index, 'all of honoured'])
   })
 
   test('remixes: look into their index', async () => {

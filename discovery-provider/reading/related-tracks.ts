@@ -62,7 +62,7 @@ async function listStems(database: Database, id: Subject): Promise<List<Track>> 
 const page = { description: 'One page of tracks', name: 'TrackList', schema: listOf(trackSchema) }
 const absent = {
   404: { description: 'There is no such track' },
-  410: { description: 'The track was deleted' },
+  410: { description: 'The track was deleted, or is taken down here' },
 }
 
 export function relatedTrackRoutes(database: Database, now: () => number) {

@@ -42,7 +42,7 @@ export const audioAnswers = {
   },
   403: { description: 'The track is to be released later, or it is encrypted (`premium`), and is no file' },
   404: { description: 'There is no such track' },
-  410: { description: 'The track was deleted' },
+  410: { description: 'The track was deleted, or is taken down here' },
   503: { description: 'No node that holds the track answers at this moment' },
 } as const
 

@@ -229,7 +229,7 @@ export function trackRoutes(database: Database, now: () => number) {
       answers: {
         200: { description: 'The track', name: 'PricedTrack', schema: pricedTrackSchema },
         404: { description: 'There is no such track' },
-        410: { description: 'The track was deleted' },
+        410: { description: 'The track was deleted, or is taken down here' },
       },
       async answer({ params }) {
         const row = await trackAsked(params.id)

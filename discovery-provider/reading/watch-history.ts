@@ -3,7 +3,8 @@ import { askTogether } from './ask-together.ts'
 import type { Database } from './entity.ts'
 
 /** A word that is another one whenever anything is that is derived from the chain: a history of the chain by its hash,
- * and which tables show it. NULL before the first of them. */
+ * and which tables show it; also when tracks come or go there by notices that are honoured. NULL before the first of
+ * them. */
 export const revision = `(SELECT c.state_hash || ' ' || v.xmin FROM checkpoint c, table_version v WHERE v.name = 'track')`
 
 /** A word that is another one whenever {@link revision} is, or what answers about tracks tell besides the catalogue. */

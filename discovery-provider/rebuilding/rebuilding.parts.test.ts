@@ -162,7 +162,7 @@ describe('a rebuild', () => {
     await stepsBefore(({ step }) => void (step !== steps.at(-1) && steps.push(step)))
     expect(steps).toEqual([
       'state',
-      'track profile playlist comment app',
+      'track profile playlist comment app notice',
       ...['follow', 'save', 'repost', 'mute', 'reaction', 'pin', 'delegation'],
       ...['comment', 'follow', 'save', 'repost', 'reaction'].map((table) => `tally ${table}`),
       'swap',

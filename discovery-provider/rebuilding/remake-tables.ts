@@ -2,6 +2,7 @@ import type { PostgresClient } from '@hexachord/platform/postgres'
 import type { Json } from '@hexachord/protocol/canonical'
 import { type AnyProjection, projections, putRows, rowsOf } from '../projections/project.ts'
 import { countStoredRows } from '../projections/tallies.ts'
+import { dropDenied } from '../takedowns/denied-tracks.ts'
 import type { Building } from './building.ts'
 
 /** Rows that are read at once. Contents have up to 8 KiB. */
@@ -15,6 +16,9 @@ export async function remakeTables(building: Building): Promise<void> {
     const shown = stale.filter((projection) => projection.space === space)
     await building.begin(shown.map(({ table }) => table).join(' '), 'state')
     await remakeOfSpace(building, space, shown)
+  }
+  for (const { table } of stale.filter(({ deniable }) => deniable)) {
+    await building.batch((client) => dropDenied(client, table))
   }
   if (building.tables.includes('tally')) {
     for (const projection of projections) {

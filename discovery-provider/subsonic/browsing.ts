@@ -1,3 +1,4 @@
+import { denialOf } from '../takedowns/taken-down.ts'
 import { albumFolder, readAlbums, readAlbumsOf } from './albums.ts'
 import { ElementText, type Fields } from './answer.ts'
 import {
@@ -103,7 +104,7 @@ export function browsingMethods({ postgres, shelf, now }: SubsonicParts): Method
       const track = trackOf(id)
       await shelf.putInOrder()
       const [song] = await showSongs(postgres, account, await readSongs(postgres, [track], now()))
-      if (song === undefined) throw notFound('song', id)
+      if (song === undefined) throw (await denialOf(postgres, track)) ?? notFound('song', id)
       return { song }
     },
     async getGenres() {

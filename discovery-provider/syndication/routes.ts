@@ -186,7 +186,7 @@ function trackRoutes({ database, liveHolders, now, links, audio }: Context): Rou
         302: { description: 'It is there' },
         403: { description: 'The track is to be released later' },
         404: { description: 'There is no such track, or it has no cover' },
-        410: { description: 'The track was deleted' },
+        410: { description: 'The track was deleted, or is taken down here' },
         503: { description: 'No node that holds the track answers at this moment' },
       },
       async answer({ params: { id } }) {
@@ -243,7 +243,7 @@ function oembedRoute({ database, now, links, audio }: Context): Route {
       200: { description: 'oEmbed 1.0, of type rich', type: 'application/json' },
       403: { description: 'The track is to be released later' },
       404: { description: 'The URL names nothing in the catalogue, or a private playlist' },
-      410: { description: 'What it names was deleted' },
+      410: { description: 'What it names was deleted, or is taken down here' },
       501: { description: 'There is no such format; there are json and xml' },
     },
     async answer({ query: { url, ...room } }) {
@@ -257,7 +257,7 @@ function answersOf(what: string, format: string, type: string): Answers {
   return {
     200: { description: format, type },
     404: { description: `There is no such ${what}` },
-    410: { description: `The ${what} was deleted` },
+    410: { description: `The ${what} was deleted${what === 'track' ? ', or is taken down here' : ''}` },
   }
 }
 

@@ -24,7 +24,7 @@ export {
 export { followKey } from './follow.ts'
 export { type KindName, kinds } from './kinds.ts'
 export { isMuted, muteKey } from './mute.ts'
-export { type NoticeContent, noticeGrounds } from './notice.ts'
+export type { NoticeContent } from './notice.ts'
 export { type Pin, pinKey } from './pin.ts'
 export type { PlaylistContent } from './playlist.ts'
 export { type Reaction, reactionKey } from './react.ts'
@@ -55,4 +55,4 @@ export {
   rulesVersion,
   rulesVersionAt,
 } from './versions.ts'
-export { delegableKinds, type ReactionName, reactions, type Scope } from './vocabulary.ts'
+export { delegableKinds, noticeGrounds, type ReactionName, reactions, type Scope } from './vocabulary.ts'

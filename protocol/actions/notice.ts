@@ -3,9 +3,7 @@ import { hashSchema, numberOf, subjectSchema, userNumber } from '../names/index.
 import type { Kind } from './kinds.ts'
 import { changeSubject, reject } from './rule.ts'
 import { lineText, longText } from './text.ts'
-
-/** Why a track should not be held or served. */
-export const noticeGrounds = ['copyright', 'court-order', 'illegal', 'impersonation', 'other'] as const
+import { noticeGrounds } from './vocabulary.ts'
 
 export const noticeContentSchema = z.strictObject({
   prev: hashSchema.nullable(),

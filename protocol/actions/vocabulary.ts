@@ -4,6 +4,9 @@
 export const reactions = ['like', 'love', 'laugh', 'surprise', 'sad', 'fire'] as const
 export type ReactionName = (typeof reactions)[number]
 
+/** Why a track should not be held or served. */
+export const noticeGrounds = ['copyright', 'court-order', 'illegal', 'impersonation', 'other'] as const
+
 /** Kinds that a delegated key may be let sign. Never those which say who the author is or who may sign for it: `user`
  * holds the handle, `rotate` and `delegate` the keys; nor those that speak to the outside in its name: `app`, `notice`. */
 export const delegableKinds = [

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { sealedSchema, sealingKeySchema } from '../actions/sealed.ts'
-import { delegableKinds, reactions } from '../actions/vocabulary.ts'
+import { delegableKinds, noticeGrounds, reactions } from '../actions/vocabulary.ts'
 import { cidSchema } from '../cids/index.ts'
 import { addressSchema, hashSchema, subjectSchema } from '../names/index.ts'
 import { termsInForceSchema } from './income.ts'
@@ -99,7 +99,8 @@ export const userSchema = z.object({
 })
 export type User = z.infer<typeof userSchema>
 
-/** `GET /v1/playlists/:id`; tracks that were deleted are left out of `tracks`. */
+/** `GET /v1/playlists/:id`; tracks that were deleted, or are taken down by this provider, are left out of
+ * `tracks`. */
 export const playlistSchema = z.object({
   id: subjectSchema,
   author: addressSchema,
@@ -194,6 +195,23 @@ export const delegationSchema = z.object({
   last: placeSchema,
 })
 export type DelegationAnswer = z.infer<typeof delegationSchema>
+
+/** `GET /v1/notices`: a claim that a track should not be held or served. It says nothing about whether the claim is right. */
+export const noticeSchema = z.object({
+  id: subjectSchema,
+  author: addressSchema,
+  /** Whether or not there is such a track. */
+  track: subjectSchema,
+  ground: z.enum(noticeGrounds),
+  statement: z.string(),
+  contact: z.string().nullable(),
+  /** Whether this provider honours its author's notices: then it does not show the track. */
+  honoured: z.boolean(),
+  createdAtMs: z.int(),
+  updatedAtMs: z.int(),
+  last: placeSchema,
+})
+export type Notice = z.infer<typeof noticeSchema>
 
 /** `GET /v1/operators` */
 export const operatorAnswerSchema = z.object({

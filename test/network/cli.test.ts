@@ -1,26 +1,20 @@
-import { spawn } from 'node:child_process'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { makeTemporaryFolder, type TemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type HexachordCommand, hexachordCommand } from './hexachord-command.ts'
 import { makeRecording } from './recordings.ts'
 
 const network = testNetwork()
-const program = fileURLToPath(import.meta.resolve('@hexachord/cli/package.json')).replace(
-  'package.json',
-  'main.ts',
-)
-
 let folder: TemporaryFolder
+let command: HexachordCommand
 let home: string
 let song: string
 
 beforeAll(async () => {
   folder = await makeTemporaryFolder()
-  home = path.join(folder.path, 'home')
-  await mkdir(home)
-  await writeFile(path.join(folder.path, 'password'), 'a long enough password\n')
+  command = await hexachordCommand(network, folder.path)
+  home = command.home
   song = await makeRecording(folder.path, {
     name: 'command',
     seconds: 8,
@@ -29,45 +23,8 @@ beforeAll(async () => {
 }, 30_000)
 afterAll(() => folder?.remove())
 
-type Ended = { code: number; out: string; err: string }
-
-/** The command as a user's shell runs it: its own process, its own settings, no terminal. */
-function hexachord(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], {
-    env: {
-      PATH: process.env.PATH,
-      HEXACHORD_HOME: home,
-      HEXACHORD_DISCOVERY: network.urls.discovery,
-      HEXACHORD_CREATORS: network.urls.creator,
-      HEXACHORD_PASSWORD_FILE: path.join(folder.path, 'password'),
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let out = ''
-  let err = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    out += chunk
-  })
-  child.stderr.on('data', (chunk: Buffer) => {
-    err += chunk
-  })
-  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code) => {
-      clearTimeout(timer)
-      resolve({ code: code ?? -1, out, err })
-    })
-  })
-}
-
-/** Runs a command that is to work, with --json. @returns what its one line says */
-async function answer<T>(...args: string[]): Promise<T> {
-  const { code, out, err } = await hexachord(...args, '--json')
-  if (code !== 0) throw new Error(`hexachord ${args.join(' ')} ended with ${code}: ${err}`)
-  expect(out.trim().split('\n')).toHaveLength(1)
-  return JSON.parse(out)
-}
+const hexachord = (...args: string[]) => command.run(...args)
+const answer = <T>(...args: string[]) => command.answer<T>(...args)
 
 describe('the hexachord command', () => {
   let address: string

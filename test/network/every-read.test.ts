@@ -44,6 +44,9 @@ beforeAll(async () => {
     listener.write('save', them, mark),
     listener.write('repost', them, mark),
     listener.write('comment', comment, { prev: null, track: track.id, text: `Said ${word}` }),
+    listener.write('notice', newSubject(listener), {
+      ...{ prev: null, track: track.id, ground: 'other', statement: `Claimed ${word}` },
+    }),
     listener.write('app', app, { prev: null, name: `App ${word}` }),
   ])
   const first = async (kind: string) => {
@@ -99,6 +102,7 @@ const queries = (): Record<string, string> => ({
   '/v1/charts': 'limit=100',
   '/v1/search': `q=${word}`,
   '/v1/search/suggest': `q=${word}`,
+  '/v1/notices': `track=${track.id}`,
   '/v1/resolve': page(),
   '/oembed': page(),
   '/pioneer/v1/resolve': page(),

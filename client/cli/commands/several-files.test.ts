@@ -16,9 +16,11 @@ let user: Cli
 let files: string[]
 let broken: string | undefined
 let isSpent: boolean
+let takenDown: string | undefined
 beforeEach(async () => {
   broken = undefined
   isSpent = false
+  takenDown = undefined
   network = await startNetwork(recorded, {
     tagsOf: (filename) => ({
       title: filename,
@@ -28,6 +30,7 @@ beforeEach(async () => {
     failure: (filename) =>
       filename === broken ? { problem: 'truncated', reason: 'it ends too early' } : undefined,
     relays: () => !isSpent,
+    takenDown: (track) => track === takenDown,
   })
   user = await newUser(network.env)
   await user.giveKey()
@@ -168,5 +171,13 @@ describe('hexachord cancel', () => {
     expect(code).toBe(0)
     expect(stdout.match(/is away and is told by a later command/g)).toHaveLength(2)
     await expect(user('uploads')).resolves.toMatchObject({ stdout: 'everything is finished\n' })
+  })
+  test('does not take a track for deleted that its provider has taken down, nor does another upload of it', async () => {
+    const upload = () => user('upload', files[0] ?? '', '--i-hold-the-rights', '--json')
+    takenDown = JSON.parse((await upload()).stdout).track
+    for (const ended of [await user('unpublish', takenDown ?? '', '--yes'), await upload()]) {
+      expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('it honours a notice') })
+    }
+    expect(kindsOf()).toEqual([2])
   })
 })

@@ -40,6 +40,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether an answer says that something is gone, and not only that this provider does not show it. */
+export function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 410 && !error.problem?.endsWith(':taken-down')
+}
+
 /** Asks for JSON and checks its form.
  * @param timeoutMs for the whole answer; default 10 s
  * @throws ApiError for no answer, an error status, or an answer of another form */

@@ -9,6 +9,7 @@ export {
 export {
   ApiError,
   type Http,
+  isGone,
   noAnswer,
   parseAnswer,
   problemError,

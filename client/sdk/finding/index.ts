@@ -19,7 +19,7 @@ import type { Connection } from '../connect/index.ts'
 type Options = { readonly signal?: AbortSignal }
 
 /** @returns the track with what it costs, so that whoever opens it needs not ask again
- * @throws ApiError (404 unknown, 410 deleted) */
+ * @throws ApiError (404 unknown, 410 deleted, or taken down by the provider) */
 export function findTrack(connection: Connection, id: Subject, options: Options = {}): Promise<PricedTrack> {
   return connection.discover(`/v1/tracks/${id}`, pricedTrackSchema, options)
 }

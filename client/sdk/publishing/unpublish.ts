@@ -1,6 +1,6 @@
 import type { Hash, Subject } from '@hexachord/protocol/names'
 import type { Playlist, Track } from '@hexachord/protocol/rest'
-import { ApiError, type Connection } from '../connect/index.ts'
+import { type Connection, isGone } from '../connect/index.ts'
 import { findPlaylist } from '../finding/index.ts'
 import type { Account } from '../keys/index.ts'
 import { settleAction, signNewAction } from '../writing/index.ts'
@@ -15,7 +15,8 @@ export const unpublishingNotice =
 
 /** Deletes a track or a playlist. Its number is a tombstone for ever.
  * @returns the hash of the action, or undefined when it was deleted already
- * @throws ActionRejected (`notAuthorised` when it is not the account's), NotRelayed, ApiError (404 for none) */
+ * @throws ActionRejected (`notAuthorised` when it is not the account's), NotRelayed, ApiError (404 for none; 410 when the
+ * provider has taken it down: ask another one) */
 export async function unpublish(
   connection: Connection,
   account: Account,
@@ -29,7 +30,7 @@ export async function unpublish(
     const { hash } = await settleAction(connection, account, signed, options)
     return hash
   } catch (error) {
-    if (error instanceof ApiError && error.status === 410) return undefined
+    if (isGone(error)) return undefined
     throw error
   }
 }

@@ -1,7 +1,7 @@
 import type { Subject } from '@hexachord/protocol/names'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
 import pLimit from 'p-limit'
-import { ApiError, type Connection } from '../connect/index.ts'
+import { ApiError, type Connection, isGone } from '../connect/index.ts'
 import { findTrack } from '../finding/index.ts'
 import type { Account } from '../keys/index.ts'
 import { type PublishOptions, publishTrack, type TrackDetails } from '../publishing/index.ts'
@@ -131,7 +131,7 @@ async function publishedBefore({
     const track = await findTrack(connection, saved.subject, signal ? { signal } : {})
     return { state: 'published', track, before: true, place: saved.place }
   } catch (error) {
-    if (!(error instanceof ApiError && [404, 410].includes(error.status))) throw error
+    if (!isGone(error) && !(error instanceof ApiError && error.status === 404)) throw error
     await memory?.forget(key)
     return undefined
   }
