@@ -26,7 +26,7 @@ const renewedBeforeMs = 30_000
 /** Units that may be paid beyond those that were asked for: the one ahead, and one that a till has lost. A till that
  * wants still more keeps what it was given. */
 const sparePayments = 2
-/** How often a unit is asked for again whose payment the till has, where it was not given. */
+/** How often a unit is asked for again that was paid and not given, unless another play has used what was paid. */
 const mostRefusals = 2
 /** Openings of one moment are told apart by when they expire: those that are the same are one session, and two plays that
  * share one would both pay for each unit. */
@@ -90,6 +90,8 @@ export function createNodePlay(
   /** Units that were paid for and not given, and what was known to be lost when they were asked for: how the session stands is
    * asked for before more is paid. */
   const doubted = new Map<number, bigint>()
+  /** How often what was paid for a unit had been used by others when it was asked for. */
+  const excuses = new Map<number, number>()
   const inAll = { asked: 0, signed: 0n, borrowed: 0n, lost: 0n }
 
   function urlOf(cid: string): string {
@@ -169,10 +171,17 @@ export function createNodePlay(
    * where there is money again, which is theirs. */
   async function resolveDoubts({ session: token }: SessionReport): Promise<SessionReport> {
     const report = await till.session(token, life)
-    const lost = unpaid(report).filter((unit) => doubted.get(unit) === inAll.lost).length
+    const denied = unpaid(report).flatMap((unit) => {
+      const known = doubted.get(unit)
+      return known === undefined ? [] : [{ unit, known }]
+    })
+    const lost = denied.filter(({ known }) => known === inAll.lost).length
     doubted.clear()
     if (lost > 0 && (await isShared())) lose(report.unitPrice * BigInt(lost))
     await take(report)
+    for (const { unit, known } of denied) {
+      if (known < inAll.lost) excuses.set(unit, excusesOf(unit) + 1)
+    }
     return report
   }
 
@@ -362,12 +371,15 @@ export function createNodePlay(
     startRound()
   }
 
+  const excusesOf = (unit: number) => excuses.get(unit) ?? 0
+
   /** Gets what costs a unit. Where the till says that it is not paid another play of this purse may have used what this one
    * paid, or the till may have restarted, and know neither the session nor the unit. */
   async function getPaid<Got>(unit: number, signal: AbortSignal, get: () => Promise<Got>): Promise<Got> {
     for (let refusals = 0; ; ) {
       await untilAborted(cover(unit), signal)
-      const { signed, lost } = inAll
+      const { lost } = inAll
+      const excused = excusesOf(unit)
       try {
         return await get()
       } catch (error) {
@@ -378,7 +390,8 @@ export function createNodePlay(
         }
         doubt(unit, lost)
         await untilAborted(cover(unit), signal)
-        if (inAll.signed === signed) refusals += 1
+        // That other units were paid meanwhile says nothing of this one.
+        if (excusesOf(unit) === excused) refusals += 1
       }
     }
   }
