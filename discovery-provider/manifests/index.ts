@@ -1,2 +1,3 @@
 export { keepManifests } from './keep-manifests.ts'
 export { noteAllManifests, noteManifests } from './note-manifests.ts'
+export type { KeptCover } from './read-manifests.ts'

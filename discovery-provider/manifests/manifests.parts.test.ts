@@ -17,6 +17,7 @@ import {
 import { newListener } from '../fixtures/subsonic-listener.ts'
 import { actedLog, operators, trackContent, updatedLog } from '../fixtures/synthetic-network.ts'
 import { opaqueSubject } from '../pioneer/opaque-ids.ts'
+import type { Fields } from '../subsonic/answer.ts'
 import { readManifests } from './read-manifests.ts'
 
 // A database is made and filled on a machine that does other things as well.
@@ -97,6 +98,20 @@ describe('what a manifest says', () => {
     expect(await read(hymn)).toMatchObject({ premium: null })
     await readAll()
     expect(await read(hymn)).toMatchObject({ premium: false })
+  })
+})
+
+test('a cover that a manifest names is given to players as soon as it is read, also where one was read before covers were kept', async () => {
+  const listener = await newListener(served, '52')
+  const coverOf = async () => ((await listener.ask('getSong', { id: `tr-${hymn}` })).song as Fields).coverArt
+  await replace(hymn, false)
+  await served.catalogue.database.postgres.query('UPDATE manifest_seen SET covers = NULL')
+  expect(await coverOf()).toBeUndefined()
+  await readAll()
+  expect(await coverOf()).toBe(`tr-${hymn}`)
+  const [cover] = example.manifest.cover ?? []
+  expect(await listener.ask('getCoverArt', { id: `tr-${hymn}` })).toEqual({
+    location: `${node.origin}/ipfs/${cover?.image['/']}?filename=cover.jpeg`,
   })
 })
 

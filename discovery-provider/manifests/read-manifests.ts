@@ -1,6 +1,6 @@
 import type { GuardedFetch } from '@hexachord/platform/http'
 import type { Postgres } from '@hexachord/platform/postgres'
-import { decodeManifest } from '@hexachord/protocol/manifests'
+import { decodeManifest, type Manifest } from '@hexachord/protocol/manifests'
 import { readFromHolders } from './read-from-holders.ts'
 
 /** Manifests read at one time: some kB each. */
@@ -8,6 +8,12 @@ const batchTracks = 16
 /** Waits double from a second; after these attempts, some days, nobody has it. */
 const maximumAttempts = 18
 const secondMs = 1_000
+
+/** One size of a cover, as it is kept. */
+export type KeptCover = { readonly cid: string; readonly type: string; readonly width: number }
+
+/** What is kept of a manifest. */
+type Kept = { readonly keyHolders: readonly string[]; readonly covers: readonly KeptCover[] }
 
 type Due = {
   track: string
@@ -25,7 +31,7 @@ export async function readManifests(
   { fetch, nowMs, signal }: { fetch: GuardedFetch; nowMs: number; signal: AbortSignal },
 ): Promise<number> {
   const { rows } = await postgres.query<Due>(
-    `SELECT d.track, d.attempts, t.manifest, m.manifest IS NOT NULL AS seen,
+    `SELECT d.track, d.attempts, t.manifest, m.covers IS NOT NULL AS seen,
        ARRAY(SELECT o.gateway FROM operator o WHERE o.id = ANY (t.operators) AND o.gateway IS NOT NULL) AS gateways
      FROM manifest_due d LEFT JOIN track t ON t.id = d.track LEFT JOIN manifest_seen m ON m.manifest = t.manifest
      WHERE d.at_ms <= $1 ORDER BY d.at_ms LIMIT ${batchTracks}`,
@@ -34,19 +40,22 @@ export async function readManifests(
   await Promise.all(
     rows.map(async (due) => {
       const { manifest, seen, gateways } = due
-      const keyHolders =
+      const kept =
         manifest === null || seen
           ? undefined
-          : await readFromHolders(
-              gateways,
-              { fetch, signal },
-              async (get) => decodeManifest(await get(manifest)).keyHolders ?? [],
+          : await readFromHolders(gateways, { fetch, signal }, async (get) =>
+              keptOf(decodeManifest(await get(manifest))),
             )
-      if (keyHolders === 'away') await postpone(postgres, due, nowMs)
-      else await keepManifest(postgres, due, keyHolders)
+      if (kept === 'away') await postpone(postgres, due, nowMs)
+      else await keepManifest(postgres, due, kept)
     }),
   )
   return rows.length
+}
+
+function keptOf({ keyHolders = [], cover = [] }: Manifest): Kept {
+  const covers = cover.map(({ image, type, width }) => ({ cid: image['/'], type, width }))
+  return { keyHolders, covers: covers.sort((a, b) => a.width - b.width) }
 }
 
 async function postpone(postgres: Postgres, { track, attempts }: Due, nowMs: number): Promise<void> {
@@ -64,18 +73,19 @@ async function postpone(postgres: Postgres, { track, attempts }: Due, nowMs: num
 export async function keepManifest(
   postgres: Postgres,
   { track, manifest }: Pick<Due, 'track' | 'manifest'>,
-  keyHolders: readonly string[] | undefined,
+  kept: Kept | undefined,
 ): Promise<void> {
   await postgres.query(
     `WITH seen AS (
-       INSERT INTO manifest_seen (manifest, key_holders) SELECT $2::text, $3::text[] WHERE $3::text[] IS NOT NULL
-       ON CONFLICT (manifest) DO NOTHING RETURNING 1
+       INSERT INTO manifest_seen AS s (manifest, key_holders, covers)
+       SELECT $2::text, $3::text[], $4::jsonb WHERE $3::text[] IS NOT NULL
+       ON CONFLICT (manifest) DO UPDATE SET covers = excluded.covers WHERE s.covers IS NULL RETURNING 1
      ), told AS (
        INSERT INTO beside_version AS v (version) SELECT 1 WHERE EXISTS (TABLE seen)
        ON CONFLICT (only_row) DO UPDATE SET version = v.version + 1
      )
      DELETE FROM manifest_due d WHERE d.track = $1
        AND NOT EXISTS (SELECT FROM track t WHERE t.id = d.track AND t.manifest IS DISTINCT FROM $2::text)`,
-    [track, manifest, keyHolders ?? null],
+    [track, manifest, kept?.keyHolders ?? null, kept ? JSON.stringify(kept.covers) : null],
   )
 }

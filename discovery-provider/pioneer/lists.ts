@@ -4,6 +4,7 @@ import type { Database } from '../reading/entity.ts'
 import { readPlaylists } from '../reading/playlists.ts'
 import { type Finding, isListed } from '../reading/search.ts'
 import {
+  type Filter,
   findIds,
   type Searched,
   searchedPlaylists,
@@ -74,12 +75,18 @@ async function playlistsBy(database: Database, query: Query, slice: Slice): Prom
 type Asked = Slice & { readonly query: string }
 
 /** Ids of the best matches of one kind. */
-async function idsOf({ database, readTyped }: Finding, searched: Searched, { query, ...slice }: Asked) {
-  return sliceOf(await findIds(database, searched, await readTyped(query), rowsOf(slice)), slice)
+async function idsOf(
+  { database, readTyped }: Finding,
+  searched: Searched,
+  { query, ...slice }: Asked,
+  filter?: Filter,
+) {
+  return sliceOf(await findIds(database, searched, await readTyped(query), rowsOf(slice), filter), slice)
 }
 
-export async function findTracks(finding: Finding, asked: Asked): Promise<Track[]> {
-  return (await readTracks(finding.database, await idsOf(finding, searchedTracks, asked))).filter(isListed)
+export async function findTracks(finding: Finding, asked: Asked, filter: Filter): Promise<Track[]> {
+  const ids = await idsOf(finding, searchedTracks, asked, filter)
+  return (await readTracks(finding.database, ids)).filter(isListed)
 }
 
 export async function findPlaylists(finding: Finding, asked: Asked): Promise<PlaylistSummary[]> {

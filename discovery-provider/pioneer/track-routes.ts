@@ -9,6 +9,7 @@ import { appQuery, listQuery } from './paging.ts'
 import type { PioneerParts } from './parts.ts'
 import { subjectOfPermalink } from './permalinks.ts'
 import { dataOf, pioneerTrackSchema } from './shapes.ts'
+import { filterOf, trackFilters } from './track-filters.ts'
 
 const tracks = {
   200: {
@@ -50,14 +51,15 @@ export function trackRoutes({
     }),
     route({
       path: '/pioneer/v1/tracks/search',
-      summary: 'Tracks by words; other filters are not looked at',
-      query: listQuery.extend({ query: searchText(200).meta({ examples: ['ut queant'] }) }),
+      summary: 'Tracks by words, narrowed by genre, mood, key and bpm_min to bpm_max',
+      query: listQuery.extend({
+        query: searchText(200).meta({ examples: ['ut queant'] }),
+        ...trackFilters,
+      }),
       answers: tracks,
       async answer({ query }) {
-        return {
-          body: { data: await entities.tracks(await findTracks({ database, readTyped }, query)) },
-          freshness: 'checked',
-        }
+        const found = await findTracks({ database, readTyped }, query, filterOf(query))
+        return { body: { data: await entities.tracks(found) }, freshness: 'checked' }
       },
     }),
     route({

@@ -84,7 +84,8 @@ describe('feeds of which much is kept', () => {
           'SELECT id, manifest FROM track ORDER BY random() LIMIT 1',
         )
         const [track] = rows
-        if (track !== undefined) await keepManifest(postgres, { ...track, track: track.id as never }, [])
+        if (track !== undefined)
+          await keepManifest(postgres, { ...track, track: track.id as never }, { keyHolders: [], covers: [] })
       }
 
       chain.mine([...operators.map(registeredLog), ...operators.map((operator) => stakedLog(operator))])

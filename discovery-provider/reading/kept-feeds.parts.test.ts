@@ -130,7 +130,11 @@ describe('a text of a track that is kept', () => {
     const { rows } = await postgres.query<{ manifest: string }>('SELECT manifest FROM track WHERE id = $1', [
       joga,
     ])
-    await keepManifest(postgres, { track: joga, manifest: rows[0]?.manifest ?? null }, [guido])
+    await keepManifest(
+      postgres,
+      { track: joga, manifest: rows[0]?.manifest ?? null },
+      { keyHolders: [guido], covers: [] },
+    )
     expect(await told(joga)).toEqual({ premium: true, priced: false })
     const terms = plainTerms(guido)
     const track = subjectToBytes32(hymn)

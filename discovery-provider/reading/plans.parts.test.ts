@@ -226,7 +226,7 @@ describe('the plans of what people do', () => {
   })
 
   test('related artists: walk the indexes of a few who care for one', async () => {
-    expect(await walked(relatedUsersQuery(author, 20))).toEqual([
+    expect(await walked(relatedUsersQuery(author, 20, Date.now()))).toEqual([
       'follow_of_author',
       'follow_of_target',
       'save_of_author',

@@ -15,9 +15,13 @@ const relatedQueryParams = z.strictObject({
   limit: z.coerce.number<string>().int().min(1).max(50).default(20),
 })
 
-/** Statement of users with tracks whom those who follow a user, or save its newest tracks, follow and save as well: most
- * such listeners first. */
-export function relatedUsersQuery(id: Address, rows: number): { text: string; values: unknown[] } {
+/** Statement of users with listed tracks whom those who follow a user, or save its newest tracks, follow and save as well: most
+ * such listeners first. @param nowMs the reader's clock */
+export function relatedUsersQuery(
+  id: Address,
+  rows: number,
+  nowMs: number,
+): { text: string; values: unknown[] } {
   return {
     text: `
       WITH listener AS MATERIALIZED (
@@ -25,6 +29,7 @@ export function relatedUsersQuery(id: Address, rows: number): { text: string; va
         UNION
         SELECT saved.author FROM (
           SELECT t.id COLLATE "default" AS id FROM track t WHERE t.author = $1 AND NOT t.unlisted
+            AND t.listed_at_ms <= (SELECT released_until($3))
           ORDER BY t.listed_at_ms DESC, t.id DESC LIMIT 10
         ) AS own CROSS JOIN LATERAL (
           SELECT s.author FROM save s WHERE s.target = own.id ORDER BY s.since_ms DESC LIMIT ${listenersAtMost / 10}
@@ -45,14 +50,17 @@ export function relatedUsersQuery(id: Address, rows: number): { text: string; va
         ORDER BY listeners DESC, user_id DESC LIMIT $2::bigint * 4
       )
       SELECT c.user_id AS id FROM counted c
-      WHERE EXISTS (SELECT FROM track t WHERE t.author = c.user_id AND NOT t.unlisted)
+      WHERE EXISTS (
+        SELECT FROM track t WHERE t.author = c.user_id AND NOT t.unlisted
+          AND t.listed_at_ms <= (SELECT released_until($3))
+      )
       ORDER BY c.listeners DESC, c.user_id DESC LIMIT $2`,
-    values: [id, rows],
+    values: [id, rows, nowMs],
   }
 }
 
 async function readRelated(database: Database, id: Address, limit: number, nowMs: number): Promise<User[]> {
-  const { text, values } = relatedUsersQuery(id, limit)
+  const { text, values } = relatedUsersQuery(id, limit, nowMs)
   const { rows } = await database.query<{ id: Address }>(text, values)
   return readUsers(
     database,

@@ -146,6 +146,29 @@ test('/v1/users/:id/related names whom the same listeners care for, and only who
   expect(await related(author ?? '')).toEqual([guido])
 })
 
+test('/v1/users/:id/related leaves out who has only tracks that are to come, until they have', async () => {
+  const author = egil
+  const soon = subjectOf(author, 90n)
+  const by = operators.filter((_, index) => index !== 1)
+  const related = async (limit: number) =>
+    (await served.read(`/v1/users/${guido}/related?limit=${limit}`, listOf(userSchema))).items.map(
+      ({ id }) => id,
+    )
+  const content = { prev: null, title: 'Soon', releaseAtMs: served.now() + 9 * dayMs }
+  await served.catalogue.put(
+    actedLog({ author, kind: 'track', subject: soon, content: await trackContent(soon, content, { by }) }),
+  )
+  // Hilda has saved a track of Guido's.
+  await mark([hilda, 'follow', author])
+  expect(await related(40)).not.toContain(author)
+  const prev = await served.catalogue.digestOf(soon)
+  const { releaseAtMs: _, ...out } = { ...content, prev }
+  await served.catalogue.put(
+    actedLog({ author, kind: 'track', subject: soon, content: await trackContent(soon, out, { by }) }),
+  )
+  expect(await related(41)).toContain(author)
+})
+
 test('a deleted track leaves the lists', async () => {
   const prev = await served.catalogue.digestOf(joga)
   const author = joga.slice(0, 42) as Address

@@ -4,6 +4,7 @@ import type { Database } from '../reading/entity.ts'
 import { edgesQuery } from '../reading/follows.ts'
 import { type AlbumRow, albumFields, isoTime, readAlbums } from './albums.ts'
 import type { Fields } from './answer.ts'
+import { collectionsWithCover, coverIds } from './covers.ts'
 import { maximumSongs, readSongs, type SongRow, songFields } from './songs.ts'
 
 /** What a listener has saved, newest first, so far as it is there: favourites in the words of the protocol.
@@ -25,18 +26,19 @@ export async function readFavourites(
   }
 }
 
-/** Songs as an account sees them: with when it has saved them. */
+/** Songs as an account sees them: with when it has saved them, and where their covers are. */
 export async function showSongs(
   database: Database,
   account: Address,
   rows: readonly SongRow[],
 ): Promise<Fields[]> {
-  const saved = await savedBy(
-    database,
-    account,
-    rows.map(({ id }) => id),
-  )
-  return rows.map((row) => ({ ...songFields(row), starred: saved.get(row.id) }))
+  const ids = rows.map(({ id }) => id)
+  const [saved, covers] = await Promise.all([savedBy(database, account, ids), coverIds(database, rows)])
+  return rows.map((row) => ({
+    ...songFields(row),
+    coverArt: covers.get(row.id),
+    starred: saved.get(row.id),
+  }))
 }
 
 /** Albums as an account sees them. @param fieldsOf in which form */
@@ -47,8 +49,18 @@ export async function showAlbums(
   fieldsOf: (row: AlbumRow) => Fields = albumFields,
 ): Promise<Fields[]> {
   const subjectOf = ({ id }: AlbumRow) => id.slice('al-'.length)
-  const saved = await savedBy(database, account, rows.map(subjectOf))
-  return rows.map((row) => ({ ...fieldsOf(row), starred: saved.get(subjectOf(row)) }))
+  const [saved, covered] = await Promise.all([
+    savedBy(database, account, rows.map(subjectOf)),
+    collectionsWithCover(
+      database,
+      rows.map(({ id }) => id),
+    ),
+  ])
+  return rows.map((row) => ({
+    ...fieldsOf(row),
+    coverArt: covered.has(row.id) ? row.id : undefined,
+    starred: saved.get(subjectOf(row)),
+  }))
 }
 
 /** When an account has saved each of some things. */

@@ -4,6 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { planOf } from '../fixtures/plan.ts'
 import { namedTracksQuery } from '../listenbrainz/find-tracks.ts'
 import { matchingQuery } from '../reading/search-matching.ts'
+import { collectionCoversStatement } from './covers.ts'
 import { albumListQuery } from './lists.ts'
 import { readParameters } from './parameters.ts'
 import { sampleIds, sampleQuery } from './random.ts'
@@ -28,7 +29,7 @@ beforeAll(async () => {
     `INSERT INTO track (id, author, title, artist, genre, tags, licence, unlisted, duration_ms, manifest,
        storage_root, leaf_count, byte_length, operators, created_at_ms, updated_at_ms, block, log_index, digest, release_at_ms)
      SELECT ${address(`i % ${authors}`)} || '-' || i, ${address(`i % ${authors}`)}, 'song ' || i, ${words}[1 + i % 10] || ' artist ' || i % ${authors},
-       CASE WHEN i % 60 = 0 THEN 'Chant' ELSE 'Jazz' END, '{}', 'CC0-1.0', i % 20 = 0, 1000, '', '', 1, 1,
+       CASE WHEN i % 60 = 0 THEN 'Chant' ELSE 'Jazz' END, '{}', 'CC0-1.0', i % 20 = 0, 1000, 'manifest ' || i, '', 1, 1,
        '{}', 1000000000000 + 1000000 * i::bigint, 0, 1, 1, '0x',
        CASE WHEN i > 12000 THEN 4000000000000 END FROM generate_series(1, 15000) AS i`,
   )
@@ -50,6 +51,10 @@ beforeAll(async () => {
     `INSERT INTO save (id, author, target, since_ms, block, log_index, digest)
      SELECT s.author || '/' || t.id, s.author, t.id, t.created_at_ms, 1, 1, '0x'
      FROM playlist t, LATERAL (SELECT ${address('n')} AS author FROM generate_series(1, 3) AS n) AS s`,
+  )
+  await postgres.query(
+    `INSERT INTO manifest_seen (manifest, key_holders, covers)
+     SELECT 'manifest ' || i, '{}', '[{}]' FROM generate_series(1, 15000) AS i`,
   )
   await postgres.query(
     'INSERT INTO catalogue_change (author, subject) SELECT author, id FROM track UNION ALL SELECT author, id FROM playlist',
@@ -139,6 +144,12 @@ describe('the plan of a list', () => {
       'shelf_artist_search',
     ])
   })
+})
+
+test('covers of albums and playlists are found by indexes', async () => {
+  const ids = [`al-${author}-1`, `al-${author}`, `pl-${author}-1`]
+  const access = await plan({ text: collectionCoversStatement, values: [ids] })
+  expect(access.filter((name) => name.startsWith('all of'))).toEqual([])
 })
 
 test('what is put on the shelf for one author looks at no table as a whole', async () => {

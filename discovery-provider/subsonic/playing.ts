@@ -1,12 +1,11 @@
-import { pictureUrl } from '../reading/pictures.ts'
-import { readArtists } from './artists.ts'
+import { coverUrl } from './cover-url.ts'
 import { SubsonicError } from './errors.ts'
-import { authorOf, notFound, trackOf } from './ids.ts'
+import { trackOf } from './ids.ts'
 import type { Asked, Methods, SubsonicParts } from './method.ts'
 import { streamUrl } from './stream-url.ts'
 
 export function playingMethods(parts: SubsonicParts): Methods {
-  const { postgres, liveHolders, plays } = parts
+  const { shelf, plays } = parts
 
   const toAudio = async ({ parameters }: Asked) => ({
     location: await streamUrl(parts, trackOf(parameters.required('id'))),
@@ -17,13 +16,9 @@ export function playingMethods(parts: SubsonicParts): Methods {
     download: toAudio,
     async getCoverArt({ parameters }) {
       const id = parameters.required('id')
-      // Covers of tracks are named in their manifests, which the index does not read.
-      if (!id.startsWith('ar-')) throw notFound('cover', id)
-      const [artist] = await readArtists(postgres, [authorOf(id)])
-      if (artist === undefined || artist.picture === null) throw notFound('cover', id)
-      const url = await pictureUrl({ database: postgres, liveHolders }, artist.picture)
-      if (url === undefined) throw notFound('cover', id)
-      return { location: new URL(url) }
+      const size = parameters.whole('size', { least: 1, most: 10_000, instead: 10_000 })
+      await shelf.putInOrder()
+      return { location: await coverUrl(parts, id, size) }
     },
     async scrobble({ parameters, login, client }) {
       const tracks = parameters.list('id').map(trackOf)

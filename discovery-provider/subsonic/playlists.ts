@@ -2,6 +2,7 @@ import type { Address } from '@hexachord/protocol/names'
 import type { Database } from '../reading/entity.ts'
 import { isoTime, seconds } from './albums.ts'
 import type { Fields } from './answer.ts'
+import { collectionsWithCover } from './covers.ts'
 import { showSongs } from './favourites.ts'
 import { notFound, playlistId, playlistOf } from './ids.ts'
 import type { Methods, SubsonicParts } from './method.ts'
@@ -39,10 +40,17 @@ const maximumOwn = 500
 const maximumOthers = 50
 
 export function playlistMethods({ postgres, shelf, writes, now }: SubsonicParts): Methods {
-  /** Whether the player may change a playlist: it is the listener's, who has let players do so. */
-  async function changeable(account: Address): Promise<(row: PlaylistRow) => boolean> {
+  /** Playlists as an account sees them: it may change its own, once it has let players do so. */
+  async function show(account: Address, rows: readonly PlaylistRow[]): Promise<Fields[]> {
     const scopes = (await writes?.scopesOf(account)) ?? []
-    return ({ author }) => author === account && scopes.includes('playlist')
+    const ids = rows.map(({ id }) => playlistId(id))
+    await shelf.putInOrder()
+    const covered = await collectionsWithCover(postgres, ids)
+    return rows.map((row) => ({
+      ...playlistFields(row),
+      coverArt: covered.has(playlistId(row.id)) ? playlistId(row.id) : undefined,
+      readonly: !(row.author === account && scopes.includes('playlist')),
+    }))
   }
 
   return {
@@ -57,18 +65,15 @@ export function playlistMethods({ postgres, shelf, writes, now }: SubsonicParts)
          ) AS p ${withSongs} ORDER BY p.part, p.created_at_ms DESC, p.id DESC`,
         [login.account, now()],
       )
-      const isChangeable = await changeable(login.account)
-      return { playlists: { playlist: rows.map((row) => playlistFields(row, isChangeable(row))) } }
+      return { playlists: { playlist: await show(login.account, rows) } }
     },
     async getPlaylist({ parameters, login: { account } }) {
       const id = parameters.required('id')
       const row = await readPlaylist(postgres, playlistOf(id), now())
       if (row === undefined) throw notFound('playlist', id)
-      await shelf.putInOrder()
+      const [shown] = await show(account, [row])
       const songs = await readSongs(postgres, row.tracks, now())
-      const entry = await showSongs(postgres, account, songs)
-      const isChangeable = await changeable(account)
-      return { playlist: { ...playlistFields(row, isChangeable(row)), entry } }
+      return { playlist: { ...shown, entry: await showSongs(postgres, account, songs) } }
     },
   }
 }
@@ -86,7 +91,7 @@ export async function readPlaylist(
   return rows[0]
 }
 
-function playlistFields(row: PlaylistRow, isChangeable: boolean): Fields {
+function playlistFields(row: PlaylistRow): Fields {
   return {
     id: playlistId(row.id),
     name: row.title,
@@ -97,6 +102,5 @@ function playlistFields(row: PlaylistRow, isChangeable: boolean): Fields {
     duration: seconds(row.duration_ms),
     created: isoTime(row.created_at_ms),
     changed: isoTime(row.updated_at_ms),
-    readonly: !isChangeable,
   }
 }

@@ -1,4 +1,5 @@
 import type { Subject } from '@hexachord/protocol/names'
+import type { Holder } from '@hexachord/protocol/rest'
 import { whyClosed } from '../reading/closed-audio.ts'
 import type { Database } from '../reading/entity.ts'
 import { gatewayOf, type LiveHolders } from '../reading/live-holders.ts'
@@ -21,11 +22,18 @@ export async function streamUrl(
   const closed = whyClosed(found)
   // Players show the message; none of them could pay.
   if (closed !== undefined) throw new SubsonicError('notAuthorized', closed)
-  const { manifest, holders } = found
+  const { endpoint } = await requireHolder(liveHolders, found)
+  return new URL(`${gatewayOf(endpoint)}/audio/${found.manifest}`)
+}
+
+/** One that answers at this moment.
+ * @throws SubsonicError with status 503 when no node that holds the track does */
+export async function requireHolder(
+  liveHolders: LiveHolders,
+  { manifest, holders }: { readonly manifest: string; readonly holders: readonly Holder[] },
+): Promise<Holder> {
   const holder = await liveHolders.find(manifest, holders)
-  if (holder === undefined) {
-    const message = `none of the ${holders.length} nodes that hold the track answers at this moment; try again in a few seconds`
-    throw new SubsonicError('generic', message, { status: 503, retryAfterSeconds })
-  }
-  return new URL(`${gatewayOf(holder.endpoint)}/audio/${manifest}`)
+  if (holder !== undefined) return holder
+  const message = `none of the ${holders.length} nodes that hold the track answers at this moment; try again in a few seconds`
+  throw new SubsonicError('generic', message, { status: 503, retryAfterSeconds })
 }

@@ -3,19 +3,9 @@ import { Wallet } from 'ethers'
 import fc from 'fast-check'
 import type { Json } from '../canonical/index.ts'
 import { type Address, type Hash, type Subject, subjectOf, userSubject } from '../names/index.ts'
-import {
-  author,
-  domain,
-  memoryIndex,
-  place,
-  receiptBy,
-  stranger,
-  track,
-  trackContent,
-} from './fixtures/index.ts'
+import { author, domain, memoryIndex, receiptBy, stranger, track, trackContent } from './fixtures/index.ts'
 import { ActionError, kinds, openAction, signAction, subjectKey } from './index.ts'
 import { maximumPlaylistTracks } from './playlist.ts'
-import { recoveryDelayMs } from './rotate.ts'
 
 describe('any action', () => {
   test('is rejected when its kind is unknown, its subject foreign or its signer a stranger', () => {
@@ -85,20 +75,6 @@ describe('any action', () => {
     )
     const second = apply(kinds.user.number, userSubject(author), { prev: first.action.hash, name: 'two' })
     expect(second.verdict.verdict).toBe('applied')
-  })
-})
-
-describe('a profile', () => {
-  test('takes a free handle, gives up the old one, and cannot take another’s', () => {
-    const { apply, state } = memoryIndex()
-    const first = apply(kinds.user.number, userSubject(author), { prev: null, handle: 'guido' })
-    const other = { signer: stranger, author: stranger }
-    const clash = apply(kinds.user.number, userSubject(stranger), { prev: null, handle: 'guido' }, other)
-    expect(clash.verdict.verdict).toBe('handleTaken')
-    apply(kinds.user.number, userSubject(author), { prev: first.action.hash, handle: 'arezzo' })
-    expect([state.has('handle/guido'), state.get('handle/arezzo')]).toEqual([false, author])
-    const free = apply(kinds.user.number, userSubject(stranger), { prev: null, handle: 'guido' }, other)
-    expect(free.verdict.verdict).toBe('applied')
   })
 })
 
@@ -187,59 +163,6 @@ describe('a playlist', () => {
     expect(new Set(body.tracks).size).toBe(body.tracks.length)
     expect(rejected).toBe('listTooLong')
     expect(body.tracks.length).toBeLessThanOrEqual(maximumPlaylistTracks)
-  })
-})
-
-describe('rotating keys', () => {
-  const me = userSubject(author)
-
-  test('hands an author to another key at once, and the name stays', () => {
-    const { apply } = memoryIndex()
-    const first = apply(kinds.rotate.number, me, { prev: null, controller: stranger })
-    expect(first.verdict.verdict).toBe('applied')
-    const prev = first.action.hash
-    expect(apply(kinds.user.number, me, { prev, name: 'old key' }).verdict.verdict).toBe('notAuthorised')
-    expect(
-      apply(kinds.user.number, me, { prev, name: 'new key' }, { signer: stranger }).verdict.verdict,
-    ).toBe('applied')
-  })
-
-  test('by the recovery key is in force only after the delay, and the controller can undo it', () => {
-    const recovery: Address = `0x${'c3'.repeat(20)}`
-    const thief: Address = `0x${'d4'.repeat(20)}`
-    const { apply } = memoryIndex()
-    const one = apply(kinds.rotate.number, me, { prev: null, controller: author, recovery })
-    const two = apply(
-      kinds.rotate.number,
-      me,
-      { prev: one.action.hash, controller: thief },
-      { signer: recovery },
-    )
-    expect(two.verdict.verdict).toBe('applied')
-    const later = place.timestamp + recoveryDelayMs / 1000
-    const early = { signer: thief, timestamp: later - 1 }
-    expect(apply(kinds.user.number, me, { prev: two.action.hash }, early).verdict.verdict).toBe(
-      'notAuthorised',
-    )
-    const inTime = apply(
-      kinds.rotate.number,
-      me,
-      { prev: two.action.hash, controller: author },
-      { timestamp: later - 1 },
-    )
-    expect(inTime.verdict.verdict).toBe('applied')
-    const late = { signer: thief, timestamp: later + 10 }
-    expect(apply(kinds.user.number, me, { prev: inTime.action.hash }, late).verdict.verdict).toBe(
-      'notAuthorised',
-    )
-    const three = apply(
-      kinds.rotate.number,
-      me,
-      { prev: inTime.action.hash, controller: stranger },
-      { signer: recovery },
-    )
-    const lost = { signer: stranger, timestamp: later }
-    expect(apply(kinds.user.number, me, { prev: three.action.hash }, lost).verdict.verdict).toBe('applied')
   })
 })
 

@@ -1,7 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
-import { type Subject, subjectOf, userSubject } from '../names/index.ts'
+import fc from 'fast-check'
+import type { Json } from '../canonical/index.ts'
+import { type Address, type Hash, type Subject, subjectOf, userSubject } from '../names/index.ts'
+import { contents } from './fixtures/contents.ts'
 import { author, memoryIndex, receiptBy, stranger, track, trackContent } from './fixtures/index.ts'
-import { kinds, pinKey, reactionKey, subjectKey } from './index.ts'
+import { indexWithTrack, subjectSuite } from './fixtures/subject-suite.ts'
+import { kinds, pinKey, reactionKey, type SubjectState, subjectKey } from './index.ts'
 
 const fan = { author: stranger, signer: stranger }
 const at = (n: number) => subjectOf(stranger, BigInt(n))
@@ -15,6 +19,77 @@ async function commented() {
 }
 
 describe('a comment', () => {
+  subjectSuite('comment', { contents: contents.comment, adds: ['root'] })
+
+  test('stands in the thread of what it answers, through answers, deletions and mutes in any order', () => {
+    const users = [author, stranger]
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.tuple(fc.constantFrom(...users), fc.oneof(fc.nat(8), fc.constant(null))) },
+      { weight: 2, arbitrary: fc.nat(8) },
+      { weight: 1, arbitrary: fc.boolean() },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 14 }), (steps) => {
+        const { apply, state } = indexWithTrack()
+        type Written = { subject: Subject; by: Address; hash: Hash; root: Subject | undefined; gone: boolean }
+        const written: Written[] = []
+        let isMuted = false
+        for (const [at, said] of steps.entries()) {
+          if (typeof said === 'boolean') {
+            apply(kinds.mute.number, userSubject(author), { user: stranger, on: said, atMs: at + 1 })
+            isMuted = said
+          } else if (typeof said === 'number') {
+            const one = written[said]
+            if (one === undefined) continue
+            const by = { author: one.by, signer: one.by }
+            const { verdict } = apply(kinds.delete.number, one.subject, { prev: one.hash }, by)
+            // Whoever is muted may still take back.
+            expect(verdict.verdict).toBe(one.gone ? 'stalePrev' : 'applied')
+            one.gone = true
+          } else {
+            const [by, answers] = said
+            const answered = answers === null ? undefined : (written[answers] ?? null)
+            const replyTo = answered === null ? subjectOf(author, 999n) : answered?.subject
+            const subject = subjectOf(by, BigInt(100 + at))
+            const content = { prev: null, track, text: 'Ut', ...(replyTo === undefined ? {} : { replyTo }) }
+            const { action, verdict } = apply(kinds.comment.number, subject, content, {
+              author: by,
+              signer: by,
+            })
+            const isLost = answered === null || answered?.gone === true
+            expect(verdict.verdict).toBe(
+              isMuted && by === stranger ? 'muted' : isLost ? 'notFound' : 'applied',
+            )
+            if (verdict.verdict !== 'applied') continue
+            const root = answered ? (answered.root ?? answered.subject) : undefined
+            written.push({ subject, by, hash: action.hash, root, gone: false })
+          }
+        }
+        for (const { subject, root, gone } of written) {
+          const { body, deleted } = state.get(subjectKey(subject)) as SubjectState
+          expect([body.root, body.track, deleted]).toEqual([root, track, gone])
+        }
+      }),
+    )
+  })
+
+  test.each<[string, Json, Json]>([
+    ['text', 'x'.repeat(1000), 'x'.repeat(1001)],
+    ['text', ' x', ' \n\n'],
+    ['positionMs', 0, -1],
+    ['positionMs', Number.MAX_SAFE_INTEGER, 0.5],
+  ])('keeps to the limits of %s', (name, good, bad) => {
+    const write = (value: Json) => {
+      const content = { prev: null, track, text: 'Ut', [name]: value }
+      // What is no whole number cannot even be written canonically, but as a text.
+      const bytes = new TextEncoder().encode(
+        JSON.stringify(Object.fromEntries(Object.entries(content).sort())),
+      )
+      return indexWithTrack().apply(kinds.comment.number, at(1), bytes, fan).verdict.verdict
+    }
+    expect([write(good), write(bad)]).toEqual(['applied', 'malformed'])
+  })
+
   test('begins a thread or answers within one, however deep', async () => {
     const { write, state } = await commented()
     const answers = [undefined, at(1), at(2), at(3)]

@@ -1,13 +1,44 @@
 import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import { subjectOf, userSubject } from '../names/index.ts'
-import { author, memoryIndex, track } from './fixtures/index.ts'
-import { kinds, subjectKey } from './index.ts'
+import { contents } from './fixtures/contents.ts'
+import { author, memoryIndex, stranger, track } from './fixtures/index.ts'
+import { indexWithTrack, subjectSuite } from './fixtures/subject-suite.ts'
+import { kinds, type SubjectState, subjectKey } from './index.ts'
 
 const notice = subjectOf(author, 17n)
 const claim = { track, ground: 'copyright', statement: 'The recording is ours.\nSee the letter.' }
 const { number } = kinds.notice
 
 describe('a takedown notice', () => {
+  subjectSuite('notice', { contents: contents.notice })
+
+  test('reworded however often changes nothing but itself, and never of which track it speaks', () => {
+    const tracks = [track, subjectOf(stranger, 1n)]
+    const steps = fc.array(fc.tuple(contents.notice, fc.constantFrom(...tracks)), { maxLength: 8 })
+    fc.assert(
+      fc.property(steps, (said) => {
+        const index = indexWithTrack()
+        const others = (key: string) => key !== subjectKey(notice)
+        const rest = JSON.stringify([...index.state].filter(([key]) => others(key)))
+        const about = said[0]?.[1]
+        for (const [content, subject] of said) {
+          const before = index.state.get(subjectKey(notice)) as SubjectState | undefined
+          const { verdict } = index.apply(number, notice, {
+            ...{ ...content, track: subject },
+            prev: before?.digest ?? null,
+          })
+          expect(verdict.verdict).toBe(subject === about ? 'applied' : 'wrongSubject')
+        }
+        if (about !== undefined) {
+          expect(index.state.get(subjectKey(notice))).toMatchObject({ body: { track: about } })
+        }
+        expect(JSON.stringify([...index.state].filter(([key]) => others(key)))).toBe(rest)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
   test('of anybody about any track is taken, and the track stays as it was', () => {
     const { apply, state } = memoryIndex()
     const given = apply(number, notice, { prev: null, ...claim, contact: 'law@example.net' })
@@ -37,8 +68,11 @@ describe('a takedown notice', () => {
     expect(verdictOf(notice, { track: 'bafkreigh2akiscaildc' })).toBe('malformed')
     expect(verdictOf(notice, { ground: 'boredom' })).toBe('malformed')
     expect(verdictOf(notice, { statement: 'x'.repeat(2001) })).toBe('malformed')
+    expect(verdictOf(notice, { contact: 'x'.repeat(201) })).toBe('malformed')
+    expect(verdictOf(notice, { contact: '' })).toBe('malformed')
     expect(verdictOf(userSubject(author), {})).toBe('wrongSubject')
     const songs = apply(kinds.playlist.number, subjectOf(author, 18n), { prev: null, title: 'Songs' })
     expect(verdictOf(subjectOf(author, 18n), { prev: songs.action.hash })).toBe('wrongSubject')
+    expect(verdictOf(notice, { statement: 'x'.repeat(2000), contact: 'x'.repeat(200) })).toBe('applied')
   })
 })

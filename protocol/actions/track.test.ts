@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import type { Json } from '../canonical/index.ts'
 import { cidOf } from '../cids/index.ts'
-import { subjectOf } from '../names/index.ts'
+import { type Hash, subjectOf } from '../names/index.ts'
 import type { Operator } from '../operators/index.ts'
+import { trackContents } from './fixtures/contents.ts'
 import {
   author,
   memoryIndex,
@@ -13,7 +15,8 @@ import {
   track,
   trackContent,
 } from './fixtures/index.ts'
-import { kinds, subjectKey } from './index.ts'
+import { subjectSuite } from './fixtures/subject-suite.ts'
+import { kinds, type SubjectState, subjectKey } from './index.ts'
 
 /** Of another size, or made of other bytes. */
 const falseClaims: Record<string, Json>[] = [
@@ -22,7 +25,57 @@ const falseClaims: Record<string, Json>[] = [
   { byteLength: 1 },
 ]
 
+const other = subjectOf(author, 50n)
+const saying = await trackContents(other)
+const good = [await receiptBy(0, other), await receiptBy(1, other), await receiptBy(2, other)]
+const late = [
+  await receiptBy(0, other, { validUntil: place.timestamp }),
+  await receiptBy(1, other, { validUntil: place.timestamp }),
+]
+
 describe('a track', () => {
+  subjectSuite('track', { contents: saying, adds: ['receipts', 'operators'] })
+
+  test('is held by those who signed, two at least and each once, whatever is said of it', () => {
+    const receipts = fc.array(fc.constantFrom(...good, ...late), { maxLength: 6 })
+    fc.assert(
+      fc.property(saying, receipts, (content, given) => {
+        const { apply, state } = memoryIndex()
+        const { verdict } = apply(kinds.track.number, other, { ...content, prev: null, receipts: given })
+        const isDoubtful =
+          given.some((receipt) => late.includes(receipt)) ||
+          new Set(given.map(({ operator }) => operator)).size < given.length
+        const wanted = isDoubtful ? 'invalidReceipt' : given.length < 2 ? 'missingReceipts' : 'applied'
+        expect(verdict.verdict).toBe(wanted)
+        const kept = state.get(subjectKey(other)) as SubjectState | undefined
+        expect(kept?.body.operators).toEqual(
+          wanted === 'applied' ? given.map(({ operator }) => operator) : undefined,
+        )
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('keeps its audio and who holds it through whatever is said later without receipts', () => {
+    fc.assert(
+      fc.property(fc.array(saying, { minLength: 1, maxLength: 5 }), (said) => {
+        const { apply, state } = memoryIndex()
+        const body = () => (state.get(subjectKey(other)) as SubjectState).body
+        let prev: Hash | null = null
+        for (const [step, content] of said.entries()) {
+          const receipts = step === 0 ? good : []
+          const { action, verdict } = apply(kinds.track.number, other, { ...content, prev, receipts })
+          expect(verdict.verdict).toBe('applied')
+          prev = action.hash
+          const { manifest, storageRoot, leafCount, byteLength, durationMs } = said[0] as Record<string, Json>
+          expect(body()).toMatchObject({ manifest, storageRoot, leafCount, byteLength, durationMs })
+          expect(body().operators).toEqual(good.map(({ operator }) => operator))
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+
   test('is applied with receipts of two operators, and not with fewer', async () => {
     const { apply, state } = memoryIndex()
     const one = await receiptBy(0)

@@ -7,6 +7,7 @@ import { social } from './social.ts'
 import { blockRoots, trackVector, trackWithOriginalVector } from './track.ts'
 
 export { type ExampleTrack, exampleBytes, exampleTrack } from './example-track.ts'
+export { naiveCatalogue } from './naive-catalogue.ts'
 export { examplePrivateKey } from './signed-messages.ts'
 
 /** The published vectors by file: what another implementation of the protocol has to agree with. */

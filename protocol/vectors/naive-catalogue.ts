@@ -13,8 +13,8 @@ import {
 // The rules once more, in the plainest way: one log after the other over a map. Nothing is taken from the code
 // that judges actions; this is what a reader of the documentation would write in an afternoon.
 
-export type NaiveLog = { logIndex: number; address: string; topics: string[]; data: string }
-export type NaiveBlock = { number: number; hash: string; timestamp: number; logs: NaiveLog[] }
+export type NaiveLog = { logIndex: number; address: string; topics: readonly string[]; data: string }
+export type NaiveBlock = { number: number; hash: string; timestamp: number; logs: readonly NaiveLog[] }
 export type NaiveNetwork = {
   chainId: number
   finalityBlocks: number
@@ -69,7 +69,13 @@ const later = new Map([
 type Change = { key: string; value: unknown }
 type Judged = { digest: string; verdict: string; changes: Change[] }
 type Action = ReturnType<typeof actionOf>
-type Operator = { operator: string; controller: string; hotKey: string; stakes: Map<string, bigint> }
+type Operator = {
+  operator: string
+  controller: string
+  hotKey: string
+  exiting: boolean
+  stakes: Map<string, bigint>
+}
 
 export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<string, number>) {
   const state = new Map<string, unknown>()
@@ -121,9 +127,12 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
     const known = operators.get(operator)
     if (event === topicOf('OperatorRegistered(address,address,string,bytes,address,uint64)')) {
       const stakes = known?.stakes ?? new Map()
-      operators.set(operator, { operator, controller: staker, hotKey: addressIn(wordsOf(data)[2]), stakes })
+      const hotKey = addressIn(wordsOf(data)[2])
+      operators.set(operator, { operator, controller: staker, hotKey, exiting: false, stakes })
     } else if (event === topicOf('OperatorUpdated(address,string,bytes,address,uint64)')) {
       if (known) known.hotKey = addressIn(wordsOf(data)[2])
+    } else if (event === topicOf('OperatorExitRequested(address)')) {
+      if (known) known.exiting = true
     } else {
       // Staked and Unbonding: the total is the second word of both.
       known?.stakes.set(staker, BigInt(wordsOf(data)[1] ?? '0x0'))
@@ -163,6 +172,7 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
     const content = parse(bytes)
     if (content === undefined) return 'malformed'
     if (content.handle !== undefined && !/^[a-z0-9_]{1,30}$/.test(content.handle)) return 'malformed'
+    if (kind === 5 && content.prev === null) return 'malformed'
     if (version === 1 && later.get(kind)?.some((field) => field in content)) return 'malformed'
     const before = state.get(`subject/${subject}`) as Entity | undefined
     const place = { atMs, block: block.number, logIndex: action.logIndex }
@@ -269,7 +279,8 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
   ): string | undefined {
     const active = (at: number) =>
       [...operatorsAt(at).values()].filter(
-        ({ controller, stakes }) => (stakes.get(controller) ?? 0n) >= BigInt(network.minimumStakeWei),
+        ({ controller, stakes, exiting }) =>
+          !exiting && (stakes.get(controller) ?? 0n) >= BigInt(network.minimumStakeWei),
       )
     const { finalityBlocks, epochBlocks } = network
     const epochStart = Math.floor(Math.max(0, block.number - finalityBlocks) / epochBlocks) * epochBlocks
@@ -343,8 +354,12 @@ function digestOf(
 function parse(bytes: Buffer): Content | undefined {
   const text = bytes.toString()
   if (!Buffer.from(text).equals(bytes)) return undefined
-  const value = JSON.parse(text)
-  return canonical(value) === text ? value : undefined
+  try {
+    const value = JSON.parse(text)
+    return canonical(value) === text ? value : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function canonical(value: unknown): string {

@@ -23,9 +23,18 @@ export async function makeRecording(
     format?: RecordingFormat
     pitchHz?: number
     tags?: Record<string, string>
+    /** Pixels of the side of a picture that goes along. @default none */
+    coverSide?: number
   },
 ): Promise<string> {
-  const { name, seconds, format = 'flac', pitchHz = 110 + Math.random() * 220, tags = {} } = options
+  const {
+    name,
+    seconds,
+    format = 'flac',
+    pitchHz = 110 + Math.random() * 220,
+    tags = {},
+    coverSide,
+  } = options
   const file = path.join(directory, `${name}.${format}`)
   const voice = (detune: number) =>
     [1, 5 / 4, 3 / 2]
@@ -35,6 +44,9 @@ export async function makeRecording(
       .join('+')
   const source = `aevalsrc=exprs='${voice(1)}|${voice(1.003)}':s=44100:d=${seconds}`
   const metadata = Object.entries(tags).flatMap(([key, value]) => ['-metadata', `${key}=${value}`])
+  const isCovered = coverSide !== undefined
+  const picture = ['-f', 'lavfi', '-i', `testsrc=size=${coverSide}x${coverSide}:d=1`]
+  const attached = ['-map', '0:a', '-map', '1:v', '-frames:v', '1', '-disposition:v', 'attached_pic']
   await runProgram('ffmpeg', [
     '-v',
     'error',
@@ -42,7 +54,9 @@ export async function makeRecording(
     'lavfi',
     '-i',
     source,
+    ...(isCovered ? picture : []),
     ...metadata,
+    ...(isCovered ? attached : []),
     ...encoders[format],
     '-y',
     file,

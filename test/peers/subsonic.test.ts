@@ -3,7 +3,12 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freshNumber, subjectOf } from '@hexachord/protocol/names'
 import type { Track } from '@hexachord/protocol/rest'
-import { makeTemporaryFolder, type TemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
+import {
+  eventually,
+  makeTemporaryFolder,
+  type TemporaryFolder,
+  testNetwork,
+} from '@hexachord/scripts/testing'
 import {
   type AppPasswordMade,
   allowPlayerWrites,
@@ -29,7 +34,7 @@ let password: AppPasswordMade
 beforeAll(async () => {
   folder = await makeTemporaryFolder()
   artist = await newArtist(network)
-  const file = await makeRecording(folder.path, { name: 'for sublime', seconds })
+  const file = await makeRecording(folder.path, { name: 'for sublime', seconds, coverSide: 600 })
   const details = { title: 'Sublime song', artist: 'Sublime artist', genre: 'Sublime genre' }
   ;({ track } = await artist.release(file, details))
   const number = () => freshNumber((bytes) => crypto.getRandomValues(bytes))
@@ -105,6 +110,29 @@ test.each(['password', 'API key'])(
     expect(Math.abs((await decodedMs(heard)) - seconds * 1000)).toBeLessThan(250)
   },
 )
+
+test('subsonic-api is given the cover of the song, its album and a playlist, in the size that it asks for', async () => {
+  const { server, password: apiKey } = password
+  const player = new SubsonicAPI({ url: server, auth: { apiKey } })
+  const { song } = await eventually(() => player.getSong({ id: `tr-${track.id}` }), {
+    describe: 'the manifest of the track is read',
+    deadlineMs: 20_000,
+    until: ({ song }) => song.coverArt !== undefined,
+  })
+  const { albumList2 } = await player.getAlbumList2({ type: 'newest', size: 500 })
+  const { playlists } = await player.getPlaylists()
+  const album = albumList2.album?.find(({ name }) => name === 'Sublime album')
+  const playlist = playlists.playlist?.find(({ name }) => name === 'Sublime list')
+  for (const shown of [song, album, playlist]) {
+    const sizes = []
+    for (const size of [100, 400]) {
+      const cover = await player.getCoverArt({ id: shown?.coverArt ?? '', size })
+      expect([cover.status, cover.headers.get('content-type')]).toEqual([200, 'image/jpeg'])
+      sizes.push((await cover.arrayBuffer()).byteLength)
+    }
+    expect(sizes[0]).toBeLessThan(sizes[1] ?? 0)
+  }
+})
 
 test('a player keeps favourites for a listener from when that is allowed until it is forbidden', async () => {
   const { connection, account } = artist

@@ -19,7 +19,7 @@ import {
   unitPrice,
   until,
 } from '../fixtures/index.ts'
-import { emptyState, noLimit, type PurseOptions, playPaid } from './index.ts'
+import { emptyState, noLimit, type PaidPlay, type PurseOptions, playPaid } from './index.ts'
 import { channelWith } from './purse-state.ts'
 
 const { track, blocks } = await exampleTrack()
@@ -126,6 +126,38 @@ describe('a node', () => {
     expect(sources).toEqual(segments.map(() => good.origin))
     expect(lost).toBeLessThanOrEqual(4n * unitPrice)
     expect(good.owed(listener.address)).toBe(4n * unitPrice)
+  })
+
+  test('that denies one unit while it sells all others is asked for that one at another node, soon', async () => {
+    const [denied = '', ...others] = segments
+    const [second = ''] = others
+    let play: PaidPlay | undefined
+    let lies = 0
+    const liar = await tillOf({
+      onBlock(request, response) {
+        if (!request.url?.includes(denied)) return false
+        const other = others[lies % others.length] ?? second
+        lies += 1
+        // Each time something else is bought, and given, before it says that this was not paid.
+        const bought = play?.block(other, units.get(other) ?? 0) ?? Promise.resolve()
+        bought.then(
+          () => answerUnpaid(request, response),
+          () => response.destroy(),
+        )
+        return true
+      },
+    })
+    const good = await tillOf()
+    const discovery = await serveOperators([operatorOf(liar), operatorOf(good)])
+    closing.push(discovery.close)
+    const memory = mapPurseMemory({ ...emptyState(noLimit), homes: [liar.operator, good.operator] })
+    play = await playPaid(await purseAt(discovery, { memory }), { track: subject })
+    expect((await play?.block(denied, 0))?.source).toBe(good.origin)
+    // Twice three times.
+    expect(lies).toBeLessThanOrEqual(6)
+    for (const cid of segments.slice(1)) {
+      expect((await play?.block(cid, units.get(cid) ?? 0))?.source).toBe(liar.origin)
+    }
   })
 
   test.each<[string, Partial<TillOptions>, bigint]>([

@@ -15,6 +15,7 @@ import { ApiError, pause } from '../connect/index.ts'
 import { type AccountPass, type KeyPlace, keyHolderAt, type TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
 import { PaymentNeeded } from './payment-needed.ts'
+import { createPlayFunds } from './play-funds.ts'
 import type { Part, Purse, TrackTerms } from './purse.ts'
 import { borrowedIn, channelWith, paidFor } from './purse-state.ts'
 import { reserveFor } from './reserving.ts'
@@ -26,7 +27,7 @@ const renewedBeforeMs = 30_000
 /** Units that may be paid beyond those that were asked for: the one ahead, and one that a till has lost. A till that
  * wants still more keeps what it was given. */
 const sparePayments = 2
-/** How often a unit is asked for again whose payment the till has, where it was not given. */
+/** How often a unit is asked for again that was paid and not given, unless another play has used what was paid. */
 const mostRefusals = 2
 /** Openings of one moment are told apart by when they expire: those that are the same are one session, and two plays that
  * share one would both pay for each unit. */
@@ -79,18 +80,14 @@ export function createNodePlay(
   /** Units that were asked for in this session, and when their payment is there. */
   const asked = new Map<number, Promise<void>>()
   const waiting = new Map<number, PromiseWithResolvers<void>>()
-  /** What the node has for this play beyond all units that were asked for; negative while some wait. The till counts by
-   * track: what was there when the session began is taken for left over, and what came since is this play's own as far as it
-   * has signed it, since another play of this purse may pay for the same track. */
-  let funds = 0n
-  /** Of the funds, what it has yet to be sent. */
-  let unsent = 0n
+  const funds = createPlayFunds()
   let round: Promise<void> | undefined
   let pressed = Promise.withResolvers<void>()
   /** Units that were paid for and not given, and what was known to be lost when they were asked for: how the session stands is
    * asked for before more is paid. */
   const doubted = new Map<number, bigint>()
-  const inAll = { asked: 0, signed: 0n, borrowed: 0n, lost: 0n }
+  /** How often what was paid for a unit had been used by others when it was asked for. */
+  const excuses = new Map<number, number>()
 
   function urlOf(cid: string): string {
     const url = `${origin}/ipfs/${cid}?format=raw`
@@ -110,17 +107,10 @@ export function createNodePlay(
     const { last } = report.channel
     const seen = last?.base === base ? paidFor(linesOf(last), trackId) : 0n
     const missing = paidFor(lines, trackId) - seen
-    unsent = missing > 0n ? missing : 0n
-    const left = report.credit + unsent - report.unitPrice * BigInt(unpaid(report).length)
-    if (report.session !== session?.session) funds = left
-    else if (left < funds) lose(funds - left)
+    const unsent = missing > 0n ? missing : 0n
+    const free = report.credit + unsent - report.unitPrice * BigInt(unpaid(report).length)
+    funds.found({ free, unsent }, report.session !== session?.session)
     session = report
-  }
-
-  /** Others have used so much of the funds. */
-  function lose(amount: bigint): void {
-    funds -= amount
-    inAll.lost += amount
   }
 
   function unpaid({ paidUnits }: SessionReport): number[] {
@@ -169,10 +159,17 @@ export function createNodePlay(
    * where there is money again, which is theirs. */
   async function resolveDoubts({ session: token }: SessionReport): Promise<SessionReport> {
     const report = await till.session(token, life)
-    const lost = unpaid(report).filter((unit) => doubted.get(unit) === inAll.lost).length
+    const denied = unpaid(report).flatMap((unit) => {
+      const known = doubted.get(unit)
+      return known === undefined ? [] : [{ unit, known }]
+    })
+    const lost = denied.filter(({ known }) => known === funds.lost).length
     doubted.clear()
-    if (lost > 0 && (await isShared())) lose(report.unitPrice * BigInt(lost))
+    if (lost > 0 && (await isShared())) funds.lose(report.unitPrice * BigInt(lost))
     await take(report)
+    for (const { unit, known } of denied) {
+      if (known < funds.lost) excuses.set(unit, excusesOf(unit) + 1)
+    }
     return report
   }
 
@@ -192,7 +189,7 @@ export function createNodePlay(
     const parts = [...due, ...ahead].map((unit) => ({ unit, amount: artistsPrice }))
     const amount = artistsPrice * BigInt(parts.length)
     const isCovered = reserved - released - cumulative >= amount
-    if (foreseenUnits === 0 || inAll.signed > 0n || due.length === 0 || !isCovered) return undefined
+    if (foreseenUnits === 0 || funds.signed > 0n || due.length === 0 || !isCovered) return undefined
     try {
       return await sign(parts, amount)
     } catch (error) {
@@ -225,7 +222,7 @@ export function createNodePlay(
       if (covered.length > 0) await coverFunds(report, covered, price * BigInt(1 - due.length))
     }
     const others = [...waiting.keys()].filter((unit) => !covered.includes(unit)).length
-    while (funds + price * BigInt(others) < 0n) {
+    while (funds.free + price * BigInt(others) < 0n) {
       if (!(await isShared())) {
         throw new NodeRefused(`${origin} was paid and says that it was not`)
       }
@@ -239,38 +236,30 @@ export function createNodePlay(
 
   /** Signs what is missing to that much, and sends what was signed. */
   async function coverFunds(report: SessionReport, units: readonly number[], wanted: bigint): Promise<void> {
-    const amount = funds < wanted ? wanted - funds : 0n
-    const borrowed = borrowing(report, wanted - amount)
-    if (amount > 0n || unsent > 0n) await send(report, units, amount, borrowed)
+    const amount = funds.free < wanted ? wanted - funds.free : 0n
+    const borrowed = funds.borrowing(report.unitPrice, wanted - amount)
+    if (amount > 0n || funds.unsent > 0n) await send(report, units, amount, borrowed)
     else if (borrowed !== 0n) {
       await purse.borrow(operator, borrowed)
-      inAll.borrowed += borrowed
+      funds.borrow(borrowed)
     }
-  }
-
-  /** What this play uses beyond what it has signed, and has not told yet; negative for what it has signed since. */
-  function borrowing({ unitPrice }: SessionReport, more = 0n): bigint {
-    const used = unitPrice * BigInt(inAll.asked) + more - inAll.signed
-    return (used > 0n ? used : 0n) - inAll.borrowed
   }
 
   /** Another play may have used what this one paid, or what this one found was another's. */
   async function isShared(): Promise<boolean> {
-    return inAll.borrowed > 0n || (await lent()) > 0n
+    return funds.borrowed > 0n || (await lent()) > 0n
   }
 
   /** What other plays have borrowed: as much of what this one paid may be gone. */
   async function lent(): Promise<bigint> {
     const borrowed = borrowedIn(channelWith(await purse.state(), operator), connection.now())
-    return borrowed > inAll.borrowed ? borrowed - inAll.borrowed : 0n
+    return borrowed > funds.borrowed ? borrowed - funds.borrowed : 0n
   }
 
   async function sign(parts: readonly Part[], amount: bigint, borrowed = 0n): Promise<SentVoucher> {
     const voucher = await purse.sign({ track, node: operator, curator, parts, borrowed })
-    inAll.borrowed += borrowed
-    inAll.signed += amount
-    funds += amount
-    unsent += amount
+    funds.borrow(borrowed)
+    funds.sign(amount)
     return voucher
   }
 
@@ -280,8 +269,8 @@ export function createNodePlay(
     amount: bigint,
     borrowed: bigint,
   ): Promise<void> {
-    const most = report.unitPrice * BigInt(inAll.asked + sparePayments)
-    if (inAll.signed + amount > most && inAll.signed + amount > most + (await lent())) {
+    const most = report.unitPrice * BigInt(funds.asked + sparePayments)
+    if (funds.signed + amount > most && funds.signed + amount > most + (await lent())) {
       throw new NodeRefused(`${origin} wants to be paid again for what it was paid`)
     }
     await reserveFor(purse, { till, report, operator, amount, signal: life })
@@ -294,7 +283,7 @@ export function createNodePlay(
       await take(await till.session(report.session, life))
       if (purse.channel(operator).base === voucher.base) throw error
     }
-    if (unsent === 0n) return
+    if (funds.unsent === 0n) return
     const again = await sign([], 0n)
     await take(await till.pay({ session: report.session, voucher: again }, life))
   }
@@ -338,10 +327,10 @@ export function createNodePlay(
     // It is awaited by whoever asks; what nobody waits for any more must not count as unhandled.
     covered.promise.catch(() => undefined)
     asked.set(unit, covered.promise)
-    inAll.asked += 1
     const open = isOpen() ? session : undefined
-    if (open) funds -= open.unitPrice
-    if (open && funds >= 0n && unsent === 0n && borrowing(open) <= 0n) covered.resolve()
+    funds.ask(open?.unitPrice)
+    const hasAll = funds.free >= 0n && funds.unsent === 0n
+    if (open && hasAll && funds.borrowing(open.unitPrice) <= 0n) covered.resolve()
     else {
       waiting.set(unit, covered)
       pressed.resolve()
@@ -362,12 +351,15 @@ export function createNodePlay(
     startRound()
   }
 
+  const excusesOf = (unit: number) => excuses.get(unit) ?? 0
+
   /** Gets what costs a unit. Where the till says that it is not paid another play of this purse may have used what this one
    * paid, or the till may have restarted, and know neither the session nor the unit. */
   async function getPaid<Got>(unit: number, signal: AbortSignal, get: () => Promise<Got>): Promise<Got> {
     for (let refusals = 0; ; ) {
       await untilAborted(cover(unit), signal)
-      const { signed, lost } = inAll
+      const { lost } = funds
+      const excused = excusesOf(unit)
       try {
         return await get()
       } catch (error) {
@@ -378,7 +370,8 @@ export function createNodePlay(
         }
         doubt(unit, lost)
         await untilAborted(cover(unit), signal)
-        if (inAll.signed === signed) refusals += 1
+        // That other units were paid meanwhile says nothing of this one.
+        if (excusesOf(unit) === excused) refusals += 1
       }
     }
   }

@@ -127,11 +127,13 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   /** @param what is asked for, as faults name it */
   async function inTurn<Got>(what: string, get: Get<Got>, signal: AbortSignal): Promise<Got> {
     const faults: Fault[] = []
+    /** What a node gives of other things makes up for nothing here. */
+    const failed = new Map<NodePlay, number>()
     // All of them failed some time ago, and one may be back.
     if (standing().length === 0) failures.clear()
     for (;;) {
       signal.throwIfAborted()
-      const [node, next] = standing()
+      const [node, next] = standing().filter((one) => (failed.get(one) ?? 0) < failuresBeforeLeaving)
       if (node === undefined) break
       try {
         return await hedged([node, next], get, signal)
@@ -139,6 +141,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
         signal.throwIfAborted()
         if (error instanceof PaymentNeeded && error.lack === 'budget') throw error
         faults.push(...faultsOf(error, node, what))
+        failed.set(node, (failed.get(node) ?? 0) + 1)
       }
     }
     const lack = [...left.values()].find((error) => error instanceof PaymentNeeded)
