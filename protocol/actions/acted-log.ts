@@ -37,7 +37,9 @@ function hashOfWords(words: readonly string[], content: Uint8Array, engine: Engi
 
 /** @returns undefined for a log of the Catalog that is no action */
 export function decodeActed(log: ChainLog, engine: Engine = javaScriptEngine): Action | undefined {
-  if (log.topics[0]?.toLowerCase() !== topic) return undefined
+  const [first] = log.topics
+  // To bring a text into lower case takes a copy of it, and nearly all are.
+  if (first !== topic && first?.toLowerCase() !== topic) return undefined
   const sliced = sliceActed(log, engine)
   if (sliced !== undefined) return sliced
   const action = parseActed(log)
@@ -45,30 +47,29 @@ export function decodeActed(log: ChainLog, engine: Engine = javaScriptEngine): A
 }
 
 const wordDigits = 64
-/** Where the content begins: after its own offset, in bytes, as Solidity writes it. */
-const contentOffset = `${'0'.repeat(62)}60`
+/** What stands before the content: nonce, kind, where the content begins, as Solidity writes it, and its length. */
+const headPattern = /^0x[0-9a-f]{64}0{60}[0-9a-f]{4}0{62}600{56}[0-9a-f]{8}/
+const headDigits = 4 * wordDigits
 const zeros = '0'.repeat(wordDigits)
 
 const wordPattern = /^0x[0-9a-f]{64}$/
 const addressWordPattern = /^0x0{24}[0-9a-f]{40}$/
-const hexPattern = /^0x[0-9a-f]*$/
 
 /**
  * Reads a log that is laid out as Solidity lays it out, word by word. An ABI library takes eight times as long, which
  * is most of what indexing a chain takes. The words are those of the hash, too.
- * @returns undefined for any other layout
+ * @returns undefined for any other layout, or any other spelling
+ * @throws as the engine does for content that is no hex
  */
 function sliceActed({ topics, data }: ChainLog, engine: Engine): Action | undefined {
   if (topics.length !== 4) return undefined
-  const [, signer = '', author = '', subject = ''] = topics.map((text) => text.toLowerCase())
+  const [, signer = '', author = '', subject = ''] = topics
   if (!addressWordPattern.test(signer) || !addressWordPattern.test(author)) return undefined
-  if (!wordPattern.test(subject) || !hexPattern.test(data)) return undefined
-  const word = (index: number) => data.slice(2 + index * wordDigits, 2 + (index + 1) * wordDigits)
-  const nonce = word(0)
-  const kind = word(1)
-  if (word(2) !== contentOffset || !kind.startsWith(zeros.slice(4))) return undefined
-  const length = Number.parseInt(word(3), 16)
-  const start = 2 + 4 * wordDigits
+  if (!wordPattern.test(subject) || !headPattern.test(data)) return undefined
+  const start = 2 + headDigits
+  const nonce = data.slice(2, 2 + wordDigits)
+  const kind = data.slice(2 + wordDigits, 2 + 2 * wordDigits)
+  const length = Number.parseInt(data.slice(start - 8, start), 16)
   const end = start + 2 * length
   const paddedEnd = start + wordDigits * Math.ceil(length / 32)
   if (data.length !== paddedEnd || data.slice(end) !== zeros.slice(0, paddedEnd - end)) return undefined
