@@ -106,7 +106,7 @@ function logOf(answer: unknown, before: ChainLog | undefined): ChainLog {
   const timestamp =
     typeof log.blockTimestamp === 'string' ? numberField(log.blockTimestamp, 'log.blockTimestamp') : 0
   return {
-    address: shared(hexField(log.address, 'log.address'), before?.address),
+    address: shared(bytesField(log.address, 'log.address'), before?.address),
     topics: listField(log.topics, 'log.topics').map((topic, place) =>
       shared(bytesField(topic, 'log.topics'), before?.topics[place]),
     ),
@@ -114,7 +114,7 @@ function logOf(answer: unknown, before: ChainLog | undefined): ChainLog {
     blockNumber: numberField(log.blockNumber, 'log.blockNumber'),
     blockHash: shared(hexField(log.blockHash, 'log.blockHash'), before?.blockHash),
     blockTimestamp: timestamp > 0 ? timestamp : null,
-    transactionHash: hexField(log.transactionHash, 'log.transactionHash'),
+    transactionHash: bytesField(log.transactionHash, 'log.transactionHash'),
     transactionIndex: numberField(log.transactionIndex, 'log.transactionIndex'),
     logIndex: numberField(log.logIndex, 'log.logIndex'),
   }
