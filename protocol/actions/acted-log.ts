@@ -47,10 +47,11 @@ export function decodeActed(log: ChainLog, engine: Engine = javaScriptEngine): A
 }
 
 const wordDigits = 64
-/** What stands before the content: nonce, kind, where the content begins, as Solidity writes it, and its length. */
-const headPattern = /^0x[0-9a-f]{64}0{60}[0-9a-f]{4}0{62}600{56}[0-9a-f]{8}/
-const headDigits = 4 * wordDigits
 const zeros = '0'.repeat(wordDigits)
+/** Of a kind, which has two bytes. */
+const kindStart = zeros.slice(4)
+/** Where the content begins, as Solidity writes it, and the start of its length, which has four bytes. */
+const contentOffset = `${'0'.repeat(62)}60${zeros.slice(8)}`
 
 const wordPattern = /^0x[0-9a-f]{64}$/
 const addressWordPattern = /^0x0{24}[0-9a-f]{40}$/
@@ -59,17 +60,19 @@ const addressWordPattern = /^0x0{24}[0-9a-f]{40}$/
  * Reads a log that is laid out as Solidity lays it out, word by word. An ABI library takes eight times as long, which
  * is most of what indexing a chain takes. The words are those of the hash, too.
  * @returns undefined for any other layout, or any other spelling
- * @throws as the engine does for content that is no hex
+ * @throws as the engine does where there is something else than hex
  */
 function sliceActed({ topics, data }: ChainLog, engine: Engine): Action | undefined {
   if (topics.length !== 4) return undefined
   const [, signer = '', author = '', subject = ''] = topics
   if (!addressWordPattern.test(signer) || !addressWordPattern.test(author)) return undefined
-  if (!wordPattern.test(subject) || !headPattern.test(data)) return undefined
-  const start = 2 + headDigits
-  const nonce = data.slice(2, 2 + wordDigits)
-  const kind = data.slice(2 + wordDigits, 2 + 2 * wordDigits)
-  const length = Number.parseInt(data.slice(start - 8, start), 16)
+  if (!wordPattern.test(subject) || !data.startsWith('0x')) return undefined
+  const place = (word: number) => 2 + word * wordDigits
+  if (!data.startsWith(kindStart, place(1)) || !data.startsWith(contentOffset, place(2))) return undefined
+  const start = place(4)
+  const nonce = data.slice(place(0), place(1))
+  const kind = data.slice(place(1), place(2))
+  const length = Number(`0x${data.slice(start - 8, start)}`)
   const end = start + 2 * length
   const paddedEnd = start + wordDigits * Math.ceil(length / 32)
   if (data.length !== paddedEnd || data.slice(end) !== zeros.slice(0, paddedEnd - end)) return undefined
