@@ -9,7 +9,7 @@ import {
   type VerdictName,
 } from '@hexachord/protocol/actions'
 import { authorOf, isSubject } from '@hexachord/protocol/names'
-import { logOf, type StoredLogRow } from '../indexing/chain-records.ts'
+import { logOf, type StoredLogRow, storedLogColumns } from '../indexing/chain-records.ts'
 
 /** Everything that one entry of the state can depend on. */
 export type Closure = {
@@ -92,14 +92,12 @@ function writersOf(key: string): Writers {
 
 type StoredRow = StoredLogRow & { verdict: VerdictName }
 
-const columns = `l.block, l.log_index, l.address, l.topics, encode(l.data, 'hex') AS data, l.transaction_hash, b.hash, b.unix_seconds`
-
 /** Reads the whole table of actions, which has no index on authors: it is done a few times a night. */
 async function readWriters(client: PostgresClient, keys: readonly string[]): Promise<StoredRow[]> {
   const isHandle = (key: string) => key.startsWith('handle/')
   const writers = keys.filter((key) => !isHandle(key)).map(writersOf)
   const { rows } = await client.query<StoredRow>(
-    `SELECT DISTINCT ON (l.block, l.log_index) a.verdict, ${columns}
+    `SELECT DISTINCT ON (l.block, l.log_index) a.verdict, ${storedLogColumns}
      FROM jsonb_to_recordset($1::jsonb) AS w (author text, subject text, kinds integer[])
      JOIN action a ON a.author = w.author AND a.kind = ANY (w.kinds) AND (w.subject IS NULL OR a.subject = w.subject)
      JOIN log l ON l.block = a.block AND l.log_index = a.log_index
@@ -111,7 +109,7 @@ async function readWriters(client: PostgresClient, keys: readonly string[]): Pro
   const handles = keys.filter(isHandle).map((key) => `"handle":"${key.slice('handle/'.length)}"`)
   if (handles.length === 0) return rows
   const takers = await client.query<StoredRow>(
-    `SELECT a.verdict, ${columns} FROM action a
+    `SELECT a.verdict, ${storedLogColumns} FROM action a
      JOIN log l ON l.block = a.block AND l.log_index = a.log_index
      JOIN block b ON b.number = a.block
      WHERE a.kind = $1 AND EXISTS (
@@ -126,7 +124,7 @@ async function readWriters(client: PostgresClient, keys: readonly string[]): Pro
 /** They are few: the index has all in memory, too. */
 async function readOperatorLogs(client: PostgresClient): Promise<StoredRow[]> {
   const { rows } = await client.query<StoredRow>(
-    `SELECT ${columns} FROM operator_event e
+    `SELECT ${storedLogColumns} FROM operator_event e
      JOIN log l ON l.block = e.block AND l.log_index = e.log_index
      JOIN block b ON b.number = e.block`,
   )

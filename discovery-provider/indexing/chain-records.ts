@@ -17,13 +17,20 @@ export async function writeLogs(client: Statements, logs: readonly ChainLog[]): 
     logs.map((log) => [
       log.blockNumber,
       log.logIndex,
-      log.address,
-      // An array of Postgres as text: hex digits need no quotes, and to look whether a text does takes longer.
-      `{${log.topics.join()}}`,
-      new HexBytes(log.data.slice(2)),
-      log.transactionHash,
+      bytesOf(log.address),
+      new HexBytes(log.topics.map(digitsOf).join('')),
+      bytesOf(log.data),
+      bytesOf(log.transactionHash),
     ]),
   )
+}
+
+function bytesOf(hex: string): HexBytes {
+  return new HexBytes(digitsOf(hex))
+}
+
+function digitsOf(hex: string): string {
+  return hex.slice(2)
 }
 
 /** @param stateHash before the first of these blocks */
@@ -89,8 +96,7 @@ export async function readStoredLogs(
   batchLogs: number,
 ): Promise<Pick<ChainRange, 'logs' | 'blocks'>> {
   const { rows } = await client.query<StoredLogRow>(
-    `SELECT l.*, encode(l.data, 'hex') AS data, b.hash, b.unix_seconds
-     FROM log l JOIN block b ON b.number = l.block
+    `SELECT ${storedLogColumns} FROM log l JOIN block b ON b.number = l.block
      WHERE l.block > $1 AND l.block <= (
        SELECT max(block) FROM (SELECT block FROM log WHERE block > $1 ORDER BY block, log_index LIMIT $2) AS next
      )
@@ -105,16 +111,22 @@ export async function readStoredLogs(
   return { logs, blocks: [...blocks.values()] }
 }
 
+/** Of the table of logs as `l` and that of blocks as `b`. */
+export const storedLogColumns = [
+  ...['l.block', 'l.log_index', 'b.hash', 'b.unix_seconds'],
+  ...['address', 'topics', 'data', 'transaction_hash'].map((name) => `encode(l.${name}, 'hex') AS ${name}`),
+].join(', ')
+
 /** A log as it was read, out of a row of the log and its block. */
 export function logOf(row: StoredLogRow): ChainLog {
   return {
-    address: row.address,
-    topics: row.topics,
+    address: `0x${row.address}`,
+    topics: (row.topics.match(/.{64}/g) ?? []).map((digits) => `0x${digits}`),
     data: `0x${row.data}`,
     blockNumber: row.block,
     blockHash: row.hash,
     blockTimestamp: row.unix_seconds,
-    transactionHash: row.transaction_hash,
+    transactionHash: `0x${row.transaction_hash}`,
     transactionIndex: 0,
     logIndex: row.log_index,
   }
@@ -134,11 +146,12 @@ export async function readStoredBlocks(client: Statements, after: number, upTo: 
   }))
 }
 
+/** {@link storedLogColumns}; those of the log are hex digits. */
 export type StoredLogRow = {
   block: number
   log_index: number
   address: string
-  topics: string[]
+  topics: string
   data: string
   transaction_hash: string
   hash: string

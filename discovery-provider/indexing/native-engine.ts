@@ -16,7 +16,12 @@ export async function loadNativeEngine(
 ): Promise<Engine & { readonly recover: Recover }> {
   const keccak = await createKeccak(256)
   const recoverKey = keyRecovery(load)
-  const bytesOf = (digits: string) => Buffer.from(digits, 'hex')
+  const bytesOf = (digits: string) => {
+    const bytes = Buffer.from(digits, 'hex')
+    // It ends where it finds anything else.
+    if (2 * bytes.length !== digits.length) throw new RangeError('these are no pairs of hex digits')
+    return bytes
+  }
   const keccak256 = (bytes: Uint8Array) => keccak.init().update(bytes).digest('hex')
   return {
     keccak256,

@@ -39,7 +39,8 @@ export function actionRoutes(database: Database) {
       },
       async answer({ params: { hash } }) {
         const { rows } = await database.query<ActionRow>(
-          `SELECT a.block, a.log_index, a.hash, a.subject, a.verdict, a.reason, l.transaction_hash,
+          `SELECT a.block, a.log_index, a.hash, a.subject, a.verdict, a.reason,
+             '0x' || encode(l.transaction_hash, 'hex') AS transaction_hash,
              a.block <= (SELECT finalized FROM checkpoint) AS final
            FROM action a JOIN log l ON l.block = a.block AND l.log_index = a.log_index
            WHERE a.hash = $1`,

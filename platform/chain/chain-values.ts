@@ -63,9 +63,10 @@ export function hexField(value: unknown, field: string): string {
 
 /** A field that must be hex data of whole bytes, which is stored as it is; answered in lower case. */
 export function bytesField(value: unknown, field: string): string {
+  // Nodes write lower case, and to bring a text there takes a copy of it.
+  if (isBytes(value)) return value
   const data = hexField(value, field)
-  if (data.length % 2 !== 0 || !/^0x[0-9a-f]*$/.test(data))
-    throw new MalformedAnswer(`${field} is no hex data`)
+  if (!isBytes(data)) throw new MalformedAnswer(`${field} is no hex data`)
   return data
 }
 
@@ -92,22 +93,38 @@ export function blockOf(answer: unknown): Block | null {
 }
 
 export function logsOf(answer: unknown): ChainLog[] {
-  return listField(answer, 'logs').map(logOf)
+  let before: ChainLog | undefined
+  return listField(answer, 'logs').map((log) => {
+    before = logOf(log, before)
+    return before
+  })
 }
 
-function logOf(answer: unknown): ChainLog {
+/** @param before the log before it, whose texts it shares where they are the same: most stand in every log of a block */
+function logOf(answer: unknown, before: ChainLog | undefined): ChainLog {
   const log = objectField(answer, 'log')
   const timestamp =
     typeof log.blockTimestamp === 'string' ? numberField(log.blockTimestamp, 'log.blockTimestamp') : 0
   return {
-    address: hexField(log.address, 'log.address'),
-    topics: listField(log.topics, 'log.topics').map((topic) => bytesField(topic, 'log.topics')),
+    address: shared(bytesField(log.address, 'log.address'), before?.address),
+    topics: listField(log.topics, 'log.topics').map((topic, place) =>
+      shared(bytesField(topic, 'log.topics'), before?.topics[place]),
+    ),
     data: bytesField(log.data, 'log.data'),
     blockNumber: numberField(log.blockNumber, 'log.blockNumber'),
-    blockHash: hexField(log.blockHash, 'log.blockHash'),
+    blockHash: shared(hexField(log.blockHash, 'log.blockHash'), before?.blockHash),
     blockTimestamp: timestamp > 0 ? timestamp : null,
-    transactionHash: hexField(log.transactionHash, 'log.transactionHash'),
+    transactionHash: bytesField(log.transactionHash, 'log.transactionHash'),
     transactionIndex: numberField(log.transactionIndex, 'log.transactionIndex'),
     logIndex: numberField(log.logIndex, 'log.logIndex'),
   }
+}
+
+/** One text in place of two that are the same. */
+function shared(text: string, known: string | undefined): string {
+  return text === known ? known : text
+}
+
+function isBytes(value: unknown): value is string {
+  return typeof value === 'string' && value.length % 2 === 0 && /^0x[0-9a-f]*$/.test(value)
 }

@@ -1,4 +1,5 @@
 import {
+  bytesField,
   hexField,
   listField,
   MalformedAnswer,
@@ -85,7 +86,7 @@ function headerOf(answer: unknown, wanted: number): Header {
     receiptsRoot: hexField(block.receiptsRoot, 'block.receiptsRoot'),
     logsBloom: hexField(block.logsBloom, 'block.logsBloom'),
     transactions: listField(block.transactions, 'block.transactions').map((hash) =>
-      hexField(hash, 'block.transactions'),
+      bytesField(hash, 'block.transactions'),
     ),
   }
 }

@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder'
 import { createGuardedFetch, FetchFailed, FetchTimeout, FetchTooLarge } from '../http/index.ts'
 
 /** The node answered a request with an error. */
@@ -75,7 +76,7 @@ export function createRpc(options: {
         ...([body].flat().some(isRangeOfLogs) ? { maxBytes: rangeLimitBytes } : {}),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       })
-      const text = await response.text()
+      const text = await textOf(response)
       if (!response.ok && !text.startsWith('{') && !text.startsWith('[')) {
         throw new RpcUnavailable(`${shown} answered ${response.status}`, { tooMuch: response.status === 413 })
       }
@@ -152,6 +153,16 @@ function targetOf(text: string): { target: URL; authorization: Record<string, st
   if (username === '' && password === '') return { target, authorization: {} }
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   return { target, authorization: { Authorization: `Basic ${Buffer.from(credentials).toString('base64')}` } }
+}
+
+/** As `response.text()`, which joins bytes before it reads them: those of long answers lie outside of the heap until old
+ * objects are looked at, and make that necessary several times as often. */
+async function textOf({ body }: Response): Promise<string> {
+  const decoder = new StringDecoder('utf8')
+  let text = ''
+  for await (const chunk of body ?? [])
+    text += decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+  return text + decoder.end()
 }
 
 function parseJson(text: string, shown: string): unknown {

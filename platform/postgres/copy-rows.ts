@@ -53,7 +53,7 @@ export async function copyRows(
   return written
 }
 
-function copyChunk(client: Statements, command: string, chunk: Buffer): Promise<number> {
+function copyChunk(client: Statements, command: string, chunk: Message): Promise<number> {
   return new Promise((resolve, reject) => {
     const copy = new CopyIn(command, chunk, (error, result) =>
       error ? reject(error) : resolve(result.rowCount ?? 0),
@@ -69,12 +69,12 @@ type CopyConnection = pg.Connection & { endCopyFrom(): void }
  * right behind. The server leaves rows alone that follow on a COPY which it has refused. */
 class CopyIn extends pg.Query {
   readonly #command: string
-  readonly #message: Buffer
+  readonly #message: Message
 
   /** @param message CopyData: pg would copy the rows into one of its own */
   constructor(
     command: string,
-    message: Buffer,
+    message: Message,
     callback: (error: Error | undefined, result: pg.ResultBuilder) => void,
   ) {
     super(command, callback)
@@ -86,7 +86,9 @@ class CopyIn extends pg.Query {
     const copying = connection as CopyConnection
     copying.query(this.#command)
     // As pg does: a connection that is gone says so by itself.
-    if (copying.stream.writable) copying.stream.write(this.#message)
+    const { bytes, sent } = this.#message
+    if (copying.stream.writable) copying.stream.write(bytes, sent)
+    else sent()
     copying.endCopyFrom()
   }
 
@@ -94,13 +96,18 @@ class CopyIn extends pg.Query {
 }
 
 /** Rows are written straight into bytes: to join texts first costs as much again, and leaves all of them to collect. */
-function* chunks(width: number, rows: Iterable<readonly CopyValue[]>): Generator<Buffer> {
+function* chunks(width: number, rows: Iterable<readonly CopyValue[]>): Generator<Message> {
   // Rows that could not be written may have left something.
   draft.clear()
   for (const row of rows) {
     if (row.length !== width) throw new TypeError(`a row has ${row.length} values for ${width} columns`)
     for (let place = 0; place < width; place += 1) {
-      draft.write(copyField(row[place]))
+      const value = row[place]
+      if (value instanceof HexBytes) {
+        // Most of what there is to write: to join it to a text first would copy all of it.
+        draft.write(bytesMark)
+        draft.write(value.digits)
+      } else draft.write(copyField(value))
       draft.end(place < width - 1 ? tab : lineEnd)
     }
     if (draft.length >= copyBytes) yield draft.take()
@@ -108,6 +115,8 @@ function* chunks(width: number, rows: Iterable<readonly CopyValue[]>): Generator
   if (draft.length > 0) yield draft.take()
 }
 
+/** What hex digits of `bytea` begin with. */
+const bytesMark = '\\\\x'
 const tab = 0x09
 const lineEnd = 0x0a
 /** Of UTF-8, for one code unit. */
@@ -115,24 +124,49 @@ const bytesPerUnit = 3
 /** Of `CopyData`: its letter, and a length of four bytes that counts itself. */
 const headerBytes = 5
 const copyData = 0x64
-/** Messages lie one behind the other in memory of this size, which is gone when the last of them is sent. */
-const draftBytes = 1024 * 1024
+/** Messages lie one behind the other in memory of this size, which is used again when the last of them is sent: what is
+ * left to the collector of garbage lies until it looks at old objects, and makes it do so several times as often. */
+const draftBytes = 2 * 1024 * 1024
+/** So much of it is kept for the next rows. */
+const keptDrafts = 2
+
+type Message = {
+  readonly bytes: Buffer
+  /** To be called when the bytes are no longer needed. */
+  readonly sent: () => void
+}
+
+/** Memory for messages, and how many of those in it are not sent yet. */
+type Sheet = { readonly bytes: Buffer; unsent: number }
 
 /** Where rows are written before they are sent: one place for all, since it is made and left again without a wait. */
 const draft = createDraft()
 
 function createDraft() {
-  let bytes = Buffer.allocUnsafeSlow(draftBytes)
+  const free: Sheet[] = []
+  let sheet = sheetOf(draftBytes)
+  let { bytes } = sheet
   let start = 0
   let end = headerBytes
 
-  /** What is written already moves to new memory; what was taken stays where it is. */
+  function sheetOf(length: number): Sheet {
+    return (length <= draftBytes && free.pop()) || { bytes: Buffer.allocUnsafeSlow(length), unsent: 0 }
+  }
+
+  function keep(left: Sheet): void {
+    const isFree = left !== sheet && left.unsent === 0
+    if (isFree && left.bytes.length === draftBytes && free.length < keptDrafts) free.push(left)
+  }
+
+  /** What is written already moves to other memory; what was taken stays where it is. */
   function grow(needed: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(draftBytes, needed, 2 * (end - start)))
-    bytes.copy(larger, 0, start, end)
-    bytes = larger
+    const left = sheet
+    sheet = sheetOf(Math.max(draftBytes, needed, 2 * (end - start)))
+    left.bytes.copy(sheet.bytes, 0, start, end)
+    bytes = sheet.bytes
     end -= start
     start = 0
+    keep(left)
   }
 
   return {
@@ -154,14 +188,22 @@ function createDraft() {
       end = start + headerBytes
     },
     /** What there is, as a message; it begins anew behind it. */
-    take(): Buffer {
+    take(): Message {
       const message = bytes.subarray(start, end)
       message[0] = copyData
       message.writeUInt32BE(message.length - 1, 1)
+      const taken = sheet
+      taken.unsent += 1
       start = end
       if (start + headerBytes > bytes.length) grow(headerBytes)
       end = start + headerBytes
-      return message
+      return {
+        bytes: message,
+        sent() {
+          taken.unsent -= 1
+          keep(taken)
+        },
+      }
     },
   }
 }
@@ -172,8 +214,7 @@ function copyField(value: CopyValue): string {
   // Hardly any text has such a character, and to look is several times as fast as to replace.
   if (typeof value === 'string' && !/[\\\n\r\t\0]/.test(value)) return value
   if (value === null || value === undefined) return '\\N'
-  if (value instanceof HexBytes) return `\\\\x${value.digits}`
-  if (value instanceof Uint8Array) return `\\\\x${hexOf(value)}`
+  if (value instanceof Uint8Array) return `${bytesMark}${hexOf(value)}`
   return textOf(value).replaceAll(/[\\\n\r\t]/g, escapeCharacter)
 }
 

@@ -299,6 +299,22 @@ describe('postgres', () => {
       expect((await postgres.query('SELECT count(*) AS n FROM note')).rows).toEqual([{ n: 50_000 }])
     })
 
+    test('sends all of what many write at once and again and again, in memory that they share', async () => {
+      const postgres = await openNotes()
+      const notesOf = (writer: number) =>
+        Array.from({ length: 2_000 }, (_, row) => [`${writer} ${row} `.repeat(40)])
+      const writers = Array.from({ length: 40 }, (_, writer) => writer)
+      // More than is kept is under way, and what is sent is written over by the next.
+      await Promise.all(
+        writers.map((writer) =>
+          postgres.transaction((client) => copyRows(client, 'note', ['body'], notesOf(writer))),
+        ),
+      )
+      const { rows } = await postgres.query<{ body: string }>('SELECT body FROM note')
+      const bodies = rows.map(({ body }) => body)
+      expect(bodies.sort()).toEqual(writers.flatMap(notesOf).flat().sort())
+    })
+
     test('writes no rows at all', async () => {
       const postgres = await openNotes()
       expect(await postgres.transaction((client) => copyRows(client, 'note', ['body'], []))).toBe(0)

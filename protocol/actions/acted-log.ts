@@ -37,7 +37,9 @@ function hashOfWords(words: readonly string[], content: Uint8Array, engine: Engi
 
 /** @returns undefined for a log of the Catalog that is no action */
 export function decodeActed(log: ChainLog, engine: Engine = javaScriptEngine): Action | undefined {
-  if (log.topics[0]?.toLowerCase() !== topic) return undefined
+  const [first] = log.topics
+  // To bring a text into lower case takes a copy of it, and nearly all are.
+  if (first !== topic && first?.toLowerCase() !== topic) return undefined
   const sliced = sliceActed(log, engine)
   if (sliced !== undefined) return sliced
   const action = parseActed(log)
@@ -45,30 +47,32 @@ export function decodeActed(log: ChainLog, engine: Engine = javaScriptEngine): A
 }
 
 const wordDigits = 64
-/** Where the content begins: after its own offset, in bytes, as Solidity writes it. */
-const contentOffset = `${'0'.repeat(62)}60`
 const zeros = '0'.repeat(wordDigits)
+/** Of a kind, which has two bytes. */
+const kindStart = zeros.slice(4)
+/** Where the content begins, as Solidity writes it, and the start of its length, which has four bytes. */
+const contentOffset = `${'0'.repeat(62)}60${zeros.slice(8)}`
 
 const wordPattern = /^0x[0-9a-f]{64}$/
 const addressWordPattern = /^0x0{24}[0-9a-f]{40}$/
-const hexPattern = /^0x[0-9a-f]*$/
 
 /**
  * Reads a log that is laid out as Solidity lays it out, word by word. An ABI library takes eight times as long, which
  * is most of what indexing a chain takes. The words are those of the hash, too.
- * @returns undefined for any other layout
+ * @returns undefined for any other layout, or any other spelling
+ * @throws as the engine does where there is something else than hex
  */
 function sliceActed({ topics, data }: ChainLog, engine: Engine): Action | undefined {
   if (topics.length !== 4) return undefined
-  const [, signer = '', author = '', subject = ''] = topics.map((text) => text.toLowerCase())
+  const [, signer = '', author = '', subject = ''] = topics
   if (!addressWordPattern.test(signer) || !addressWordPattern.test(author)) return undefined
-  if (!wordPattern.test(subject) || !hexPattern.test(data)) return undefined
-  const word = (index: number) => data.slice(2 + index * wordDigits, 2 + (index + 1) * wordDigits)
-  const nonce = word(0)
-  const kind = word(1)
-  if (word(2) !== contentOffset || !kind.startsWith(zeros.slice(4))) return undefined
-  const length = Number.parseInt(word(3), 16)
-  const start = 2 + 4 * wordDigits
+  if (!wordPattern.test(subject) || !data.startsWith('0x')) return undefined
+  const place = (word: number) => 2 + word * wordDigits
+  if (!data.startsWith(kindStart, place(1)) || !data.startsWith(contentOffset, place(2))) return undefined
+  const start = place(4)
+  const nonce = data.slice(place(0), place(1))
+  const kind = data.slice(place(1), place(2))
+  const length = Number(`0x${data.slice(start - 8, start)}`)
   const end = start + 2 * length
   const paddedEnd = start + wordDigits * Math.ceil(length / 32)
   if (data.length !== paddedEnd || data.slice(end) !== zeros.slice(0, paddedEnd - end)) return undefined

@@ -9,7 +9,8 @@ export type Engine = {
   /** @param data a text stands for its UTF-8
    * @returns 64 lower-case hex digits */
   readonly sha256: (data: Uint8Array | string) => string
-  /** @param digits pairs of hex digits and nothing else, which is not checked again */
+  /** @param digits pairs of hex digits
+   * @throws an error of no special kind for anything else */
   readonly bytesOf: (digits: string) => Uint8Array
 }
 

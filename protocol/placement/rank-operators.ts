@@ -3,7 +3,9 @@ import { type Address, type Subject, subjectToBytes32 } from '../names/index.ts'
 import type { Operator, OperatorSet } from '../operators/index.ts'
 
 const weiPerToken = 10n ** 18n
-const fractionBits = 48n
+const fractionBits = 48
+/** From here on the square of a mantissa, which has 63 bits behind its point, is two or more. */
+const twoSquared = 1n << 127n
 
 /** Bytes that count for an operator: what it declares, at most what its stake answers for.
  * @param bytesPerToken bytes of weight per whole token of stake */
@@ -41,21 +43,22 @@ export function rankOperators(
 /** weight / -log2(u) with u = hash / 2^64, as an integer in units of 2^-64. */
 function scoreOf(operator: Address, subjectBytes: string, weight: bigint): bigint {
   const hash = BigInt(sha256(concat([operator, subjectBytes])).slice(0, 18))
-  const negativeLog = (64n << fractionBits) - log2(hash === 0n ? 1n : hash)
-  return (weight << (fractionBits + 64n)) / negativeLog
+  const negativeLog = (64n << BigInt(fractionBits)) - log2(hash === 0n ? 1n : hash)
+  return (weight << BigInt(fractionBits + 64)) / negativeLog
 }
 
 /** log2 of a positive integer below 2^64 in units of 2^-48, rounded down: the integer part is the bit
  * length, each further bit comes from squaring the mantissa. */
 function log2(value: bigint): bigint {
-  const integer = BigInt(value.toString(2).length - 1)
-  let mantissa = value << (63n - integer)
-  let result = integer
-  for (let bit = 0n; bit < fractionBits; bit++) {
-    mantissa = (mantissa * mantissa) >> 63n
-    const carry = mantissa >> 64n
-    result = (result << 1n) | carry
-    mantissa >>= carry
+  const integer = value.toString(2).length - 1
+  let mantissa = value << BigInt(63 - integer)
+  // Not as a big integer, of which each bit would make further ones.
+  let fraction = 0
+  for (let bit = 0; bit < fractionBits; bit++) {
+    const square = mantissa * mantissa
+    const carry = square >= twoSquared
+    fraction = 2 * fraction + (carry ? 1 : 0)
+    mantissa = square >> (carry ? 64n : 63n)
   }
-  return result
+  return (BigInt(integer) << BigInt(fractionBits)) + BigInt(fraction)
 }
