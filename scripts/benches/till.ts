@@ -12,20 +12,29 @@ import { freePort } from '../testing/free-port.ts'
 import { alternate, median, type Pair, ratiosOf, rounded } from './alternate.ts'
 import type { Bench } from './bench.ts'
 import type { Server } from './gateway/content-service.ts'
-import { type Load, putUnderLoad } from './gateway/load.ts'
+import { connections, type Load, putUnderLoad } from './gateway/load.ts'
 import { startNginx } from './gateway/nginx.ts'
 import { earlierTracks, signListeners } from './till/listeners.ts'
 
 /** Six seconds at some 213 kbit/s. */
 const segmentBytes = 160 * 1024
+/** For which each connection rests after an answer, on average, where latencies at one rate are asked for: that makes some
+ * 5,000 requests a second of either, half of what a till gives that never rests. */
+const pauseMs = 12
 /** More of them than connections, so that no two vouchers of one are under way. */
 const listenerCount = 128
 const entry = fileURLToPath(new URL('till/paid-service.ts', import.meta.url))
 const readyWithinMs = 30_000
 
+/** One server as fast as it answers, and at the rate at which both are asked. */
+type Loads = { readonly saturated: Load; readonly paced: Load }
+
 /**
  * Both serve the same bytes under the same URLs; of ours each request brings a voucher for its segment, which is checked,
  * charged and on the disk before the answer begins. nginx is sent the same headers, and does not look at them.
+ *
+ * As fast as they answer, whoever serves fewer lets each of the same connections wait for longer: how long a request waits
+ * apart from that is seen where both are asked at one rate.
  */
 export const till: Bench = {
   name: 'till',
@@ -64,8 +73,8 @@ export const till: Bench = {
       closing.push(ours.close)
       const sign = await signListeners({ origin: ours.origin, count: listenerCount, units, signal })
       const paths = path.join(folder, 'paths')
-      const load = async ({ origin, pid }: Server, time = seconds) =>
-        putUnderLoad({ origin, pid, paths, bytes: segmentBytes, seconds: time, signal })
+      const load = async ({ origin, pid }: Server, time = seconds, pause?: number) =>
+        putUnderLoad({ origin, pid, paths, bytes: segmentBytes, seconds: time, pauseMs: pause, signal })
       async function prepare(count: number): Promise<void> {
         const payments = await sign(count)
         await writeFile(paths, payments.map(({ unit, payment }) => `${pathOf(unit)}\t${payment}\n`).join(''))
@@ -73,21 +82,31 @@ export const till: Bench = {
       await prepare(listenerCount)
       // Nobody is faster than nginx that is not paid: for so many requests there have to be vouchers.
       const wanted = Math.ceil((await load(theirs, 1)).requestsPerSecond * seconds)
-      const pairs = await alternate({
-        ...{ rounds, signal, theirs: () => load(theirs) },
+      const wantedPaced = Math.ceil((1.25 * connections * seconds * 1000) / pauseMs)
+      async function loadPaid(vouchers: number, pause?: number): Promise<Load> {
+        await prepare(vouchers)
+        const seen = await load(ours, seconds, pause)
+        if (seen.requests > vouchers) throw new Error('there were not enough vouchers: some were sent again')
+        return seen
+      }
+      const pairs = await alternate<Loads>({
+        ...{ rounds, signal },
         async ours() {
-          await prepare(wanted)
-          const seen = await load(ours)
-          if (seen.requests > wanted) throw new Error('there were not enough vouchers: some were sent again')
-          return seen
+          const paced = await loadPaid(wantedPaced, pauseMs)
+          return { paced, saturated: await loadPaid(wanted) }
         },
+        theirs: async () => ({
+          saturated: await load(theirs),
+          paced: await load(theirs, seconds, pauseMs),
+        }),
         onPair: (pair, round) => report(`${round}: ${told(pair)}`),
       })
-      const { median: ratio, least, most } = ratiosOf(pairs, (one) => one.requestsPerSecond)
+      const { median: ratio, least, most } = ratiosOf(pairs, (one) => one.saturated.requestsPerSecond)
       return {
         ...{ ratio, least, most, linesPerVoucher: earlierTracks + 1 },
-        p99Ratio: ratiosOf(pairs, (one) => one.p99Ms).median,
-        cpuRatio: ratiosOf(pairs, (one) => one.cpuUsPerRequest).median,
+        p99Ratio: ratiosOf(pairs, (one) => one.saturated.p99Ms).median,
+        pacedP99Ratio: ratiosOf(pairs, (one) => one.paced.p99Ms).median,
+        cpuRatio: ratiosOf(pairs, (one) => one.saturated.cpuUsPerRequest).median,
         ...figuresOf(
           '',
           pairs.map((pair) => pair.ours),
@@ -120,18 +139,24 @@ async function startPaidService(folder: string, manifest: string, signal: AbortS
   }
 }
 
-function told({ ours, theirs }: Pair<Load>): string {
-  const one = ({ requestsPerSecond, cpuUsPerRequest, p99Ms }: Load) =>
-    `${Math.round(requestsPerSecond)}/s, ${rounded(cpuUsPerRequest)} µs each, p99 ${rounded(p99Ms)} ms`
+function told({ ours, theirs }: Pair<Loads>): string {
+  const one = ({ saturated, paced }: Loads) =>
+    [
+      `${Math.round(saturated.requestsPerSecond)}/s, ${rounded(saturated.cpuUsPerRequest)} µs each`,
+      `p99 ${rounded(saturated.p99Ms)} ms, at ${Math.round(paced.requestsPerSecond)}/s ${rounded(paced.p99Ms)} ms`,
+    ].join(', ')
   return `${one(ours)}; nginx ${one(theirs)}`
 }
 
 /** Medians, each under its name with a prefix. */
-function figuresOf(prefix: string, loads: readonly Load[]): Record<string, number> {
+function figuresOf(prefix: string, loads: readonly Loads[]): Record<string, number> {
   const name = (text: string) => (prefix === '' ? text : prefix + text[0]?.toUpperCase() + text.slice(1))
+  const middle = (of: (one: Loads) => number) => rounded(median(loads.map(of)))
   return {
-    [name('requestsPerSecond')]: Math.round(median(loads.map((load) => load.requestsPerSecond))),
-    [name('cpuUsPerRequest')]: rounded(median(loads.map((load) => load.cpuUsPerRequest))),
-    [name('p99Ms')]: rounded(median(loads.map((load) => load.p99Ms))),
+    [name('requestsPerSecond')]: Math.round(middle(({ saturated }) => saturated.requestsPerSecond)),
+    [name('cpuUsPerRequest')]: middle(({ saturated }) => saturated.cpuUsPerRequest),
+    [name('p99Ms')]: middle(({ saturated }) => saturated.p99Ms),
+    [name('pacedRequestsPerSecond')]: Math.round(middle(({ paced }) => paced.requestsPerSecond)),
+    [name('pacedP99Ms')]: middle(({ paced }) => paced.p99Ms),
   }
 }

@@ -123,8 +123,11 @@ export async function createTill(options: TillOptions): Promise<Till> {
     limits: { ...defaultSessionLimits, ...options.limits },
     write: (record) => write(record),
   })
+  const signers = await createVoucherSigners({ domain, node })
   const journal = await openJournal({
     ...{ directory, logger },
+    // Whoever's signer is found pays next.
+    isMoreComing: signers.isBusy,
     header: JSON.stringify({ till: 1, chainId: domain.chainId, escrow: domain.verifyingContract, node }),
     replay: (text) => book.apply(JSON.parse(text)),
     *snapshot() {
@@ -139,7 +142,6 @@ export async function createTill(options: TillOptions): Promise<Till> {
 
   const peers = createPeerMeter(options.metrics)
   const isFreeElsewhere = options.isFreeElsewhere ?? (() => false)
-  const signers = await createVoucherSigners({ domain, node })
   const accept = createAccept({ book, journal, signers })
   const shared = { ...options, book, journal, paidBlocks, domain, recover, accept }
   return {

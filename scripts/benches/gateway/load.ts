@@ -14,7 +14,8 @@ export type Load = {
 }
 
 const script = fileURLToPath(new URL('wrk.lua', import.meta.url))
-const connections = 64
+/** Connections that ask. */
+export const connections = 64
 /** The longest that wrk may take beyond the time it measures. */
 const patienceMs = 20_000
 

@@ -62,6 +62,22 @@ describe('a journal', () => {
     await journal.close()
   })
 
+  test('waits for those who come, and for nobody else', async () => {
+    let coming = 1
+    const journal = await openWords(directory, { gatheringMs: 3_600_000, isMoreComing: () => coming > 0 })
+    const before = journal.syncedBytes()
+    journal.add('one')
+    const one = journal.durable()
+    await new Promise(setImmediate)
+    coming = 0
+    journal.add('two')
+    await one
+    expect(journal.syncedBytes()).toBe(before + 2 * (8 + 3))
+    journal.add('six')
+    await journal.durable()
+    await journal.close()
+  })
+
   test('stays short: it is written anew from what still counts', async () => {
     const kept: string[] = []
     const journal = await openJournal({

@@ -11,6 +11,8 @@ import { createVoucherDigest } from './voucher-digest.ts'
 export type VoucherSigners = {
   /** @throws SignatureError for what no contract would accept */
   signerOf(voucher: SentVoucher): Promise<Address>
+  /** Whether any are being looked for. */
+  isBusy(): boolean
   close(): Promise<void>
 }
 
@@ -98,6 +100,7 @@ export async function createVoucherSigners({
       }
       return promise
     },
+    isBusy: () => next.length > 0 || sent.length > 0,
     async close() {
       isClosed = true
       await worker?.terminate()
