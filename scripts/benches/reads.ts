@@ -78,6 +78,7 @@ export const reads: Bench = {
           'feedFirst',
           await load(pages.firstFeeds, undefined, Math.min(seconds, firstSeconds)),
         ),
+        ...tellReaders('feedFirst', await load(pages.otherFirstFeeds, readersPauseMs)),
         ...(await afterAsking(provider.origin, pages.feeds, signal, () => figuresOf('feed', pages.feeds))),
         ...(await figuresOf('trending', pages.trending)),
         ...(await searchFigures(provider.origin, catalogue, size, small ? 4 : searchesOfAKind, signal)),
@@ -100,6 +101,12 @@ async function writePages(folder: string, catalogue: Catalogue, { tracks, users 
   const random = createRandom(29)
   const some = <Item>(make: () => Item) => Array.from({ length: Math.min(pagesAsked, tracks) }, make)
   const ids = some(() => catalogue.idOf(anyOf(random, tracks)))
+  // Of each reader who follows many one page, half and half: nobody asks twice.
+  const firstFeeds = Array.from({ length: users / 10 }, (_, n) => n)
+    .map((n) => ({ n, place: random() }))
+    .toSorted((one, other) => one.place - other.place)
+    .map(({ n }) => `/v1/users/${catalogue.userOf(10 * n)}/feed`)
+  const half = Math.floor(firstFeeds.length / 2)
   const write = async (name: string, lines: readonly string[]) => {
     const file = path.join(folder, name)
     await writeFile(file, `${lines.join('\n')}\n`)
@@ -116,14 +123,8 @@ async function writePages(folder: string, catalogue: Catalogue, { tracks, users 
       // Every tenth user follows many.
       some(() => `/v1/users/${catalogue.userOf(10 * anyOf(random, users / 10))}/feed`),
     ),
-    // Of each reader one: nobody asks twice.
-    firstFeeds: await write(
-      'first-feeds',
-      Array.from({ length: users / 10 }, (_, n) => n)
-        .map((n) => ({ n, place: random() }))
-        .toSorted((one, other) => one.place - other.place)
-        .map(({ n }) => `/v1/users/${catalogue.userOf(10 * n)}/feed`),
-    ),
+    firstFeeds: await write('first-feeds', firstFeeds.slice(0, half)),
+    otherFirstFeeds: await write('other-first-feeds', firstFeeds.slice(half)),
     trending: await write('trending', [
       '/v1/tracks/trending',
       '/v1/tracks/trending?list=month&genre=jazz',
