@@ -48,7 +48,7 @@ test('a file of 3 GiB arrives whole, becomes a track in little memory, and gives
     ...{ describe: 'only the blocks of the track are left', deadlineMs: 10_000 },
     until: (bytes) => bytes < leftBytes,
   })
-}, 180_000)
+}, 400_000)
 
 /** A WAV file with a chunk after its sound that is as large as a node lets it be, as programs keep their own things in. */
 async function largeWav(path: string): Promise<GeneratedFile> {

@@ -34,7 +34,7 @@ function compare(key: string): Promise<Mismatch[] | undefined> {
 describe('an entry of the state', () => {
   test('is the same when it is derived from the logs on which it depends, whatever has happened', async () => {
     catalogue = await createTestIndex(database)
-    const dice = createDice(11)
+    const dice = createDice(12)
     await catalogue.put(...(await Promise.all(authors.map((author) => published(subjectOf(author, 1n))))))
     for (let step = 0; step < 7; step++) {
       const state = await stateOf()
