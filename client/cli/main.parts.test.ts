@@ -177,3 +177,16 @@ describe('at a terminal', () => {
     expect([ended.code, ended.shown]).toEqual([2, expect.stringContaining('no answer was given')])
   })
 })
+
+test('a reader who has seen enough is no failure', async () => {
+  const main = join(import.meta.dirname, 'main.ts')
+  const child = spawn(process.execPath, [main, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', (text) => {
+    stderr += text
+  })
+  const { promise, resolve } = Promise.withResolvers<number | null>()
+  child.once('close', resolve)
+  expect([await promise, stderr]).toEqual([0, ''])
+})
