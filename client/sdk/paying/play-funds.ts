@@ -25,50 +25,32 @@ export type PlayFunds = {
 }
 
 export function createPlayFunds(): PlayFunds {
-  const now = { free: 0n, unsent: 0n, asked: 0, signed: 0n, borrowed: 0n, lost: 0n }
-  const funds: PlayFunds = {
-    get free() {
-      return now.free
-    },
-    get unsent() {
-      return now.unsent
-    },
-    get asked() {
-      return now.asked
-    },
-    get signed() {
-      return now.signed
-    },
-    get borrowed() {
-      return now.borrowed
-    },
-    get lost() {
-      return now.lost
-    },
+  const funds: { -readonly [Name in keyof PlayFunds]: PlayFunds[Name] } = {
+    ...{ free: 0n, unsent: 0n, asked: 0, signed: 0n, borrowed: 0n, lost: 0n },
     found({ free, unsent }, isNew) {
-      now.unsent = unsent
-      if (isNew) now.free = free
-      else if (free < now.free) funds.lose(now.free - free)
+      funds.unsent = unsent
+      if (isNew) funds.free = free
+      else if (free < funds.free) funds.lose(funds.free - free)
     },
     lose(amount) {
-      now.free -= amount
-      now.lost += amount
+      funds.free -= amount
+      funds.lost += amount
     },
     ask(unitPrice = 0n) {
-      now.asked += 1
-      now.free -= unitPrice
+      funds.asked += 1
+      funds.free -= unitPrice
     },
     sign(amount) {
-      now.signed += amount
-      now.free += amount
-      now.unsent += amount
+      funds.signed += amount
+      funds.free += amount
+      funds.unsent += amount
     },
     borrow(amount) {
-      now.borrowed += amount
+      funds.borrowed += amount
     },
     borrowing(unitPrice, more = 0n) {
-      const used = unitPrice * BigInt(now.asked) + more - now.signed
-      return (used > 0n ? used : 0n) - now.borrowed
+      const used = unitPrice * BigInt(funds.asked) + more - funds.signed
+      return (used > 0n ? used : 0n) - funds.borrowed
     },
   }
   return funds
