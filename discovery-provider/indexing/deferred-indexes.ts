@@ -1,8 +1,13 @@
 import { type Postgres, type PostgresClient, type Statements, together } from '@hexachord/platform/postgres'
+import { notices } from '../projections/notices.ts'
 import { countAll, noteAll, projections } from '../projections/project.ts'
 
-/** Tables whose further indexes only readers need: the index itself finds rows by their keys. */
-const tables = ['action', 'catalogue_change', 'search_word', ...projections.map(({ table }) => table)]
+/** Tables whose further indexes only readers need: the index itself finds rows by their keys, but for notices, which are
+ * looked for by their tracks in every range where some are honoured. */
+const tables = [
+  ...['action', 'catalogue_change', 'search_word'],
+  ...projections.map(({ table }) => table).filter((table) => table !== notices.table),
+]
 
 /** So long that it is no limit (ms): indexes of large tables take minutes. */
 const unlimitedMs = 2 ** 31 - 1
