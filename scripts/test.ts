@@ -42,8 +42,12 @@ async function main([name, pattern, ...more]: string[]): Promise<number> {
 
   let total = noTests
   const summary: string[] = []
+  const failures: string[] = []
   for (const suite of chosen) {
-    const { counts, line } = await runSuite(suite, pattern)
+    const { counts, line } = await runSuite(suite, pattern, (what) => {
+      console.error(`${suite.name} failed: ${what}`)
+      failures.push(`${suite.name}: ${what}`)
+    })
     total = addCounts(total, counts)
     summary.push(line)
     if (interrupted.signal.aborted) {
@@ -51,6 +55,8 @@ async function main([name, pattern, ...more]: string[]): Promise<number> {
       return 130
     }
   }
+  // Last, since of a long output the end is what is kept.
+  if (failures.length > 0) console.log(`\nWhat failed:\n${failures.map((what) => `- ${what}`).join('\n')}`)
   console.log(`\n${summary.join('\n')}`)
   console.log(formatCounts(total))
   return total.failed > 0 ? 1 : 0
@@ -60,6 +66,7 @@ async function main([name, pattern, ...more]: string[]): Promise<number> {
 async function runSuite(
   suite: Suite,
   pattern: string | undefined,
+  failed: (what: string) => void,
 ): Promise<{ counts: Counts; line: string }> {
   const { name, budgetMinutes } = suite
   console.log(`\n── ${name} (budget ${budgetMinutes} min) ──`)
@@ -83,20 +90,22 @@ async function runSuite(
       timeoutMs: budgetMinutes * 3 * 60_000,
       signal: interrupted.signal,
       report: (line) => console.log(`${name}: ${line}`),
+      failed,
     })
   } catch (error) {
     if (!interrupted.signal.aborted) {
       console.error(error)
+      failed(String(error))
       counts = { ...counts, failed: counts.failed + 1 }
     }
   }
   // Only peers may be absent where everything is said to run; a plain user cannot mount disks or make namespaces.
   if (process.env.CI === 'true' && process.getuid?.() === 0 && name !== 'peers' && counts.skipped > 0) {
-    console.error(`${name} skipped ${counts.skipped} tests, which counts as failed here`)
+    failed(`${counts.skipped} tests were skipped, which counts as failed here`)
     counts = { ...counts, failed: counts.failed + counts.skipped }
   }
   const traces = await tracesOf(run, temporary)
-  for (const trace of traces) console.error(`${name} left behind: ${trace}`)
+  for (const trace of traces) failed(`left behind: ${trace}`)
   counts = { ...counts, failed: counts.failed + traces.length }
   if (counts.failed > 0) await keepLogs(folder, path.join(root, '.hexachord/test-logs', name))
   await rm(folder, { recursive: true, force: true })

@@ -1,13 +1,13 @@
 import path from 'node:path'
 import { benches } from '../benches/index.ts'
 import { type Counts, noTests } from './counts.ts'
-import { runCommand } from './run-command.ts'
+import { endOf, runCommand } from './run-command.ts'
 import type { SuiteContext } from './suites.ts'
 
 /** Runs each bench with tiny inputs. It has passed when it ends in one line of JSON with a figure; whether the
  * figure is a good one is no test. */
 export async function runBenches(context: SuiteContext): Promise<Counts> {
-  const { root, pattern, report } = context
+  const { root, pattern, failed } = context
   const counts = { ...noTests }
   for (const { name } of benches) {
     if (pattern !== undefined && !new RegExp(pattern).test(name)) continue
@@ -23,8 +23,8 @@ export async function runBenches(context: SuiteContext): Promise<Counts> {
       ],
       cwd: root,
     })
-    const wrong = code === 0 ? whatIsWrong(name, output) : `it ended with ${code}`
-    if (wrong !== undefined) report(`${name}: ${wrong}`)
+    const wrong = code === 0 ? whatIsWrong(name, output) : `it ended with ${code}:\n${endOf(output)}`
+    if (wrong !== undefined) failed(`${name}: ${wrong}`)
     counts[wrong === undefined ? 'passed' : 'failed'] += 1
   }
   // A pattern that matches nothing is a typing mistake.

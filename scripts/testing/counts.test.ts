@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { addCounts, countsOfHardhat, countsOfJest, formatCounts } from './counts.ts'
+import { addCounts, countsOfHardhat, countsOfJest, failuresOfJest, formatCounts } from './counts.ts'
 
 describe('counts', () => {
   test('are one plain line', () => {
@@ -25,6 +25,27 @@ describe('counts', () => {
 
   test('of a report that is not Jest’s are an error', () => {
     expect(() => countsOfJest('{}')).toThrow('numPassedTests')
+  })
+
+  test('of Jest have the names of what failed beside them, with why', () => {
+    const test = (fullName: string, status: string, ...failureMessages: string[]) => {
+      return { fullName, status, failureMessages }
+    }
+    const testResults = [
+      {
+        ...{ name: '/root/a/one.test.ts', status: 'failed', message: 'all that it said' },
+        assertionResults: [
+          test('a thing works', 'passed'),
+          test('a thing breaks', 'failed', '\u001b[31mexpected 1\u001b[39m\n\nreceived 2'),
+        ],
+      },
+      { name: '/root/two.test.ts', status: 'failed', message: 'no such module', assertionResults: [] },
+      { name: '/root/three.test.ts', status: 'passed', message: '', assertionResults: [] },
+    ]
+    expect(failuresOfJest(JSON.stringify({ testResults }), '/root')).toEqual([
+      'a/one.test.ts › a thing breaks: expected 1\n    received 2',
+      'two.test.ts: no such module',
+    ])
   })
 
   test.each<[string, string, object]>([

@@ -1,4 +1,6 @@
+import path from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
+import { z } from 'zod'
 
 /** How the tests of a suite ended. */
 export type Counts = { passed: number; failed: number; skipped: number }
@@ -32,6 +34,43 @@ export function countsOfJest(json: string): Counts {
     failed: number('numFailedTests') + number('numRuntimeErrorTestSuites'),
     skipped: number('numPendingTests') + number('numTodoTests'),
   }
+}
+
+/** What failed by the JSON that Jest writes with --json: file, name and the first lines of why, per test or per file that
+ * could not be run. */
+export function failuresOfJest(json: string, root: string): string[] {
+  const { testResults } = jestReportSchema.parse(JSON.parse(json))
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = path.relative(root, name)
+    const failed = assertionResults.filter((test) => test.status === 'failed')
+    if (failed.length === 0 && status === 'failed') return [`${file}: ${beginningOf(message)}`]
+    return failed.map(({ fullName, failureMessages }) => {
+      return `${file} › ${fullName}: ${beginningOf(failureMessages.join('\n'))}`
+    })
+  })
+}
+
+const jestReportSchema = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string(),
+      assertionResults: z.array(
+        z.object({ fullName: z.string(), status: z.string(), failureMessages: z.array(z.string()) }),
+      ),
+    }),
+  ),
+})
+
+/** So many lines tell what was expected, and what came in its place. */
+const linesOfAReason = 12
+
+function beginningOf(message: string): string {
+  const lines = stripVTControlCharacters(message)
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+  return lines.slice(0, linesOfAReason).join('\n    ')
 }
 
 /**

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Counts, countsOfJest } from './counts.ts'
+import { type Counts, countsOfJest, failuresOfJest } from './counts.ts'
 import { runCommand } from './run-command.ts'
 import type { SuiteContext } from './suites.ts'
 
@@ -44,7 +44,9 @@ export async function runJest(selection: JestSelection, context: SuiteContext): 
     timeoutMs,
     signal,
   })
-  const counts = countsOfJest(await readFile(reportFile, 'utf8'))
+  const report = await readFile(reportFile, 'utf8')
+  const counts = countsOfJest(report)
+  for (const failure of failuresOfJest(report, root)) context.failed(failure)
   // Jest also fails for reasons that are no test, such as a pattern that matches nothing.
   return code === 0 || counts.failed > 0 ? counts : { ...counts, failed: 1 }
 }

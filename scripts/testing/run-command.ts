@@ -48,6 +48,14 @@ export async function runCommand(options: {
   }
 }
 
+/** Enough for an error with where it came from. */
+const linesOfAnEnd = 20
+
+/** The last lines of an output. */
+export function endOf(output: string, lines = linesOfAnEnd): string {
+  return output.trimEnd().split('\n').slice(-lines).join('\n')
+}
+
 function captureOnScreen(): { log: LogFile; text(): string } {
   let kept = ''
   const decoder = new TextDecoder()
@@ -60,7 +68,7 @@ function captureOnScreen(): { log: LogFile; text(): string } {
         const text = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })
         kept = (kept + text).slice(-keptCharacters)
       },
-      tail: (lines = 20) => kept.trimEnd().split('\n').slice(-lines).join('\n'),
+      tail: (lines) => endOf(kept, lines),
     },
   }
 }

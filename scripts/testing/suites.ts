@@ -4,7 +4,7 @@ import { chromium, ffmpeg, ffprobe, ip, nft, nginx, type Program, redisServer, w
 import { type Counts, countsOfHardhat } from './counts.ts'
 import { freePort } from './free-port.ts'
 import { runJest } from './jest-run.ts'
-import { runCommand } from './run-command.ts'
+import { endOf, runCommand } from './run-command.ts'
 import { startSuiteNetwork } from './suite-network.ts'
 
 /** What a suite is given. */
@@ -20,6 +20,8 @@ export type SuiteContext = {
   timeoutMs: number
   signal: AbortSignal
   report(line: string): void
+  /** Says once more at the end of the run what failed, and why. */
+  failed(what: string): void
 }
 
 export type Suite = {
@@ -48,7 +50,9 @@ const check: Suite = {
       ['@biomejs/biome/bin/biome', 'ci', colours],
       ['typescript/bin/tsc', '-p', '.'],
     ]) {
-      const { code } = await runNode(context, [path.join(context.root, 'node_modules', tool ?? ''), ...args])
+      const program = path.join(context.root, 'node_modules', tool ?? '')
+      const { code, output } = await runNode(context, [program, ...args])
+      if (code !== 0) context.failed(endOf(output))
       counts[code === 0 ? 'passed' : 'failed'] += 1
     }
     return counts
@@ -82,6 +86,7 @@ const contracts: Suite = {
       args: ['test', '--workspace', 'contracts'],
       cwd: context.root,
     })
+    if (code !== 0) context.failed(endOf(output))
     const counts = countsOfHardhat(output)
     return code === 0 || counts.failed > 0 ? counts : { ...counts, failed: 1 }
   },
@@ -176,7 +181,7 @@ function withNetwork(suite: Suite): Suite {
           environment: { ...context.environment, ...network.environment },
         })
         const crashes = network.crashes()
-        for (const { name, lastWords } of crashes) context.report(`${name} ended by itself:\n${lastWords}`)
+        for (const { name, lastWords } of crashes) context.failed(`${name} ended by itself:\n${lastWords}`)
         return { ...counts, failed: counts.failed + crashes.length }
       } finally {
         await network.stop()
