@@ -7,7 +7,7 @@ import { makeTestTrack } from '@hexachord/storage/tracks/fixtures'
 import { openLogFile } from '../local-network/log-file.ts'
 import { startOwnedProcess } from '../local-network/owned-process.ts'
 import { untilReady } from '../local-network/until-ready.ts'
-import { nginx, wrk } from '../setup/index.ts'
+import { libsecp256k1, nginx, wrk } from '../setup/index.ts'
 import { freePort } from '../testing/free-port.ts'
 import { alternate, median, type Pair, ratiosOf, rounded } from './alternate.ts'
 import type { Bench } from './bench.ts'
@@ -40,7 +40,7 @@ export const till: Bench = {
   name: 'till',
   summary: 'segments per second that are paid with a voucher each, over nginx with the same files unpaid',
   limit: { atLeast: 0.4 },
-  programs: [nginx, wrk],
+  programs: [nginx, wrk, libsecp256k1],
   async run({ rounds, small, folder, signal, report }) {
     const [units, seconds] = small ? [4, 1] : [64, 4]
     const track = await makeTestTrack({ segments: units, segmentBytes, bandwidths: [213_000] })

@@ -11,6 +11,7 @@ export {
   ffprobe,
   findProgram,
   ip,
+  libsecp256k1,
   nft,
   nginx,
   type Program,

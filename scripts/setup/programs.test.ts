@@ -53,6 +53,16 @@ describe('the programs that npm does not carry', () => {
     expect(commands).toEqual([])
   })
 
+  test('may be a library, which is looked for in a way of its own', async () => {
+    await provide('apt-get')
+    const isHere = () => commands.some((command) => command.endsWith('libsample-dev'))
+    const library = { command: 'libsample', apt: 'libsample-dev', brew: 'sample', isHere }
+    for (const _ of ['installs it', 'finds it']) {
+      await installPrograms([library], () => {}, signal, machine({ isRoot: true }))
+    }
+    expect(commands).toEqual([expect.stringMatching(/ install .*libsample-dev$/)])
+  })
+
   test('are installed by apt without a question when we are root', async () => {
     await provide('apt-get')
     await install(machine({ isRoot: true }))

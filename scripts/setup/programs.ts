@@ -2,10 +2,17 @@ import { spawn } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { keyRecoveries } from '@hexachord/platform/secp256k1'
 import { SetupError } from './setup-error.ts'
 
-/** A program that npm does not carry, and the package that brings it. */
-export type Program = { command: string; apt: string; brew: string }
+/** A program, or a library, that npm does not carry, and the package that brings it. */
+export type Program = {
+  command: string
+  apt: string
+  brew: string
+  /** @default an executable file of that name on the PATH */
+  isHere?: () => boolean
+}
 
 export const ffmpeg: Program = { command: 'ffmpeg', apt: 'ffmpeg', brew: 'ffmpeg' }
 export const ffprobe: Program = { command: 'ffprobe', apt: 'ffmpeg', brew: 'ffmpeg' }
@@ -17,6 +24,20 @@ export const nginx: Program = { command: 'nginx', apt: 'nginx', brew: 'nginx' }
 export const ip: Program = { command: 'ip', apt: 'iproute2', brew: 'iproute2mac' }
 export const nft: Program = { command: 'nft', apt: 'nftables', brew: 'nftables' }
 export const wrk: Program = { command: 'wrk', apt: 'wrk', brew: 'wrk' }
+/** A library, of which the -dev package brings whichever release the system has. */
+export const libsecp256k1: Program = {
+  command: 'libsecp256k1',
+  apt: 'libsecp256k1-dev',
+  brew: 'secp256k1',
+  isHere() {
+    try {
+      keyRecoveries.system()
+      return true
+    } catch {
+      return false
+    }
+  },
+}
 
 /** Debian keeps servers where the PATH of those who are not root does not lead. */
 const searchPathOfThisMachine = [process.env.PATH ?? '', '/usr/sbin'].join(path.delimiter)
@@ -70,7 +91,9 @@ export async function installPrograms(
 }
 
 export function missingPrograms(programs: Program[], searchPath: string): Program[] {
-  return programs.filter((program) => findProgram(program.command, searchPath) === undefined)
+  return programs.filter(
+    ({ command, isHere = () => findProgram(command, searchPath) !== undefined }) => !isHere(),
+  )
 }
 
 /** The full path of an executable file on a PATH, or undefined. */

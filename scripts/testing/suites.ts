@@ -1,6 +1,17 @@
 import path from 'node:path'
 import { startPostgres, startRedis } from '../local-network/engines/index.ts'
-import { chromium, ffmpeg, ffprobe, ip, nft, nginx, type Program, redisServer, wrk } from '../setup/index.ts'
+import {
+  chromium,
+  ffmpeg,
+  ffprobe,
+  ip,
+  libsecp256k1,
+  nft,
+  nginx,
+  type Program,
+  redisServer,
+  wrk,
+} from '../setup/index.ts'
 import { type Counts, countsOfHardhat } from './counts.ts'
 import { freePort } from './free-port.ts'
 import { runJest } from './jest-run.ts'
@@ -62,7 +73,7 @@ const check: Suite = {
 const unit: Suite = {
   name: 'unit',
   budgetMinutes: 5,
-  programs: media,
+  programs: [...media, libsecp256k1],
   run: (context) =>
     runJest(
       {
@@ -104,7 +115,7 @@ const parts: Suite = {
 const bench: Suite = {
   name: 'bench',
   budgetMinutes: 4,
-  programs: [...media, redisServer, chromium, nginx, wrk],
+  programs: [...media, redisServer, chromium, nginx, wrk, libsecp256k1],
   async run(context) {
     // Benches hold half of the product: the other suites do not wait until it is loaded.
     const { runBenches } = await import('./bench-suite.ts')

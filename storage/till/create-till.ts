@@ -105,7 +105,7 @@ const mostChannels = 100_000
 
 /**
  * Opens a till, and reads what it knew before.
- * @throws NativeRecoveryMissing, DirectoryLocked while another process has the directory, JournalForeign
+ * @throws KeyRecoveryMissing, DirectoryLocked while another process has the directory, JournalForeign
  */
 export async function createTill(options: TillOptions): Promise<Till> {
   const { directory, view, node, now, logger } = options

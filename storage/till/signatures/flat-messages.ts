@@ -32,12 +32,12 @@ export function answer(asked: Uint8Array, signerOf: NativeRecovery['signerOf']):
   const answered = new Uint8Array((asked.length / askedBytes) * answeredBytes)
   for (let [from, to] = [0, 0]; from < asked.length; from += askedBytes, to += answeredBytes) {
     const signature = asked.subarray(from + digestBytes, from + digestBytes + signatureBytes)
-    const yParity = asked[from + askedBytes - 1] ?? 0
+    const yParity = asked[from + askedBytes - 1] === 1 ? 1 : 0
     try {
       answered.set(signerOf(asked.subarray(from, from + digestBytes), signature, yParity), to + 1)
       answered[to] = 1
     } catch {
-      // The binding has but one reason, which the zero says: there is no such point.
+      // There is but one reason, which the zero says: there is no such point.
     }
   }
   return answered

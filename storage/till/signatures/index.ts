@@ -1,2 +1,2 @@
-export { loadNativeRecovery, type NativeRecovery, NativeRecoveryMissing } from './native-recover.ts'
+export { loadNativeRecovery, type NativeRecovery } from './native-recover.ts'
 export { createVoucherSigners, type VoucherSigners } from './voucher-signers.ts'

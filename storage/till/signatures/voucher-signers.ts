@@ -27,7 +27,7 @@ const mostAtOnce = 16
  * @param options.domain the escrow's
  * @param options.node to whom vouchers are made out
  * @param options.threads zero to do it in this one. @default 1 where there are processors for it
- * @throws NativeRecoveryMissing
+ * @throws KeyRecoveryMissing
  */
 export async function createVoucherSigners({
   domain,

@@ -1,0 +1,6 @@
+export {
+  type KeyRecovery,
+  KeyRecoveryMissing,
+  keyRecoveries,
+  loadKeyRecovery,
+} from './key-recovery.ts'
