@@ -390,3 +390,23 @@ describe('search', () => {
     expect(await find('song 77', "'song' & '77':*", "'song'")).toHaveLength(20)
   })
 })
+
+// Last, since what it writes leaves room in the table when it is undone.
+test('users by a name that many have: walks their index, and does not collect them', async () => {
+  const kept = new Error('nothing is kept')
+  const work = database.postgres.transaction(async (client) => {
+    await client.query(
+      `INSERT INTO profile (id, handle, name, links, created_at_ms, updated_at_ms, block, log_index, digest)
+       SELECT 'many' || i, 'many_' || i, 'many ' || i % 2000, '{}', i, i, 1, 1, '0x' FROM generate_series(1, 30000) AS i`,
+    )
+    await client.query('ANALYZE profile')
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+      `EXPLAIN ${matchingQuery(foundUsers).text}`,
+      searchedFor('many 1', "'many' & '1':*"),
+    )
+    const scans = rows.map((row) => row['QUERY PLAN'].trim()).filter((line) => line.includes('profile_named'))
+    expect(scans).toEqual([expect.stringMatching(/^->\s+Index Scan using profile_named /)])
+    throw kept
+  })
+  await expect(work).rejects.toBe(kept)
+})
