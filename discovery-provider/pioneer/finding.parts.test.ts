@@ -12,6 +12,10 @@ import {
 import { actedLog, operators, trackContent } from '../fixtures/synthetic-network.ts'
 import { countPlays } from '../plays/count-plays.ts'
 import { rankChanged } from '../ranking/index.ts'
+import type { Database } from '../reading/entity.ts'
+import { filterOf } from '../reading/search.ts'
+import { createReadTyped } from '../reading/typed-text.ts'
+import { findTracks } from './lists.ts'
 import { dataOf, pioneerTrackSchema } from './shapes.ts'
 
 // A database is made and filled on a machine that does other things as well.
@@ -57,6 +61,22 @@ async function titles(path: string): Promise<string[]> {
 }
 
 describe('a search for tracks', () => {
+  test('shows nothing that is unlisted after it was found', async () => {
+    const { postgres } = served.catalogue.database
+    const database: Database = {
+      async query(statement, values) {
+        const isLast = typeof statement !== 'string' && statement.name.startsWith('tracks-')
+        if (isLast) await postgres.query('UPDATE track SET unlisted = true WHERE id = $1', [waltz])
+        return postgres.query(statement, values)
+      },
+    }
+    const finding = { database, readTyped: createReadTyped(postgres) }
+    const asked = { query: 'waltz', offset: 0, limit: 20 }
+    expect(await titles('search?query=waltz')).toEqual(['Alea waltz'])
+    expect(await findTracks(finding, asked, filterOf({}))).toEqual([])
+    await postgres.query('UPDATE track SET unlisted = false WHERE id = $1', [waltz])
+  })
+
   test.each([
     ['', ['Alea march', 'Alea waltz']],
     ['genre=jazz', ['Alea waltz']],

@@ -2,7 +2,7 @@ import type { Address } from '@hexachord/protocol/names'
 import type { PlaylistSummary, Track, User } from '@hexachord/protocol/rest'
 import type { Database } from '../reading/entity.ts'
 import { readPlaylists } from '../reading/playlists.ts'
-import { type Finding, isListed } from '../reading/search.ts'
+import type { Finding } from '../reading/search.ts'
 import {
   type Filter,
   findIds,
@@ -70,6 +70,9 @@ async function playlistsBy(database: Database, query: Query, slice: Slice): Prom
     sliceOf(rows, slice).map(({ id }) => id),
   )
 }
+
+/** Also of what was listed when it was found: the next statement may see it otherwise. */
+const isListed = ({ unlisted }: { unlisted: boolean }) => !unlisted
 
 /** What is searched for. */
 type Asked = Slice & { readonly query: string }

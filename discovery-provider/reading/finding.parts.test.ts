@@ -13,8 +13,6 @@ import {
 } from '../fixtures/served-catalogue.ts'
 import { actedLog, operators, trackContent } from '../fixtures/synthetic-network.ts'
 import { keepBestLiked } from '../ranking/index.ts'
-import type { Database } from './entity.ts'
-import { search } from './search.ts'
 import { createReadTyped } from './typed-text.ts'
 
 // A database is made and filled on a machine that does other things as well.
@@ -122,21 +120,6 @@ describe('/v1/search', () => {
   test('never shows what is unlisted', async () => {
     expect((await find('hidden')).tracks).toEqual([])
     expect((await find('drafts')).playlists).toEqual([])
-  })
-
-  test('shows nothing that is unlisted after it was found', async () => {
-    const { postgres } = served.catalogue.database
-    const database: Database = {
-      async query(statement, values) {
-        const isLast = typeof statement !== 'string' && statement.name.startsWith('tracks-')
-        if (isLast) await postgres.query('UPDATE track SET unlisted = true WHERE id = $1', [joga])
-        return postgres.query(statement, values)
-      },
-    }
-    const finding = { database, readTyped: createReadTyped(postgres) }
-    expect((await find('joga')).tracks).toEqual([joga])
-    expect((await search(finding, { q: 'joga', limit: 20 }, Date.now())).tracks).toEqual([])
-    await postgres.query('UPDATE track SET unlisted = false WHERE id = $1', [joga])
   })
 
   test.each([

@@ -18,8 +18,8 @@ import { keptPlaylistsStatement, keptTracksStatement } from './kept-texts.ts'
 import { playlistsStatement } from './playlists.ts'
 import { remixesQuery } from './related-tracks.ts'
 import { relatedUsersQuery } from './related-users.ts'
-import { filterOf, tagsStatement } from './search.ts'
-import { matchingQuery, searchedPlaylists, searchedTracks, searchedUsers } from './search-matching.ts'
+import { filterOf, foundPlaylists, foundTracks, foundUsers, named } from './search.ts'
+import { idsOf, matchingQuery, searchedTracks } from './search-matching.ts'
 import { listTracksQuery, pricedTracksStatement, tracksStatement } from './tracks.ts'
 import { rankedTracksQuery } from './trending.ts'
 import { alikeStatement, wordsStatement } from './typed-text.ts'
@@ -91,6 +91,7 @@ beforeAll(async () => {
      FROM (SELECT row_number() OVER () AS i, id FROM track) AS t`,
   )
   await database.postgres.query('INSERT INTO ranked SELECT id, 1 FROM track')
+  await database.postgres.query(`INSERT INTO state SELECT 'subject/' || id, '{}' FROM track`)
   await database.postgres.query(
     `INSERT INTO search_word SELECT 'w' || md5(i::text) FROM generate_series(1, 8000) AS i`,
   )
@@ -273,31 +274,55 @@ const searchedFor = (q: string, words: string) => [q, 20, words, words, ['a', 'b
 
 describe('the plan of search', () => {
   test.each([
-    ['tracks', searchedTracks, ['track_titled', 'ranking_pkey']],
-    ['users', searchedUsers, ['profile_named', 'profile_of_handle', 'tally_pkey']],
-    ['playlists', searchedPlaylists, ['playlist_titled', 'tally_pkey']],
-  ] as const)('%s by words: looks into indexes', async (_, searched, others) => {
-    const { table } = searched
-    const looked = [`${table}_search`, `${table}_pkey`, ...others].sort()
+    ['tracks', foundTracks, ['ranking_pkey', 'track_pkey', 'track_search', 'track_titled']],
+    [
+      'users',
+      foundUsers,
+      ['profile_named', 'profile_of_handle', 'profile_search', 'state_pkey', 'track_newest_of_author'],
+    ],
+    ['playlists', foundPlaylists, ['playlist_pkey', 'playlist_search', 'playlist_titled']],
+  ] as const)('%s by words: looks into indexes', async (_, sought, looked) => {
     const values = searchedFor('electrique 12', "'electrique' & '12':*")
-    expect((await plan({ ...matchingQuery(searched), values })).sort()).toEqual(looked)
+    const found = await plan({ ...matchingQuery(sought), values })
+    expect([...new Set(withoutOperators(found))].sort()).toEqual(looked)
+    const { searched } = sought
+    const ids = await plan({ ...matchingQuery(idsOf(searched)), values })
+    expect(ids.filter((name) => name.startsWith('all of'))).toEqual([])
+    expect(ids).toEqual(expect.arrayContaining([`${searched.table}_search`, `${searched.table}_pkey`]))
+  })
+
+  test('users by words: counts the tracks of each in the index of authors', async () => {
+    const { rows } = await database.postgres.query<{ 'QUERY PLAN': string }>(
+      `EXPLAIN ${matchingQuery(foundUsers).text}`,
+      searchedFor('golden', "'golden':*"),
+    )
+    const [, condition] = rows
+      .map((row) => row['QUERY PLAN'])
+      .slice(rows.findIndex((row) => row['QUERY PLAN'].includes('track_newest_of_author')))
+    expect(condition).toMatch(/Index Cond: \(\(author = .*\) AND \(listed_at_ms <= /)
+  })
+
+  test.each(named)('names of $searched.table: looks into indexes', async (sought) => {
+    const values = searchedFor('electrique 12', "'electrique' & '12':*")
+    const access = await plan({ ...matchingQuery(sought), values })
+    expect(access.filter((name) => name.startsWith('all of'))).toEqual([])
   })
 
   test('tracks by words and filters: looks into an index', async () => {
     const filter = filterOf({ genre: 'Chant', mood: 'calm', tag: 'a', bpmMin: 90, bpmMax: 120, key: 'F#m' })
     const values = [...searchedFor('electrique 12', "'electrique' & '12':*"), ...filter.values]
-    const access = await plan({ ...matchingQuery(searchedTracks, filter), values })
-    expect(access.filter((name) => name.startsWith('all of'))).toEqual([])
+    const access = await plan({ ...matchingQuery(foundTracks, filter), values })
+    expect(withoutOperators(access).filter((name) => name.startsWith('all of'))).toEqual([])
   })
 
   test('words, words alike and tags: look into their index', async () => {
-    expect((await plan({ ...wordsStatement, values: ['elek'] })).sort()).toEqual([
+    expect((await plan({ ...wordsStatement, values: ['elek', 20] })).sort()).toEqual([
       // Its one row.
       'all of search_liked_version',
+      'search_tag_pkey',
       'search_word_pkey',
     ])
     expect(await plan({ ...alikeStatement, values: [['elektriqe']] })).toEqual(['search_word_alike'])
-    expect(await plan({ ...tagsStatement, values: ['elek', 20] })).toEqual(['search_tag_pkey'])
   })
 })
 
@@ -312,11 +337,12 @@ describe('what is asked all the time', () => {
     ['follows', followedStatement, [[author]]],
     ['entries', entriesStatement, [[author]]],
     ['history', historyStatement, ['0x 1', 7_990, 1, '0x 1 0']],
-    ['search of tracks', matchingQuery(searchedTracks), searchedFor('golden', "'golden':*")],
-    ['search of users', matchingQuery(searchedUsers), searchedFor('golden', "'golden':*")],
-    ['words', wordsStatement, ['golden']],
+    ['search of tracks', matchingQuery(foundTracks), searchedFor('golden', "'golden':*")],
+    ['search of users', matchingQuery(foundUsers), searchedFor('golden', "'golden':*")],
+    ['search of playlists', matchingQuery(foundPlaylists), searchedFor('golden', "'golden':*")],
+    ['search of ids', matchingQuery(idsOf(searchedTracks)), searchedFor('golden', "'golden':*")],
+    ['words', wordsStatement, ['golden', 20]],
     ['words alike', alikeStatement, [['golden']]],
-    ['tags', tagsStatement, ['golden', 20]],
     ['feeds', feedQuery(author, [1_000_000, ''], 21, 1), feedQuery(author, [1_000_000, ''], 21, 1).values],
   ] as [string, Prepared, unknown[]][])(
     '%s: is planned a few times and then no more',
@@ -336,7 +362,7 @@ describe('what is asked all the time', () => {
 
 describe('search', () => {
   const find = async (q: string, words: string, indexed = words, liked: string[] = []) => {
-    const { text } = matchingQuery(searchedTracks)
+    const { text } = matchingQuery(idsOf(searchedTracks))
     const { rows } = await database.postgres.query<{ id: string }>(text, [q, 20, words, indexed, liked])
     return rows.map(({ id }) => id)
   }
@@ -363,4 +389,24 @@ describe('search', () => {
   test('finds what only few have, though an index knows some of the words only', async () => {
     expect(await find('song 77', "'song' & '77':*", "'song'")).toHaveLength(20)
   })
+})
+
+// Last, since what it writes leaves room in the table when it is undone.
+test('users by a name that many have: walks their index, and does not collect them', async () => {
+  const kept = new Error('nothing is kept')
+  const work = database.postgres.transaction(async (client) => {
+    await client.query(
+      `INSERT INTO profile (id, handle, name, links, created_at_ms, updated_at_ms, block, log_index, digest)
+       SELECT 'many' || i, 'many_' || i, 'many ' || i % 2000, '{}', i, i, 1, 1, '0x' FROM generate_series(1, 30000) AS i`,
+    )
+    await client.query('ANALYZE profile')
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+      `EXPLAIN ${matchingQuery(foundUsers).text}`,
+      searchedFor('many 1', "'many' & '1':*"),
+    )
+    const scans = rows.map((row) => row['QUERY PLAN'].trim()).filter((line) => line.includes('profile_named'))
+    expect(scans).toEqual([expect.stringMatching(/^->\s+Index Scan using profile_named /)])
+    throw kept
+  })
+  await expect(work).rejects.toBe(kept)
 })

@@ -1,5 +1,3 @@
-import { prepared } from '@hexachord/platform/postgres'
-import type { Address } from '@hexachord/protocol/names'
 import {
   type SearchAnswer,
   type Suggestion,
@@ -8,19 +6,21 @@ import {
 } from '@hexachord/protocol/rest'
 import * as z from 'zod'
 import { type Database, searchText } from './entity.ts'
-import { readPlaylists } from './playlists.ts'
+import { playlistOf, type ReadPlaylistRow, selectPlaylists } from './playlists.ts'
 import { route } from './route.ts'
 import {
+  databaseNowMs,
   type Filter,
   findEach,
   type Searched,
+  type Sought,
   searchedPlaylists,
   searchedTracks,
   searchedUsers,
 } from './search-matching.ts'
-import { readTracks } from './tracks.ts'
+import { type ReadTrackRow, selectTracks, trackOf } from './tracks.ts'
 import type { ReadTyped } from './typed-text.ts'
-import { readUsers } from './users.ts'
+import { selectUsers, type UserRow, userOf } from './users.ts'
 
 const tempo = z.coerce.number<string>().min(10).max(999)
 
@@ -73,8 +73,22 @@ export function filterOf(asked: Partial<SearchQuery>): Filter {
 /** What searches are made with. */
 export type Finding = { readonly database: Database; readonly readTyped: ReadTyped }
 
-/** Also of what was listed when it was found: the next statement may see it otherwise. */
-export const isListed = ({ unlisted }: { unlisted: boolean }) => !unlisted
+/** Tracks, users and playlists as answers tell them. */
+export const foundTracks: Sought = {
+  searched: searchedTracks,
+  select: selectTracks,
+  joined: 'JOIN track t ON t.id = found.id',
+}
+export const foundUsers: Sought = {
+  searched: searchedUsers,
+  select: selectUsers('found.id', databaseNowMs),
+  joined: 'JOIN profile p ON p.id = found.id',
+}
+export const foundPlaylists: Sought = {
+  searched: searchedPlaylists,
+  select: selectPlaylists,
+  joined: 'JOIN playlist p ON p.id = found.id',
+}
 
 /** The best matches of each kind; nothing that is unlisted. */
 export async function search(
@@ -84,56 +98,35 @@ export async function search(
 ): Promise<SearchAnswer> {
   const filter = filterOf(filters)
   if (filter.values.length > 0) {
-    const [ids = []] = await findEach(database, [searchedTracks], await readTyped(q), limit, filter)
-    const tracks = await readTracks(database, ids)
-    return { tracks: tracks.filter(isListed), users: [], playlists: [], tags: [] }
+    const typed = await readTyped(q)
+    const [tracks] = await findEach<[ReadTrackRow]>(database, [foundTracks], typed, limit, filter)
+    return { tracks: tracks.map(trackOf), users: [], playlists: [], tags: [] }
   }
-  const findEntities = async () => {
-    const kinds = [searchedTracks, searchedUsers, searchedPlaylists]
-    const [trackIds = [], userIds = [], playlistIds = []] = await findEach(
-      ...([database, kinds, await readTyped(q), limit] as const),
-    )
-    return Promise.all([
-      readTracks(database, trackIds),
-      readUsers(database, userIds as Address[], nowMs),
-      readPlaylists(database, playlistIds),
-    ])
+  const typed = await readTyped(q, limit)
+  const kinds = [foundTracks, foundUsers, foundPlaylists]
+  type Rows = [ReadTrackRow, UserRow, ReadPlaylistRow]
+  const [tracks, users, playlists] = await findEach<Rows>(database, kinds, typed, limit)
+  return {
+    tracks: tracks.map(trackOf),
+    users: users.map((user) => userOf(user, nowMs)),
+    playlists: playlists.map(playlistOf),
+    tags: typed.tags,
   }
-  const [[tracks, users, playlists], tags] = await Promise.all([findEntities(), findTags(database, q, limit)])
-  return { tracks: tracks.filter(isListed), users, playlists: playlists.filter(isListed), tags }
 }
-
-/** Tags that begin with what was typed, the shortest first among the first few hundred. */
-async function findTags(database: Database, q: string, limit: number): Promise<string[]> {
-  const { rows } = await database.query<{ words: string }>(tagsStatement, [q, limit])
-  return rows.map(({ words }) => words)
-}
-
-export const tagsStatement = prepared(
-  'tags',
-  `WITH typed AS (SELECT search_words($1) AS words), near AS (
-    SELECT tag.words FROM typed, search_tag tag
-    WHERE tag.words >= typed.words COLLATE "C" AND tag.words < (typed.words || chr(1114111)) COLLATE "C"
-    ORDER BY tag.words LIMIT 500
-  )
-  SELECT words FROM near ORDER BY length(words), words LIMIT $2`,
-)
 
 /** What is suggested, and how each is called. */
-const named = [
+export const named = [
   namedOf('track', searchedTracks, `e.title || ' · ' || e.artist`),
   namedOf('user', searchedUsers, 'coalesce(e.name, e.handle, e.id)'),
   namedOf('playlist', searchedPlaylists, 'e.title'),
 ]
 
-function namedOf(kind: Suggestion['kind'], searched: Searched, text: string) {
-  const statement = prepared(
-    `names of ${searched.table}`,
-    `SELECT '${kind}' AS kind, e.id, ${text} AS text
-     FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
-     JOIN ${searched.table} e ON e.id = asked.id WHERE ${searched.listed} ORDER BY asked.place`,
-  )
-  return { searched, statement }
+function namedOf(kind: Suggestion['kind'], searched: Searched, text: string): Sought {
+  return {
+    searched,
+    select: `SELECT '${kind}' AS kind, e.id, ${text} AS text`,
+    joined: `JOIN ${searched.table} e ON e.id = found.id`,
+  }
 }
 
 /** While somebody types: names alone, of each kind in turn. */
@@ -141,18 +134,11 @@ async function suggest(
   { database, readTyped }: Finding,
   { q, limit }: z.output<typeof suggestQuery>,
 ): Promise<Suggestion[]> {
-  const findNames = async () => {
-    const kinds = named.map(({ searched }) => searched)
-    const ids = await findEach(database, kinds, await readTyped(q), limit)
-    return Promise.all(
-      named.map(
-        async ({ statement }, place) => (await database.query<Suggestion>(statement, [ids[place]])).rows,
-      ),
-    )
-  }
-  const [lists, tags] = await Promise.all([findNames(), findTags(database, q, limit)])
-  const tagged = tags.map((tag): Suggestion => ({ kind: 'tag', id: tag, text: tag }))
-  return inTurn([...lists, tagged], limit)
+  const typed = await readTyped(q, limit)
+  const lists = await findEach<Suggestion[]>(database, named, typed, limit)
+  const suggested = lists.map((list) => list.map(({ kind, id, text }) => ({ kind, id, text })))
+  const tags = typed.tags.map((tag): Suggestion => ({ kind: 'tag', id: tag, text: tag }))
+  return inTurn([...suggested, tags], limit)
 }
 
 /** The first of each list, then the second of each, and so on. */

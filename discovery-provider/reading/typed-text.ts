@@ -13,17 +13,26 @@ const namedBeginnings = 30
 /** So many words begin like a shorter one that an index is better not asked for it, where there are others. */
 const askedLength = 3
 
-/** The words of what is typed as search compares them, and those that begin like the last of them; and which version
- * there is of what is liked best. */
+/** Tags of which the shortest are found. */
+const comparedTags = 500
+
+/** The words of what is typed as search compares them, and those that begin like the last of them; of the tags that
+ * begin with all of it so many as are wanted ($2), the shortest first; and which version there is of what is liked best. */
 export const wordsStatement = prepared(
   'typed words',
-  `WITH typed AS (SELECT string_to_array(search_words($1), ' ') AS words)
+  `WITH typed AS (SELECT text, string_to_array(text, ' ') AS words FROM search_words($1) AS text)
    SELECT words, ARRAY(
      SELECT s.word FROM search_word s
      WHERE s.word >= words[cardinality(words)] COLLATE "C"
        AND s.word < (words[cardinality(words)] || chr(1114111)) COLLATE "C"
      LIMIT ${namedBeginnings + 1}
-   ) AS beginnings, coalesce((SELECT version FROM search_liked_version), 0) AS version FROM typed`,
+   ) AS beginnings, ARRAY(
+     SELECT near.words FROM (
+       SELECT tag.words FROM search_tag tag
+       WHERE $2::int > 0 AND tag.words >= typed.text COLLATE "C" AND tag.words < (typed.text || chr(1114111)) COLLATE "C"
+       ORDER BY tag.words LIMIT ${comparedTags}
+     ) near ORDER BY length(near.words), near.words LIMIT $2
+   ) AS tags, coalesce((SELECT version FROM search_liked_version), 0) AS version FROM typed`,
 )
 
 /** Words somewhat alike of which the likest are found. */
@@ -56,19 +65,27 @@ export type Typed = {
   /** Whether no text in the catalogue has them, as is known where none has the last. */
   readonly isUnheard: boolean
   readonly liked: Liked
+  /** Those that begin with what was typed, the shortest first among the first few hundred. */
+  readonly tags: string[]
   /** Undefined where no word is like another. Looked up once, when it is first asked for. */
   meant(): Promise<WordQuery | undefined>
 }
 
-type TypedRow = { readonly words: string[]; readonly beginnings: string[]; readonly version: number }
+type TypedRow = {
+  readonly words: string[]
+  readonly beginnings: string[]
+  readonly tags: string[]
+  readonly version: number
+}
 
-export type ReadTyped = (q: string) => Promise<Typed>
+/** @param tagsAtMost how many tags are wanted @default 0 */
+export type ReadTyped = (q: string, tagsAtMost?: number) => Promise<Typed>
 
 export function createReadTyped(database: Database): ReadTyped {
   const likedOf = keepLiked(database)
-  return async (q) => {
-    const { rows } = await database.query<TypedRow>(wordsStatement, [q])
-    const { words = [], beginnings = [], version = 0 } = rows[0] ?? {}
+  return async (q, tagsAtMost = 0) => {
+    const { rows } = await database.query<TypedRow>(wordsStatement, [q, tagsAtMost])
+    const { words = [], beginnings = [], tags = [], version = 0 } = rows[0] ?? {}
     const liked = await likedOf(version)
     let meant: Promise<WordQuery | undefined> | undefined
     return {
@@ -76,6 +93,7 @@ export function createReadTyped(database: Database): ReadTyped {
       query: typedQuery(words, beginnings),
       isUnheard: isUnheard(words, beginnings),
       liked,
+      tags,
       meant() {
         meant ??= meaningOf(database, words, beginnings, liked)
         return meant

@@ -8,7 +8,8 @@ import { addressText, type Database, lastOf } from './entity.ts'
 import { route } from './route.ts'
 import { type Tallies, talliesOf } from './tallies.ts'
 
-type UserRow = {
+/** As {@link selectUsers} gives them. */
+export type UserRow = {
   id: Address
   handle: string | null
   name: string | null
@@ -44,25 +45,30 @@ export async function readUsers(
     .map((row) => userOf(row, atMs))
 }
 
-export const usersStatement = prepared(
-  'users',
-  `SELECT asked.id, p.handle, p.name, p.bio, p.links, p.picture, p.sealing_key, p.created_at_ms, p.updated_at_ms,
+/** Begins a query of users and their profiles, called `p`, with all that {@link userOf} needs.
+ * @param id a column, such as `asked.id`; of any collation, though an index of authors has the default one
+ * @param atMs the time until which tracks are counted, in SQL */
+export const selectUsers = (id: string, atMs: string) => `
+  SELECT ${id}, p.handle, p.name, p.bio, p.links, p.picture, p.sealing_key, p.created_at_ms, p.updated_at_ms,
        p.block, p.log_index, p.digest,
-       (SELECT value FROM state WHERE key = 'identity/' || asked.id) AS identity,
-       (SELECT count(*)::int FROM track t WHERE t.author = asked.id AND NOT t.unlisted
-          AND t.listed_at_ms <= (SELECT released_until($2))) AS track_count,
-       ${talliesOf('asked.id')} AS tallies,
+       (SELECT value FROM state WHERE key = 'identity/' || ${id}) AS identity,
+       (SELECT count(*)::int FROM track t WHERE t.author = ${id} COLLATE "default" AND NOT t.unlisted
+          AND t.listed_at_ms <= (SELECT released_until(${atMs}))) AS track_count,
+       ${talliesOf(id)} AS tallies,
        p.id IS NOT NULL OR EXISTS (
          -- All subjects of the author: '.' is the character after '-'.
          SELECT FROM state s
-         WHERE s.key >= 'subject/' || asked.id || '-' AND s.key < 'subject/' || asked.id || '.'
-       ) AS known
-     FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
-     LEFT JOIN profile p ON p.id = asked.id
-     ORDER BY asked.place`,
+         WHERE s.key >= 'subject/' || ${id} || '-' AND s.key < 'subject/' || ${id} || '.'
+       ) AS known`
+
+export const usersStatement = prepared(
+  'users',
+  `${selectUsers('asked.id', '$2')} FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS asked (id, place)
+   LEFT JOIN profile p ON p.id = asked.id ORDER BY asked.place`,
 )
 
-function userOf(row: UserRow, atMs: number): User {
+/** @param atMs the time for which the controller is told */
+export function userOf(row: UserRow, atMs: number): User {
   const view = {
     get: (key: string) => (key === identityKey(row.id) ? (row.identity ?? undefined) : undefined),
   }

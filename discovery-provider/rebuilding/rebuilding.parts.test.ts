@@ -68,6 +68,8 @@ async function formOf(): Promise<unknown[]> {
      UNION ALL SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
      UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
        WHERE connamespace = 'public'::regnamespace
+     UNION ALL SELECT attrelid::regclass::text, attname || ' is estimated', attoptions::text FROM pg_attribute
+       JOIN pg_class c ON c.oid = attrelid WHERE attoptions IS NOT NULL AND relnamespace = 'public'::regnamespace
      ORDER BY 1, 2, 3`,
   )
   return rows

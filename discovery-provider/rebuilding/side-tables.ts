@@ -3,8 +3,8 @@ import type { PostgresClient } from '@hexachord/platform/postgres'
 /** Where tables stand that are being made beside those that are read. */
 export const buildingSchema = 'building'
 
-/** Makes empty tables beside live ones, each with the columns, constraints and indexes of its twin, under the same
- * names. What an earlier, interrupted attempt left is dropped. */
+/** Makes empty tables beside live ones, each with the columns, their options, the constraints and the indexes of its
+ * twin, under the same names. What an earlier, interrupted attempt left is dropped. */
 export async function makeSideTables(client: PostgresClient, tables: readonly string[]): Promise<void> {
   await client.query(`DROP SCHEMA IF EXISTS ${buildingSchema} CASCADE`)
   await client.query(`CREATE SCHEMA ${buildingSchema}`)
@@ -26,6 +26,19 @@ export async function makeSideTables(client: PostgresClient, tables: readonly st
           : `ALTER TABLE ${side} ADD CONSTRAINT ${name} ${key}`,
       )
     }
+    await copyColumnOptions(client, table, side)
+  }
+}
+
+/** What LIKE leaves out: how the server is to estimate a column. */
+async function copyColumnOptions(client: PostgresClient, table: string, side: string): Promise<void> {
+  const { rows } = await client.query<{ name: string; options: string }>(
+    `SELECT quote_ident(attname) AS name, array_to_string(attoptions, ', ') AS options FROM pg_attribute
+     WHERE attrelid = $1::regclass AND attoptions IS NOT NULL`,
+    [`public.${table}`],
+  )
+  for (const { name, options } of rows) {
+    await client.query(`ALTER TABLE ${side} ALTER COLUMN ${name} SET (${options})`)
   }
 }
 

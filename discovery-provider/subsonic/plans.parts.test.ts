@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { planOf } from '../fixtures/plan.ts'
 import { namedTracksQuery } from '../listenbrainz/find-tracks.ts'
-import { matchingQuery } from '../reading/search-matching.ts'
+import { idsOf, matchingQuery } from '../reading/search-matching.ts'
 import { collectionCoversStatement } from './covers.ts'
 import { albumListQuery } from './lists.ts'
 import { readParameters } from './parameters.ts'
@@ -133,12 +133,12 @@ describe('the plan of a list', () => {
 
   test('by words looks into its index', async () => {
     const values = ['golden 12', 20, "'golden' & '12':*", "'golden' & '12':*", []]
-    expect((await plan({ ...matchingQuery(searchedAlbums), values })).sort()).toEqual([
+    expect((await plan({ ...matchingQuery(idsOf(searchedAlbums)), values })).sort()).toEqual([
       'shelf_album_by_name',
       'shelf_album_pkey',
       'shelf_album_search',
     ])
-    expect((await plan({ ...matchingQuery(searchedArtists), values })).sort()).toEqual([
+    expect((await plan({ ...matchingQuery(idsOf(searchedArtists)), values })).sort()).toEqual([
       'shelf_artist_by_name',
       'shelf_artist_pkey',
       'shelf_artist_search',

@@ -73,6 +73,30 @@ describe('postgres', () => {
       await expect(postgres.query('SELECT 9007199254740993::bigint AS x')).rejects.toThrow('use numeric')
     })
 
+    test('reads lists of texts as they were given', async () => {
+      const postgres = open()
+      const given = [
+        ...[
+          [],
+          ['0xa1-7', 'ut'],
+          [null, 'NULL', 'null', ''],
+          ['a b', 'a,b', '{}', '"', '\\', 'Jóga', '[0:1]={a}'],
+        ],
+        ...[
+          [
+            ['a', 'b'],
+            ['c', null],
+          ],
+        ],
+      ]
+      for (const list of given) {
+        const { rows } = await postgres.query('SELECT $1::text[] AS list', [list])
+        expect(rows).toEqual([{ list }])
+      }
+      const { rows } = await postgres.query(`SELECT '[2:3]={a,b}'::text[] AS list`)
+      expect(rows).toEqual([{ list: ['a', 'b'] }])
+    })
+
     test('ends a statement that takes too long, and goes on', async () => {
       const postgres = open({ statementTimeoutMs: 50 })
       await expect(postgres.query('SELECT pg_sleep(10)')).rejects.toThrow('statement timeout')
