@@ -1,5 +1,5 @@
 import type { Block, ChainEvent, ChainLog } from '@hexachord/platform/chain'
-import { copyRows, HexBytes, type Statements } from '@hexachord/platform/postgres'
+import { copyRows, type Statements } from '@hexachord/platform/postgres'
 import type { IndexedAction, RangeResult } from '@hexachord/protocol/catalogue'
 import type { Hash } from '@hexachord/protocol/names'
 import { storableText } from '../projections/storable-text.ts'
@@ -13,25 +13,26 @@ export async function writeLogs(client: Statements, logs: readonly ChainLog[]): 
   await copyRows(
     client,
     'log',
-    ['block', 'log_index', 'address', 'topics', 'data', 'transaction_hash'],
+    logColumns,
     logs.map((log) => [
       log.blockNumber,
       log.logIndex,
-      bytesOf(log.address),
-      new HexBytes(log.topics.map(digitsOf).join('')),
-      bytesOf(log.data),
-      bytesOf(log.transactionHash),
+      log.address,
+      log.topics,
+      log.data,
+      log.transactionHash,
     ]),
   )
 }
 
-function bytesOf(hex: string): HexBytes {
-  return new HexBytes(digitsOf(hex))
-}
-
-function digitsOf(hex: string): string {
-  return hex.slice(2)
-}
+const logColumns = {
+  block: 'bigint',
+  log_index: 'bigint',
+  address: 'bytea',
+  topics: 'bytea',
+  data: 'bytea',
+  transaction_hash: 'bytea',
+} as const
 
 /** @param stateHash before the first of these blocks */
 export async function writeBlocks(
@@ -56,7 +57,7 @@ export async function writeActions(client: Statements, actions: readonly Indexed
   await copyRows(
     client,
     'action',
-    ['block', 'log_index', 'hash', 'signer', 'author', 'nonce', 'kind', 'subject', 'verdict', 'reason'],
+    actionColumns,
     actions.map(({ action, place, verdict }) => [
       place.block,
       place.logIndex,
@@ -72,6 +73,19 @@ export async function writeActions(client: Statements, actions: readonly Indexed
     ]),
   )
 }
+
+const actionColumns = {
+  block: 'bigint',
+  log_index: 'bigint',
+  hash: 'text',
+  signer: 'text',
+  author: 'text',
+  nonce: 'numeric',
+  kind: 'integer',
+  subject: 'text',
+  verdict: 'text',
+  reason: 'text',
+} as const
 
 /** The blocks that were read: the newest final one and all above it, newest first. */
 export async function readKnownBlocks(

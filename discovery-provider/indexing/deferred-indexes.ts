@@ -72,7 +72,8 @@ function make(postgres: Postgres, { name, definition }: Deferred): Promise<void>
   })
 }
 
-/** A transaction that may take as long as it does, unless this process is gone. */
+/** A transaction that may take as long as it does, unless this process is gone. It does not wait for the disk: what a crash
+ * of the database takes of it, it takes with the word that it was made, and it is made again. */
 function patiently(postgres: Postgres, work: (client: Statements) => Promise<void>): Promise<void> {
   return postgres.transaction(
     async (client) => {
@@ -82,6 +83,6 @@ function patiently(postgres: Postgres, work: (client: Statements) => Promise<voi
         client.query(Object.assign({ text, query_timeout: unlimitedMs }, values && { values }))
       await work({ query: query as PostgresClient['query'] })
     },
-    { statementTimeoutMs: 0 },
+    { statementTimeoutMs: 0, durable: false },
   )
 }

@@ -80,7 +80,7 @@ export async function writeState(
   await together([
     removed.length > 0 && client.query('DELETE FROM state WHERE key = ANY($1)', [removed]),
     // Most keys are new, and most quickly copied.
-    made.length > 0 && copyRows(client, 'state', ['key', 'value'], made),
+    made.length > 0 && copyRows(client, 'state', { key: 'text', value: 'json' }, made),
     replaced.length > 0 &&
       client.query(
         `INSERT INTO state (key, value) SELECT key, value FROM json_each($1::json)

@@ -13,7 +13,9 @@ export async function writeUndo(
     .flatMap(({ number, changes }) =>
       [...changes].map(([key, { before }]) => [number, key, before === null ? null : JSON.stringify(before)]),
     )
-  if (rows.length > 0) await copyRows(client, 'undo', ['block', 'key', 'before'], rows)
+  if (rows.length > 0) {
+    await copyRows(client, 'undo', { block: 'bigint', key: 'text', before: 'json' }, rows)
+  }
 }
 
 /** What the keys held that blocks above `toBlock` changed; null where there was nothing. */

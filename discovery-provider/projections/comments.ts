@@ -1,3 +1,4 @@
+import type { CopyType } from '@hexachord/platform/postgres'
 import type { CommentBody, Pin, Reaction } from '@hexachord/protocol/actions'
 import type { Subject } from '@hexachord/protocol/names'
 import { type EdgeName, endsOf } from './edges.ts'
@@ -9,6 +10,7 @@ import {
   type Projection,
   placedColumns,
   placedRow,
+  placedTypes,
   subjectId,
 } from './projection.ts'
 
@@ -67,11 +69,19 @@ export type ReactionRow = PlacedRow & {
 
 export const reactionPrefix = 'reaction/'
 
+const reactionTypes = {
+  ...placedTypes,
+  author: 'text',
+  comment: 'text',
+  reaction: 'text',
+} as const satisfies Record<keyof ReactionRow, CopyType>
+
 export const reactions: Projection<ReactionRow, EdgeName, Reaction> = {
   table: 'reaction',
   version: 1,
   space: 'react',
-  columns: [...placedColumns, 'author', 'comment', 'reaction'] satisfies (keyof ReactionRow)[],
+  columns: Object.keys(reactionTypes),
+  columnTypes: reactionTypes,
   idOf: (name) => name,
   rowOf(name, register) {
     if (register.reaction === null) return undefined

@@ -1,5 +1,6 @@
+import type { CopyType } from '@hexachord/platform/postgres'
 import type { Edge } from '@hexachord/protocol/actions'
-import { type PlacedRow, type Projection, placedColumns, type TallyRule } from './projection.ts'
+import { type PlacedRow, type Projection, placedTypes, type TallyRule } from './projection.ts'
 
 /** An author follows, saves, reposts or mutes something. */
 export type EdgeRow = PlacedRow & {
@@ -7,6 +8,13 @@ export type EdgeRow = PlacedRow & {
   readonly target: string
   readonly since_ms: number
 }
+
+const edgeTypes = {
+  ...placedTypes,
+  author: 'text',
+  target: 'text',
+  since_ms: 'bigint',
+} as const satisfies Record<keyof EdgeRow, CopyType>
 
 /** `<author>/<target>`, as keys of registers have it. */
 export type EdgeName = `${string}/${string}`
@@ -25,7 +33,8 @@ function edges(table: string, tallies?: readonly TallyRule<EdgeRow>[]): Projecti
     table,
     version: 1,
     space: table,
-    columns: [...placedColumns, 'author', 'target', 'since_ms'] satisfies (keyof EdgeRow)[],
+    columns: Object.keys(edgeTypes),
+    columnTypes: edgeTypes,
     idOf: (name) => name,
     rowOf(name, edge) {
       if (!edge.on) return undefined

@@ -202,7 +202,7 @@ export function rowsOf(
 /** Writes rows whose ids the table does not have: what most rows are, and much the cheaper way. */
 async function addRows(
   client: Statements,
-  { table, columns, jsonColumns = [] }: AnyProjection,
+  { table, columns, columnTypes, jsonColumns = [] }: AnyProjection,
   rows: readonly PlacedRow[],
 ): Promise<void> {
   if (rows.length === 0) return
@@ -217,7 +217,7 @@ async function addRows(
   }
   // Neighbours in the index are added one after the other.
   const sorted = rows.toSorted((left, right) => (left.id < right.id ? -1 : 1))
-  await copyRows(client, table, columns, sorted.map(values))
+  await copyRows(client, table, columnTypes ?? columns, sorted.map(values))
 }
 
 /** Writes rows over those of the same ids. */

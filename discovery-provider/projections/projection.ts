@@ -1,3 +1,4 @@
+import type { CopyType } from '@hexachord/platform/postgres'
 import type { SubjectState } from '@hexachord/protocol/actions'
 import { isSubject, numberOf, type Subject, userNumber } from '@hexachord/protocol/names'
 
@@ -16,6 +17,9 @@ export type Projection<
   readonly kind?: SubjectState['kind']
   /** All that rows have but what the table generates by itself. */
   readonly columns: readonly string[]
+  /** What each column is in the database: of tables with most of the rows, which are written in less time so.
+   * @default written as text */
+  readonly columnTypes?: Readonly<Record<string, CopyType>>
   /** Those of them that hold JSON. @default none */
   readonly jsonColumns?: readonly string[]
   /** By what stands behind the slash. Undefined for an entry that can never be in this table. */
@@ -75,6 +79,14 @@ export function placedRow(
 ): PlacedRow {
   return { id, block, log_index: logIndex, digest }
 }
+
+/** Of {@link placedColumns}. */
+export const placedTypes = {
+  id: 'text',
+  block: 'bigint',
+  log_index: 'bigint',
+  digest: 'text',
+} as const satisfies Record<(typeof placedColumns)[number], CopyType>
 
 /** Id of what goes by its subject: everything but profiles. */
 export function subjectId(subject: Subject): string | undefined {

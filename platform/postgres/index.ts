@@ -1,5 +1,7 @@
 export { LockHeld, withAdvisoryLock } from './advisory-lock.ts'
-export { type CopyValue, copyRows, HexBytes } from './copy-rows.ts'
+export type { CopyType } from './copy-binary.ts'
+export { copyRows } from './copy-rows.ts'
+export type { CopyValue } from './copy-text.ts'
 export { migrate } from './migrate.ts'
 export {
   openPostgres,

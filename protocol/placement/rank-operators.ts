@@ -1,4 +1,5 @@
-import { concat, sha256 } from 'ethers'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import { type Address, type Subject, subjectToBytes32 } from '../names/index.ts'
 import type { Operator, OperatorSet } from '../operators/index.ts'
 
@@ -23,7 +24,7 @@ export function rankOperators(
   operators: OperatorSet,
   bytesPerToken: bigint,
 ): readonly Operator[] {
-  const subjectBytes = subjectToBytes32(subject)
+  const subjectBytes = hexToBytes(subjectToBytes32(subject).slice(2))
   const scored = [...operators.values()].flatMap((operator) => {
     const weight = weightOf(operator, bytesPerToken)
     if (weight === 0n) return []
@@ -41,8 +42,9 @@ export function rankOperators(
 }
 
 /** weight / -log2(u) with u = hash / 2^64, as an integer in units of 2^-64. */
-function scoreOf(operator: Address, subjectBytes: string, weight: bigint): bigint {
-  const hash = BigInt(sha256(concat([operator, subjectBytes])).slice(0, 18))
+function scoreOf(operator: Address, subjectBytes: Uint8Array, weight: bigint): bigint {
+  const digest = sha256(concatBytes(hexToBytes(operator.slice(2)), subjectBytes))
+  const hash = new DataView(digest.buffer, digest.byteOffset).getBigUint64(0)
   const negativeLog = (64n << BigInt(fractionBits)) - log2(hash === 0n ? 1n : hash)
   return (weight << BigInt(fractionBits + 64)) / negativeLog
 }
