@@ -6,6 +6,7 @@ import { freePort } from './free-port.ts'
 import { runJest } from './jest-run.ts'
 import { runCommand } from './run-command.ts'
 import { startSuiteNetwork } from './suite-network.ts'
+import { mostWorkers } from './worker-number.ts'
 
 /** What a suite is given. */
 export type SuiteContext = {
@@ -41,17 +42,14 @@ const check: Suite = {
   budgetMinutes: 3,
   programs: [],
   async run(context) {
-    const counts = { passed: 0, failed: 0, skipped: 0 }
     // Biome colours its output even where that is no terminal.
     const colours = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`
-    for (const [tool, ...args] of [
-      ['@biomejs/biome/bin/biome', 'ci', colours],
-      ['typescript/bin/tsc', '-p', '.'],
-    ]) {
-      const { code } = await runNode(context, [path.join(context.root, 'node_modules', tool ?? ''), ...args])
-      counts[code === 0 ? 'passed' : 'failed'] += 1
-    }
-    return counts
+    const ended = await Promise.all([
+      runTool(context, '@biomejs/biome/bin/biome', 'ci', colours),
+      runTool(context, 'typescript/bin/tsc', '-p', '.'),
+    ])
+    const passed = ended.filter(({ code }) => code === 0).length
+    return { passed, failed: ended.length - passed, skipped: 0 }
   },
 }
 
@@ -92,7 +90,11 @@ const parts: Suite = {
   budgetMinutes: 13,
   programs: [...media, redisServer],
   run: withDatabases((context) =>
-    runJest({ testMatch: ['<rootDir>/**/*.parts.test.ts'], workers: 2, testTimeoutMs: 60_000 }, context),
+    // On two cores, too: of three files one waits most of the time.
+    runJest(
+      { testMatch: ['<rootDir>/**/*.parts.test.ts'], workers: mostWorkers, testTimeoutMs: 60_000 },
+      context,
+    ),
   ),
 }
 
@@ -185,6 +187,7 @@ function withNetwork(suite: Suite): Suite {
   }
 }
 
-function runNode(context: SuiteContext, args: string[]) {
-  return runCommand({ ...context, command: process.execPath, args, cwd: context.root })
+function runTool(context: SuiteContext, tool: string, ...args: string[]) {
+  const script = path.join(context.root, 'node_modules', tool)
+  return runCommand({ ...context, command: process.execPath, args: [script, ...args], cwd: context.root })
 }
