@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url'
-import { isDeepStrictEqual } from 'node:util'
 import type { Track } from '@hexachord/protocol/rest'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { type Artist, newArtist } from '../network/artist.ts'
@@ -88,7 +87,8 @@ test('those who join bring what their ranks give them, and nobody lets go before
   await network.eventually(() => replicationAt(origin, track), {
     describe: `three of three copies at ${origin}, and no reason`,
     deadlineMs: 20_000,
-    until: (said) => said.every((each) => isDeepStrictEqual(each, { copies: 3, wanted: 3, reason: null })),
+    until: (said) =>
+      said.every(({ copies, wanted, reason }) => copies === 3 && wanted === 3 && reason === null),
   })
   while (tracks.length < trackCount) tracks.push(await release(`of-3-${tracks.length}`))
 
