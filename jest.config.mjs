@@ -1,6 +1,7 @@
 /** What every suite shares; scripts/testing/suites.ts says which files belong to which. */
 export default {
   testEnvironment: '<rootDir>/test/jest/environment.mjs',
+  testSequencer: '<rootDir>/test/jest/long-files-first.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/jest/strip-types.mjs' },
   testMatch: ['<rootDir>/**/*.test.ts'],

@@ -49,7 +49,7 @@ afterAll(async () => {
 
 const run = (variables: Record<string, string>): ChildProcess =>
   spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry], {
-    env: variables,
+    env: { ...variables, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 

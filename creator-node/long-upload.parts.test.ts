@@ -7,6 +7,8 @@ import { startTestWorld, type TestWorld } from './fixtures/test-world.ts'
 
 /** The longest that a node takes. */
 const seconds = 10 * 3_600
+/** It begins first and gives way to all other tests, as ffmpeg does to everybody: this only ends what hangs. */
+const cutWithinMs = 1_200_000
 /** What the process's peak may grow by, in which the client and the chain's reader run, too. */
 const mostMemoryBytes = 300 * 1024 ** 2
 
@@ -16,30 +18,35 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => world?.close())
 
-test('a recording of ten hours becomes a track of 6,000 segments, in little memory', async () => {
-  const { node } = world
-  const peakBefore = process.resourceUsage().maxRSS
-  const id = await sendFile(node, fresh(), longWav(), { chunkBytes: 32 * 1024 ** 2 })
-  const upload = await eventually(() => node.upload(id), {
-    ...{ describe: 'ten hours are cut', deadlineMs: 400_000, everyMs: 500 },
-    until: ({ state }) => state === 'replicating' || state === 'failed',
-  })
-  expect(upload).toMatchObject({ state: 'replicating', source: { durationMs: seconds * 1000 } })
-  const { track, renditions } = upload
-  for (const { segments } of renditions) expect(Math.abs(segments - seconds / 6)).toBeLessThan(seconds / 600)
-  expect(Math.abs((track?.durationMs ?? 0) - seconds * 1000)).toBeLessThan(200)
-  const { maxRSS } = process.resourceUsage()
-  expect((maxRSS - peakBefore) * 1024).toBeLessThan(mostMemoryBytes)
+test(
+  'a recording of ten hours becomes a track of 6,000 segments, in little memory',
+  async () => {
+    const { node } = world
+    const peakBefore = process.resourceUsage().maxRSS
+    const id = await sendFile(node, fresh(), longWav(), { chunkBytes: 32 * 1024 ** 2 })
+    const upload = await eventually(() => node.upload(id), {
+      ...{ describe: 'ten hours are cut', deadlineMs: cutWithinMs, everyMs: 500 },
+      until: ({ state }) => state === 'replicating' || state === 'failed',
+    })
+    expect(upload).toMatchObject({ state: 'replicating', source: { durationMs: seconds * 1000 } })
+    const { track, renditions } = upload
+    for (const { segments } of renditions)
+      expect(Math.abs(segments - seconds / 6)).toBeLessThan(seconds / 600)
+    expect(Math.abs((track?.durationMs ?? 0) - seconds * 1000)).toBeLessThan(200)
+    const { maxRSS } = process.resourceUsage()
+    expect((maxRSS - peakBefore) * 1024).toBeLessThan(mostMemoryBytes)
 
-  const block = async (cid: string) => {
-    const response = await fetch(`${node.origin}/ipfs/${cid}?format=raw`)
-    expect(response.status).toBe(200)
-    return new Uint8Array(await response.arrayBuffer())
-  }
-  const blocks = blocksOf(await loadTrack(track?.manifest ?? '', block))
-  const { cid = '', byteLength } = blocks.at(-1) ?? {}
-  expect((await block(cid)).length).toBe(byteLength)
-}, 460_000)
+    const block = async (cid: string) => {
+      const response = await fetch(`${node.origin}/ipfs/${cid}?format=raw`)
+      expect(response.status).toBe(200)
+      return new Uint8Array(await response.arrayBuffer())
+    }
+    const blocks = blocksOf(await loadTrack(track?.manifest ?? '', block))
+    const { cid = '', byteLength } = blocks.at(-1) ?? {}
+    expect((await block(cid)).length).toBe(byteLength)
+  },
+  cutWithinMs + 60_000,
+)
 
 /** Ten hours of silence as a telephone has it. */
 function longWav(): GeneratedFile {

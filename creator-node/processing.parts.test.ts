@@ -217,7 +217,7 @@ describe('of a file that is', () => {
 
 describe('work that is interrupted', () => {
   test('by a stop goes on after the start, and does nothing twice', async () => {
-    const file = await makeMusic(world.folder, 'interrupted.wav', { seconds: 30 })
+    const file = await makeMusic(world.folder, 'interrupted.wav', { seconds: 45 })
     const id = await sendFile(world.node, fresh(), file)
     await eventually(() => world.node.upload(id), {
       ...{ describe: 'one rendition is done and another is not', deadlineMs: 60_000 },

@@ -16,6 +16,8 @@ import {
   renderRendition,
 } from './index.ts'
 
+/** Three segments, of which the last is short. */
+const seconds = 14
 let folder: string
 const program = createFfmpeg()
 const signal = AbortSignal.timeout(300_000)
@@ -109,7 +111,7 @@ describe('renditions', () => {
   }, 60_000)
 
   test('of a FLAC begin with its own frames', async () => {
-    const input = await makeMusic(folder, 'song.flac')
+    const input = await makeMusic(folder, 'song.flac', { seconds })
     const { rendered } = await renderAll(input)
     const [first] = rendered.values()
     expect(first?.plan).toMatchObject({ name: 'flac', method: 'copy' })
@@ -117,7 +119,7 @@ describe('renditions', () => {
   }, 60_000)
 
   test('of AAC are its own frames, bit by bit as ffmpeg copies them, and less', async () => {
-    const input = await makeMusic(folder, 'song.m4a', { options: ['-c:a', 'aac', '-b:a', '256k'] })
+    const input = await makeMusic(folder, 'song.m4a', { seconds, options: ['-c:a', 'aac', '-b:a', '256k'] })
     const { rendered } = await renderAll(input)
     const [first] = rendered.values()
     expect(first?.plan.method).toBe('copy')
@@ -137,20 +139,20 @@ describe('renditions', () => {
 
   test('of AAC in a bare stream are copied, too', async () => {
     const { rendered } = await renderAll(
-      await makeMusic(folder, 'song.aac', { options: ['-c:a', 'aac', '-b:a', '128k'] }),
+      await makeMusic(folder, 'song.aac', { seconds, options: ['-c:a', 'aac', '-b:a', '128k'] }),
     )
     expect([...rendered.values()].map(({ plan }) => plan.method)).toEqual(['copy', 'encode'])
   }, 60_000)
 
   test('of an MP3 are AAC that is no larger', async () => {
-    const input = await makeMusic(folder, 'song.mp3', { options: ['-b:a', '128k'] })
+    const input = await makeMusic(folder, 'song.mp3', { seconds, options: ['-b:a', '128k'] })
     const { rendered } = await renderAll(input)
     expect([...rendered.keys()]).toEqual(['aac-128', 'aac-96'])
     for (const { rendition } of rendered.values()) expect(rendition.codec).toBe('mp4a.40.2')
   }, 60_000)
 
   test('of one channel have one channel', async () => {
-    const input = await makeMusic(folder, 'mono.wav', { options: ['-ac', '1'] })
+    const input = await makeMusic(folder, 'mono.wav', { seconds, options: ['-ac', '1'] })
     const { rendered } = await renderAll(input)
     for (const { rendition } of rendered.values()) expect(rendition.channels).toBe(1)
     expect(await decodedHash(rendered.get('flac')?.playlist ?? '')).toBe(await decodedHash(input))
@@ -158,7 +160,7 @@ describe('renditions', () => {
 
   test('of 24 bits and 96 kHz have 24 bits at 48 kHz, in segments that fit into blocks', async () => {
     const options = ['-c:a', 'flac', '-sample_fmt', 's32']
-    const input = await makeMusic(folder, 'fine.flac', { sampleRateHz: 96_000, options })
+    const input = await makeMusic(folder, 'fine.flac', { seconds, sampleRateHz: 96_000, options })
     const { source, rendered } = await renderAll(input)
     expect(source).toMatchObject({ bitsPerSample: 24, sampleRateHz: 96_000 })
     const flac = rendered.get('flac')
@@ -172,7 +174,7 @@ describe('renditions', () => {
   }, 60_000)
 
   test('of an m4a with its index at the end are the same as of any other', async () => {
-    const input = await makeMusic(folder, 'index-last.m4a', { options: ['-c:a', 'aac'] })
+    const input = await makeMusic(folder, 'index-last.m4a', { seconds, options: ['-c:a', 'aac'] })
     const bytes = await readFile(input)
     expect(bytes.indexOf('moov', 0, 'latin1')).toBeGreaterThan(bytes.indexOf('mdat', 0, 'latin1'))
     const { rendered } = await renderAll(input)

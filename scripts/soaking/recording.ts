@@ -31,7 +31,7 @@ export async function writeRecording(options: {
   const pitchHz = (100 + random() * 400).toFixed(5)
   const beatHz = (1 + random() * 5).toFixed(5)
   const file = path.join(folder, `${name}.${format}`)
-  const voice = `0.4*sin(2*PI*${pitchHz}*t)*(0.6+0.4*sin(2*PI*${beatHz}*t))+0.05*random(0)`
+  const voice = `0.4*sin(2*PI*${pitchHz}*t)*(0.6+0.4*sin(2*PI*${beatHz}*t))*(0.8+0.4*random(0))`
   const source = `aevalsrc=exprs='${voice}|${voice}':s=44100:d=${seconds}`
   await run(
     findProgram('ffmpeg') ?? 'ffmpeg',

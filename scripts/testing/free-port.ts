@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { workerNumber } from './worker-number.ts'
 
 /** Below those that systems give to outgoing connections, one of which could take a port before its server is started. */
 const lowestPort = 20_000
@@ -7,7 +8,7 @@ const portsOfWorker = 6_000
 
 /** A port on loopback that nobody listens on at this moment, nor is given by chance to somebody else in the next. */
 export async function freePort(): Promise<number> {
-  const worker = Number(process.env.JEST_WORKER_ID ?? 1) % 2
+  const worker = workerNumber()
   for (;;) {
     const port = lowestPort + worker * portsOfWorker + Math.floor(Math.random() * portsOfWorker)
     if (await isFree(port)) return port

@@ -5,3 +5,4 @@ export { type BreakableNetwork, startTestNetwork } from './start-test-network.ts
 export { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts'
 export { type TestNetwork, testNetwork, testNetworkVariable } from './test-network.ts'
 export { testPortBase } from './test-ports.ts'
+export { workerNumber } from './worker-number.ts'

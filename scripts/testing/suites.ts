@@ -17,6 +17,7 @@ import { freePort } from './free-port.ts'
 import { runJest } from './jest-run.ts'
 import { endOf, runCommand } from './run-command.ts'
 import { startSuiteNetwork } from './suite-network.ts'
+import { mostWorkers } from './worker-number.ts'
 
 /** What a suite is given. */
 export type SuiteContext = {
@@ -54,19 +55,14 @@ const check: Suite = {
   budgetMinutes: 3,
   programs: [],
   async run(context) {
-    const counts = { passed: 0, failed: 0, skipped: 0 }
     // Biome colours its output even where that is no terminal.
     const colours = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`
-    for (const [tool, ...args] of [
-      ['@biomejs/biome/bin/biome', 'ci', colours],
-      ['typescript/bin/tsc', '-p', '.'],
-    ]) {
-      const program = path.join(context.root, 'node_modules', tool ?? '')
-      const { code, output } = await runNode(context, [program, ...args])
-      if (code !== 0) context.failed(endOf(output))
-      counts[code === 0 ? 'passed' : 'failed'] += 1
-    }
-    return counts
+    const ended = await Promise.all([
+      runTool(context, '@biomejs/biome/bin/biome', 'ci', colours),
+      runTool(context, 'typescript/bin/tsc', '-p', '.'),
+    ])
+    const passed = ended.filter(({ code }) => code === 0).length
+    return { passed, failed: ended.length - passed, skipped: 0 }
   },
 }
 
@@ -79,7 +75,7 @@ const unit: Suite = {
       {
         testMatch: ['<rootDir>/**/*.test.ts'],
         ignore: ['\\.parts\\.test\\.ts$', ...elsewhere.map((folder) => `<rootDir>/test/${folder}/`)],
-        workers: 2,
+        workers: mostWorkers,
         testTimeoutMs: 10_000,
       },
       context,
@@ -108,7 +104,10 @@ const parts: Suite = {
   budgetMinutes: 13,
   programs: [...media, redisServer],
   run: withDatabases((context) =>
-    runJest({ testMatch: ['<rootDir>/**/*.parts.test.ts'], workers: 2, testTimeoutMs: 60_000 }, context),
+    runJest(
+      { testMatch: ['<rootDir>/**/*.parts.test.ts'], workers: mostWorkers, testTimeoutMs: 60_000 },
+      context,
+    ),
   ),
 }
 
@@ -201,6 +200,10 @@ function withNetwork(suite: Suite): Suite {
   }
 }
 
-function runNode(context: SuiteContext, args: string[]) {
-  return runCommand({ ...context, command: process.execPath, args, cwd: context.root })
+async function runTool(context: SuiteContext, tool: string, ...args: string[]) {
+  const script = path.join(context.root, 'node_modules', tool)
+  const command = process.execPath
+  const ended = await runCommand({ ...context, command, args: [script, ...args], cwd: context.root })
+  if (ended.code !== 0) context.failed(endOf(ended.output))
+  return ended
 }

@@ -9,7 +9,7 @@ import { expectSound } from './expect-sound.ts'
 
 const network = testNetwork()
 const { discovery, creator } = network.urls
-const seconds = 18
+const seconds = 14
 
 let app: App
 let page: AppPage | undefined

@@ -33,7 +33,12 @@ export function startByHand(
     {
       cwd: network.directory,
       // What stands in the environment goes before what stands in the file.
-      env: { PATH: process.env.PATH, HEXACHORD_RUN: process.env.HEXACHORD_RUN, ...changes },
+      env: {
+        PATH: process.env.PATH,
+        HEXACHORD_RUN: process.env.HEXACHORD_RUN,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        ...changes,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )

@@ -5,7 +5,12 @@ import {
   preferredPorts,
   startLocalNetwork,
 } from '@hexachord/scripts/local-network'
-import { type EventuallyOptions, eventually, makeTemporaryFolder } from '@hexachord/scripts/testing'
+import {
+  type EventuallyOptions,
+  eventually,
+  makeTemporaryFolder,
+  workerNumber,
+} from '@hexachord/scripts/testing'
 
 /** A network of one test file, to be broken. */
 export type FaultNetwork = LocalNetwork & {
@@ -49,8 +54,7 @@ export async function startFaultNetwork(options: Partial<LocalNetworkOptions> = 
 /** Away from the documented ports, where a developer's own network may run, and from those of the worker beside us, with
  * those of its metrics 1,000 further on. */
 function freeBase(): number {
-  const worker = Number(process.env.JEST_WORKER_ID ?? 1) % 2
-  return 12_000 + worker * 4_000 + Math.floor(Math.random() * 20) * 100
+  return 11_000 + workerNumber() * 3_000 + Math.floor(Math.random() * 20) * 100
 }
 
 /** JSON of one of our services. @throws for an error status */

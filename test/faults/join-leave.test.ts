@@ -70,7 +70,11 @@ test('with one operator, and with two, tracks can be published, and everybody ca
       deadlineMs: 20_000,
       until: (said) => said.every((each) => each.copies === copies && each.reason?.startsWith(reason)),
     })
-    expect(await holdersOf(track)).toHaveLength(copies)
+    await network.eventually(() => holdersOf(track), {
+      describe: `${copies} holders`,
+      deadlineMs: 20_000,
+      until: ({ length }) => length === copies,
+    })
     await network.addContentService()
   }
 }, 90_000)
@@ -80,9 +84,12 @@ test('those who join bring what their ranks give them, and nobody lets go before
   const [origin = ''] = network.urls.content
   const [track] = tracks
   if (track === undefined) throw new Error('there is no track')
-  for (const said of await replicationAt(origin, track)) {
-    expect(said).toEqual({ copies: 3, wanted: 3, reason: null })
-  }
+  await network.eventually(() => replicationAt(origin, track), {
+    describe: `three of three copies at ${origin}, and no reason`,
+    deadlineMs: 20_000,
+    until: (said) =>
+      said.every(({ copies, wanted, reason }) => copies === 3 && wanted === 3 && reason === null),
+  })
   while (tracks.length < trackCount) tracks.push(await release(`of-3-${tracks.length}`))
 
   const joined = [await network.addContentService(), await network.addContentService()].map(

@@ -24,6 +24,8 @@ afterAll(() => network?.close())
 
 const services = () => network.processes.names().filter((name) => !engines.includes(name))
 
+type Duty = { duty: number; held: number; missing: number }
+
 async function expectAsBefore(): Promise<void> {
   const connection = await connectTo(network)
   // Whether it is encrypted is known once its manifest was read.
@@ -33,7 +35,11 @@ async function expectAsBefore(): Promise<void> {
   expect(heard.segments).toBe(heard.of)
   expect(heard.faults).toEqual([])
   for (const origin of network.urls.content) {
-    expect(await readJson(`${origin}/status`)).toMatchObject({ duty: 1, held: 1, missing: 0 })
+    await network.eventually((signal) => readJson<Duty>(`${origin}/status`, signal), {
+      describe: `the track as the duty of ${origin}, and held`,
+      deadlineMs: 20_000,
+      until: ({ duty, held, missing }) => duty === 1 && held === 1 && missing === 0,
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { types } from 'node:util'
 import { TestEnvironment } from 'jest-environment-node'
 
@@ -5,10 +6,15 @@ import { TestEnvironment } from 'jest-environment-node'
  * Jest runs a test in a realm of its own, while Node's modules throw errors of the outer realm. So
  * `error instanceof Error` would be false for ENOENT in a test and true in production. Here Error, and only
  * Error itself, recognises the errors of every realm.
+ *
+ * libp2p's lock listens to `cluster`, which is the process's and not the file's, for as long as the process lives: that
+ * would keep every module of every file that has ended in memory, and Node warns of the eleventh. What a file has added
+ * there goes with it.
  */
 export default class Environment extends TestEnvironment {
   async setup() {
     await super.setup()
+    this.listenersBefore = new Set(cluster.listeners('message'))
     const InnerError = this.global.Error
     const inherited = Function.prototype[Symbol.hasInstance]
     Object.defineProperty(InnerError, Symbol.hasInstance, {
@@ -17,5 +23,12 @@ export default class Environment extends TestEnvironment {
         return inherited.call(this, candidate)
       },
     })
+  }
+
+  async teardown() {
+    for (const listener of cluster.listeners('message')) {
+      if (!this.listenersBefore.has(listener)) cluster.removeListener('message', listener)
+    }
+    await super.teardown()
   }
 }

@@ -37,6 +37,7 @@ export async function startAnotherProvider(
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program], {
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         PORT: String(port),
         METRICS_PORT: '0',
         PUBLIC_URL: origin,

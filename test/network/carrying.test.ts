@@ -63,6 +63,7 @@ async function hexachord(urls: { discovery: string; creator: string }, ...args: 
     {
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         HEXACHORD_HOME: path.join(folder.path, 'home'),
         HEXACHORD_DISCOVERY: urls.discovery,
         HEXACHORD_CREATORS: urls.creator,

@@ -34,6 +34,8 @@ export async function hexachordCommand(
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], {
       env: {
         PATH: process.env.PATH,
+        // With what Node has compiled before, a command begins in half the time.
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         HEXACHORD_HOME: home,
         HEXACHORD_DISCOVERY: urls.discovery,
         HEXACHORD_CREATORS: urls.creator,

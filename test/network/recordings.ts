@@ -36,13 +36,15 @@ export async function makeRecording(
     coverSide,
   } = options
   const file = path.join(directory, `${name}.${format}`)
-  const voice = (detune: number) =>
+  // One note is rough: an encoder seeks in vain, and for long, for what would fill 320 kbit/s with pure ones.
+  const voice = (detune: number, side: 0 | 1) =>
     [1, 5 / 4, 3 / 2]
-      .map(
-        (ratio) => `0.2*sin(2*PI*${(pitchHz * ratio * detune).toFixed(4)}*t)*(0.6+0.4*sin(2*PI*${ratio}*t))`,
-      )
+      .map((ratio) => {
+        const note = `0.15*sin(2*PI*${(pitchHz * ratio * detune).toFixed(4)}*t)*(0.6+0.4*sin(2*PI*${ratio}*t))`
+        return ratio === 1 ? `${note}*(0.5+random(${side}))` : note
+      })
       .join('+')
-  const source = `aevalsrc=exprs='${voice(1)}|${voice(1.003)}':s=44100:d=${seconds}`
+  const source = `aevalsrc=exprs='${voice(1, 0)}|${voice(1.003, 1)}':s=44100:d=${seconds}`
   const metadata = Object.entries(tags).flatMap(([key, value]) => ['-metadata', `${key}=${value}`])
   const isCovered = coverSide !== undefined
   const picture = ['-f', 'lavfi', '-i', `testsrc=size=${coverSide}x${coverSide}:d=1`]
