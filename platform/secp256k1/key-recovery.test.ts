@@ -15,7 +15,11 @@ const missing = () => {
   throw new Error('there is none for this platform')
 }
 
-describe.each(Object.entries(keyRecoveries))('keys of signatures by the library of the %s', (_, load) => {
+/** Elsewhere the package's is all there is. */
+const { system, ...everywhere } = keyRecoveries
+const here = process.platform === 'linux' ? { system, ...everywhere } : everywhere
+
+describe.each(Object.entries(here))('keys of signatures by the library of the %s', (_, load) => {
   const recoverKey = load()
 
   test('are those that JavaScript finds', () => {

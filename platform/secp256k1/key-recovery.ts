@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { loadSharedLibrary } from './shared-library.ts'
+import { keyBytes, loadSharedLibrary } from './shared-library.ts'
 
 /**
  * The public key that made a signature.
@@ -14,9 +14,6 @@ export type KeyRecovery = (digest: Uint8Array, signature: Uint8Array, recoveryId
 export class KeyRecoveryMissing extends Error {
   override readonly name = 'KeyRecoveryMissing'
 }
-
-/** Bytes of a key that is not compressed. */
-export const keyBytes = 65
 
 /**
  * What can do it, the fastest first: libsecp256k1 (https://github.com/bitcoin-core/secp256k1) as the system has it, and

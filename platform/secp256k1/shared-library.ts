@@ -1,17 +1,21 @@
 import { createRequire } from 'node:module'
 import type { KeyRecovery } from './key-recovery.ts'
 
-/** By the version of its binary interface: releases 0.7, 0.3 to 0.6, and 0.2. What is called here is alike in all. */
-const files = ['libsecp256k1.so.6', 'libsecp256k1.so.2', 'libsecp256k1.so.1']
+/** By the version of its binary interface: releases 0.7, 0.3 to 0.6, 0.2, and what was packaged before there were any. What
+ * is called here is alike in all. */
+const files = ['libsecp256k1.so.6', 'libsecp256k1.so.2', 'libsecp256k1.so.1', 'libsecp256k1.so.0']
+
+/** Bytes of a key that is not compressed. */
+export const keyBytes = 65
 
 /** SECP256K1_CONTEXT_VERIFY, which newer releases take for SECP256K1_CONTEXT_NONE, and SECP256K1_EC_UNCOMPRESSED. */
 const [verifying, uncompressed] = [0x0101, 0x0002]
-const [digestBytes, signatureBytes, keyBytes] = [32, 64, 65]
+const [digestBytes, signatureBytes] = [32, 64]
 /** Of its opaque structures, which are 64 and 65 bytes long. */
 const structureBytes = 128
 
 /**
- * libsecp256k1 of this system, called as `secp256k1_recovery.h` declares it.
+ * libsecp256k1 of a Linux system, called as `secp256k1_recovery.h` declares it.
  * @throws when there is none, or it was built without recovery
  */
 export function loadSharedLibrary(): KeyRecovery {

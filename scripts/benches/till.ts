@@ -40,7 +40,7 @@ export const till: Bench = {
   name: 'till',
   summary: 'segments per second that are paid with a voucher each, over nginx with the same files unpaid',
   limit: { atLeast: 0.4 },
-  programs: [nginx, wrk, libsecp256k1],
+  programs: [nginx, wrk, ...libsecp256k1],
   async run({ rounds, small, folder, signal, report }) {
     const [units, seconds] = small ? [4, 1] : [64, 4]
     const track = await makeTestTrack({ segments: units, segmentBytes, bandwidths: [213_000] })

@@ -24,20 +24,11 @@ export const nginx: Program = { command: 'nginx', apt: 'nginx', brew: 'nginx' }
 export const ip: Program = { command: 'ip', apt: 'iproute2', brew: 'iproute2mac' }
 export const nft: Program = { command: 'nft', apt: 'nftables', brew: 'nftables' }
 export const wrk: Program = { command: 'wrk', apt: 'wrk', brew: 'wrk' }
-/** A library, of which the -dev package brings whichever release the system has. */
-export const libsecp256k1: Program = {
-  command: 'libsecp256k1',
-  apt: 'libsecp256k1-dev',
-  brew: 'secp256k1',
-  isHere() {
-    try {
-      keyRecoveries.system()
-      return true
-    } catch {
-      return false
-    }
-  },
-}
+/** A library, of which the -dev package brings whichever release the system has. Only on Linux do we know its file. */
+export const libsecp256k1: Program[] =
+  process.platform === 'linux'
+    ? [{ command: 'libsecp256k1', apt: 'libsecp256k1-dev', brew: 'secp256k1', isHere: isSystemRecoveryHere }]
+    : []
 
 /** Debian keeps servers where the PATH of those who are not root does not lead. */
 const searchPathOfThisMachine = [process.env.PATH ?? '', '/usr/sbin'].join(path.delimiter)
@@ -106,6 +97,15 @@ export function findProgram(
     .filter((directory) => directory !== '')
     .map((directory) => path.join(directory, command))
     .find(isExecutable)
+}
+
+function isSystemRecoveryHere(): boolean {
+  try {
+    keyRecoveries.system()
+    return true
+  } catch {
+    return false
+  }
 }
 
 async function aptInstall(

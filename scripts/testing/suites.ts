@@ -69,7 +69,7 @@ const check: Suite = {
 const unit: Suite = {
   name: 'unit',
   budgetMinutes: 5,
-  programs: [...media, libsecp256k1],
+  programs: [...media, ...libsecp256k1],
   run: (context) =>
     runJest(
       {
@@ -114,7 +114,7 @@ const parts: Suite = {
 const bench: Suite = {
   name: 'bench',
   budgetMinutes: 4,
-  programs: [...media, redisServer, chromium, nginx, wrk, libsecp256k1],
+  programs: [...media, redisServer, chromium, nginx, wrk, ...libsecp256k1],
   async run(context) {
     // Benches hold half of the product: the other suites do not wait until it is loaded.
     const { runBenches } = await import('./bench-suite.ts')
