@@ -12,10 +12,16 @@ const secp256k1 = createRequire(import.meta.url)('secp256k1/bindings') as {
 const nobody = ZeroAddress as Address
 /** Tracks that a voucher pays for beside the one that is heard: those that were heard before it. */
 export const earlierTracks = 3
-/** An hour of one listener at a node, until that freezes. */
+/** Sessions that are opened at one time. */
 const openings = 32
 
-type Listener = { key: Uint8Array; address: Address; paid: bigint; session: string; unit: number }
+type Listener = {
+  readonly key: Uint8Array
+  readonly address: Address
+  readonly session: string
+  paid: bigint
+  unit: number
+}
 
 /** Listeners who pay with every request, one after the other, so that each voucher is the newest of its channel. */
 export async function signListeners(options: {
@@ -24,11 +30,7 @@ export async function signListeners(options: {
   units: number
   signal: AbortSignal
 }) {
-  const listeners = Array.from({ length: options.count }, (): Listener => {
-    const key = createHash('sha256').update(randomBytes(32)).digest()
-    const address = computeAddress(hexlify(key)).toLowerCase() as Address
-    return { key, address, paid: 0n, session: '', unit: options.units }
-  })
+  let listeners: Listener[] = []
   let turn = 0
 
   /** @returns units and what pays for each of them, in the order in which they have to be sent */
@@ -36,7 +38,10 @@ export async function signListeners(options: {
     const payments: { unit: number; payment: string }[] = []
     for (; payments.length < wanted; turn += 1) {
       options.signal.throwIfAborted()
-      if (turn % options.count === 0) await openSessions(options.origin, listeners, options.units)
+      // Whoever has heard the track gives way to another listener: a till has no room for a hundred sessions of one.
+      if (turn % (options.count * options.units) === 0) {
+        listeners = await openSessions(options)
+      }
       const listener = listeners[turn % options.count]
       if (listener === undefined) break
       payments.push({ unit: listener.unit, payment: pay(listener) })
@@ -45,29 +50,29 @@ export async function signListeners(options: {
   }
 }
 
-/** Those who have heard the whole track begin again. */
-async function openSessions(origin: string, listeners: readonly Listener[], units: number): Promise<void> {
-  const due = listeners.filter(({ unit }) => unit >= units)
-  for (let at = 0; at < due.length; at += openings) {
-    await Promise.all(due.slice(at, at + openings).map((listener) => open(origin, listener)))
+type Opening = { readonly origin: string; readonly count: number; readonly signal: AbortSignal }
+
+async function openSessions({ origin, count, signal }: Opening): Promise<Listener[]> {
+  const listeners: Listener[] = []
+  while (listeners.length < count) {
+    const wanted = Math.min(openings, count - listeners.length)
+    listeners.push(...(await Promise.all(Array.from({ length: wanted }, () => open(origin, signal)))))
   }
+  return listeners
 }
 
-async function open(origin: string, listener: Listener): Promise<void> {
-  // A listener of its own each time: a channel would else be heard of for longer than any is.
+async function open(origin: string, signal: AbortSignal): Promise<Listener> {
+  const key = createHash('sha256').update(randomBytes(32)).digest()
+  const payer = computeAddress(hexlify(key)).toLowerCase() as Address
+  const curator = nobody
   const expiresAt = Date.now() + 30_000
-  const message = {
-    payer: listener.address,
-    node,
-    track: subjectToBytes32(subject),
-    curator: nobody,
-    expiresAt,
-  }
-  const signature = sign(digestOf(domain, 'Opening', message), listener.key)
-  const opening = { payer: listener.address, node, subject, curator: nobody, expiresAt, signature }
-  const response = await fetch(`${origin}/pay/sessions`, { method: 'POST', body: tillJson(opening) })
+  const message = { payer, node, track: subjectToBytes32(subject), curator, expiresAt }
+  const signature = sign(digestOf(domain, 'Opening', message), key)
+  const opening = { payer, node, subject, curator, expiresAt, signature }
+  const response = await fetch(`${origin}/pay/sessions`, { method: 'POST', body: tillJson(opening), signal })
   if (!response.ok) throw new Error(await response.text())
-  Object.assign(listener, { session: sessionReportSchema.parse(await response.json()).session, unit: 0 })
+  const { session } = sessionReportSchema.parse(await response.json())
+  return { key, address: payer, paid: 0n, session, unit: 0 }
 }
 
 function pay(listener: Listener): string {
