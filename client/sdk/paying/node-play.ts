@@ -357,7 +357,10 @@ export function createNodePlay(
    * paid, or the till may have restarted, and know neither the session nor the unit. */
   async function getPaid<Got>(unit: number, signal: AbortSignal, get: () => Promise<Got>): Promise<Got> {
     for (let refusals = 0; ; ) {
-      await untilAborted(cover(unit), signal)
+      const covered = cover(unit)
+      // What is paid is asked for at once: whoever asks has a browser to keep busy, and a promise that is settled would
+      // have its turn behind all of that.
+      if (waiting.has(unit)) await untilAborted(covered, signal)
       const { lost } = funds
       const excused = excusesOf(unit)
       try {
