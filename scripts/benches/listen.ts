@@ -18,7 +18,7 @@ import type { Bench } from './bench.ts'
 import { publishFile } from './start/publish.ts'
 
 /** Each takes a tenth of a second, and a browser's times spread wide. */
-const leastRounds = 15
+const leastRounds = 45
 const unitPrice = 134n
 
 /**

@@ -1,16 +1,6 @@
 import { type Address, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
-import {
-  type Line,
-  type Opening,
-  openingMs,
-  type SentVoucher,
-  type SessionReport,
-  sessionMs,
-  unpackLines,
-} from '@hexachord/protocol/payments'
+import { type SentVoucher, type SessionReport, sessionMs } from '@hexachord/protocol/payments'
 import { createRetriever, type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
-import { signMessage } from '@hexachord/protocol/signing'
-import { getBytes } from 'ethers'
 import { ApiError, pause } from '../connect/index.ts'
 import { type AccountPass, type KeyPlace, keyHolderAt, type TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
@@ -19,8 +9,10 @@ import { createPlayFunds } from './play-funds.ts'
 import type { Part, Purse, TrackTerms } from './purse.ts'
 import { borrowedIn, channelWith, paidFor } from './purse-state.ts'
 import { reserveFor } from './reserving.ts'
+import { signOpening } from './sign-opening.ts'
 import { type HomeNode, tillAt } from './till.ts'
 import { untilAborted } from './until-aborted.ts'
+import { linesOf, partsOf } from './voucher-parts.ts'
 
 /** A session that is about to end is opened anew before it is used. */
 const renewedBeforeMs = 30_000
@@ -29,9 +21,6 @@ const renewedBeforeMs = 30_000
 const sparePayments = 2
 /** How often a unit is asked for again that was paid and not given, unless another play has used what was paid. */
 const mostRefusals = 2
-/** Openings of one moment are told apart by when they expire: those that are the same are one session, and two plays that
- * share one would both pay for each unit. */
-const openingSpreadMs = 10_000
 /** Nobody waits for what is paid ahead, and whoever has just begun to play has other things to do: it is paid then, or
  * as soon as somebody waits. */
 const aheadAfterMs = 150
@@ -44,8 +33,9 @@ export type NodePlay = {
   block(cid: string, unit: number, signal: AbortSignal, onFault?: (fault: Fault) => void): Promise<Retrieved>
   /** The key of a segment, paid for if it has to be. @throws NodeRefused, ApiError, PaymentNeeded, and the signal's reason */
   key(place: KeyPlace, unit: number, tryKey: TryKey, signal: AbortSignal): Promise<Uint8Array>
-  /** Pays for a unit before anybody asks. Who asks hears what fails. @param lastUnit of the track */
-  prepare(unit: number, lastUnit: number): void
+  /** Pays for a unit before anybody asks. Who asks hears what fails. @param lastUnit of the track
+   * @returns when that is on its way, or there is nothing to send; never rejects */
+  prepare(unit: number, lastUnit: number): Promise<void>
 }
 
 /** Plays a track at a node. Units are paid as they are asked for, and one ahead, so that from the second on no segment
@@ -62,9 +52,10 @@ export function createNodePlay(
   },
 ): NodePlay {
   const { track, curator, terms, signal: life } = options
-  const { spender, domain, connection } = purse
+  const { connection } = purse
   const { operator, origin, offer } = node
   const trackId = subjectToBytes32(track)
+  const sale = { node: operator, track, curator }
   const till = tillAt(connection.http, origin)
   const retriever = createRetriever({
     fetch: connection.http,
@@ -83,6 +74,8 @@ export function createNodePlay(
   const funds = createPlayFunds()
   let round: Promise<void> | undefined
   let pressed = Promise.withResolvers<void>()
+  /** The round has begun to send, or has ended. */
+  let sending = Promise.withResolvers<void>()
   /** Units that were paid for and not given, and what was known to be lost when they were asked for: how the session stands is
    * asked for before more is paid. */
   const doubted = new Map<number, bigint>()
@@ -142,13 +135,15 @@ export function createNodePlay(
       return doubted.size === 0 ? session : resolveDoubts(session)
     }
     forgetSession()
-    const [voucher, opening] = await Promise.all([payAlong(), signOpening(connection.now())])
+    const [voucher, opening] = await Promise.all([payAlong(), signOpening(purse, sale, connection.now())])
     const alongside = voucher ? { voucher } : {}
-    const opened = await till.open({ ...opening, ...alongside }, life).catch(async (error: unknown) => {
+    const asking = till.open({ ...opening, ...alongside }, life)
+    sending.resolve()
+    const opened = await asking.catch(async (error: unknown) => {
       // One of the two clocks is wrong, and the till says what its own shows.
       const told = error instanceof ApiError ? error.members.now : undefined
       if (typeof told !== 'number') throw error
-      return till.open({ ...(await signOpening(told)), ...alongside }, life)
+      return till.open({ ...(await signOpening(purse, sale, told)), ...alongside }, life)
     })
     openedAtMs = connection.now()
     await take(opened)
@@ -171,14 +166,6 @@ export function createNodePlay(
       if (known < funds.lost) excuses.set(unit, excusesOf(unit) + 1)
     }
     return report
-  }
-
-  /** An opening lives for about half of the longest life, so that clocks may differ by the other half. */
-  async function signOpening(nowMs: number): Promise<Opening> {
-    const expiresAt = nowMs + openingMs / 2 - Math.floor(Math.random() * openingSpreadMs)
-    const message = { payer: spender.payer, node: operator, curator, expiresAt }
-    const signature = await signMessage(spender.key.signer, domain, 'Opening', { ...message, track: trackId })
-    return { ...message, subject: track, signature }
   }
 
   /** What is asked for first is paid with the opening, where the reserve holds it and the track's length is known: that
@@ -304,6 +291,7 @@ export function createNodePlay(
     if (round !== undefined) return
     const due = [...waiting.keys()]
     pressed = Promise.withResolvers()
+    sending = Promise.withResolvers()
     round = payInAnySession()
       .catch((error: unknown) => {
         for (const unit of due) {
@@ -315,6 +303,7 @@ export function createNodePlay(
         forgetSession()
       })
       .finally(() => {
+        sending.resolve()
         round = undefined
         if (waiting.size > 0) startRound()
       })
@@ -389,10 +378,11 @@ export function createNodePlay(
       await keyHolder.pass(signal)
       return getPaid(unit, signal, () => keyHolder.key(place, { session: session?.session, tryKey, signal }))
     },
-    prepare(unit, lastUnit) {
+    async prepare(unit, lastUnit) {
       if (unit < offer.previewUnits) return
       foreseenUnits = lastUnit + 1
       cover(unit).catch(() => undefined)
+      if (waiting.has(unit)) await sending.promise
     },
   }
 }
@@ -400,22 +390,4 @@ export function createNodePlay(
 function isUnpaid(error: unknown): boolean {
   if (error instanceof ApiError) return error.status === 402
   return error instanceof RetrievalFailed && error.faults.some(({ kind }) => kind === 'unpaid')
-}
-
-/** What each unit is of an amount; what a till lost or kept goes with the last. */
-function partsOf(
-  units: readonly number[],
-  amount: bigint,
-  price: bigint,
-): { unit: number; amount: bigint }[] {
-  let left = amount
-  return units.toReversed().flatMap((unit, index) => {
-    const part = index === units.length - 1 || left < price ? left : price
-    left -= part
-    return part > 0n ? [{ unit, amount: part }] : []
-  })
-}
-
-function linesOf(voucher: SentVoucher): Line[] {
-  return unpackLines(getBytes(voucher.lines))
 }

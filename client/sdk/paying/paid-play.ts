@@ -21,8 +21,9 @@ export type PaidPlay = {
   key(place: KeyPlace, unit: number, tryKey: TryKey): Promise<Uint8Array>
   /** Pays for a unit that is about to be asked for, so that whoever asks does not wait for that. Fails silently: whoever
    * asks hears of it.
-   * @param lastUnit of the track */
-  prepare(unit: number, lastUnit: number): void
+   * @param lastUnit of the track
+   * @returns when the payment is on its way, or there is nothing to send; never rejects */
+  prepare(unit: number, lastUnit: number): Promise<void>
 }
 
 export type PlayOptions = {
@@ -159,7 +160,9 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
         (node, signal) => node.key(place, unit, tryKey, signal),
         life,
       ),
-    prepare: (unit, lastUnit) => standing()[0]?.prepare(unit, lastUnit),
+    async prepare(unit, lastUnit) {
+      await standing()[0]?.prepare(unit, lastUnit)
+    },
   }
 
   function faultsOfNone(cid: string): Fault[] {

@@ -2,6 +2,7 @@ import { unitsOfBlocks } from '@hexachord/protocol/payments'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import {
+  connectionTo,
   listener,
   mapPurseMemory,
   operatorOf,
@@ -84,6 +85,26 @@ describe('a track that costs something', () => {
     expect(till.requests.slice(payments + 1)[0]).toContain('/ipfs/')
   })
 
+  test('is asked for at once where it is paid, before anything else has its turn', async () => {
+    const till = await tillOf()
+    const discovery = await serveOperators([operatorOf(till)])
+    closing.push(discovery.close)
+    const asked: string[] = []
+    const connection = connectionTo({
+      discovery: discovery.origin,
+      http(url, init) {
+        asked.push(String(url))
+        return fetch(url, init)
+      },
+    })
+    const play = await playOf(await purseAt(discovery, { connection }))
+    await hear(play, segments.slice(0, 1))
+    const before = asked.length
+    const next = hear(play, segments.slice(1, 2))
+    expect(asked.slice(before)).toEqual([expect.stringContaining(`/ipfs/${segments[1]}`)])
+    await next
+  })
+
   test('costs nothing twice when it is heard again, or in another rendition', async () => {
     const till = await tillOf()
     const purse = await purseOf([till])
@@ -108,7 +129,7 @@ describe('a track that costs something', () => {
     await hear(await playOf(purse))
     const before = till.requests.length
     const play = await playOf(purse)
-    play.prepare(0, segments.length - 1)
+    void play.prepare(0, segments.length - 1)
     await hear(play, segments.slice(0, 2))
     expect(till.requests.slice(before, before + 3)).toEqual([
       'POST /pay/sessions',
@@ -126,7 +147,7 @@ describe('a track that costs something', () => {
     const memory = mapPurseMemory({ ...withChannel(state, till.operator, channel), homes: [till.operator] })
     const purse = await purseOf([till], { memory })
     const play = await playOf(purse)
-    play.prepare(0, segments.length - 1)
+    void play.prepare(0, segments.length - 1)
     await hear(play)
     expect(till.requests.filter((line) => line.startsWith('POST')).slice(0, 3)).toEqual([
       'POST /pay/sessions',
@@ -144,12 +165,12 @@ describe('a track that costs something', () => {
     await hear(await playOf(purse))
     length = 1
     const single = await playOf(purse)
-    single.prepare(0, 0)
+    await single.prepare(0, 0)
     await until('it is paid', () => till.owed(listener.address) === 5n * unitPrice)
     length = segments.length
     await purse.setBudget({ perHour: 6n * unitPrice, perMonth: null })
     const poor = await playOf(purse)
-    poor.prepare(0, segments.length - 1)
+    await poor.prepare(0, segments.length - 1)
     await expect(hear(poor)).rejects.toMatchObject({ lack: 'budget' })
     expect(cumulativeAt(purse, till)).toBe(6n * unitPrice)
   })

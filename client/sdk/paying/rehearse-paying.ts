@@ -46,7 +46,7 @@ export async function rehearsePaying(purse: Purse): Promise<void> {
   const rehearsed = await madeUpPurse(bytes)
   for (let number = 1n; number <= tracksPaid; number += 1n) {
     const play = await playPaid(rehearsed, { track: subjectOf(node, number) })
-    play?.prepare(0, units - 1)
+    await play?.prepare(0, units - 1)
     await play?.block(cid, 0)
   }
 }

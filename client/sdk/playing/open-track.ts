@@ -10,7 +10,13 @@ import {
   type Source,
 } from '@hexachord/protocol/retrieval'
 import type { Connection } from '../connect/index.ts'
-import { type AccountPass, type KeyPlace, type PaidPlays, PaymentNeeded } from '../paying/index.ts'
+import {
+  type AccountPass,
+  type KeyPlace,
+  type PaidPlay,
+  type PaidPlays,
+  PaymentNeeded,
+} from '../paying/index.ts'
 import { gatedKeys } from './gated-keys.ts'
 import { createOpenBlock, type TrackKeys } from './open-segments.ts'
 
@@ -84,11 +90,15 @@ export async function openTrack(
   const asked = { track: track.id, told: track.terms, signal, onFault }
   const firstUnit = playsFromMs === undefined ? undefined : Math.floor(playsFromMs / unitMs)
   const selling = paying?.(asked)
+  let sending: Promise<void> | undefined
   const prepare = (durationMs: number) => {
     if (firstUnit === undefined) return
     const lastUnit = Math.floor((durationMs - strayMs) / unitMs)
+    const pay = (seller: PaidPlay | undefined) => {
+      sending = seller?.prepare(firstUnit, lastUnit)
+    }
     // Who waits for the seller hears why there is none.
-    selling?.then((seller) => seller?.prepare(firstUnit, lastUnit)).catch(() => undefined)
+    selling?.then(pay).catch(() => undefined)
   }
   const onManifest = ({ keyHolders, durationMs }: Manifest) => {
     // Of a premium track keys are paid for, where the key holders are asked.
@@ -97,10 +107,13 @@ export async function openTrack(
   // Where the index has read the manifest already nobody waits for it here. An index that is wrong costs what it would
   // by a wrong price: a unit or two, which the artist is paid.
   if (track.premium === false && track.durationMs !== undefined) prepare(track.durationMs)
-  const [loaded, paid] = await Promise.all([
-    loadTrack(track.manifest, async (cid) => (await free(cid, signal)).bytes, { onManifest }),
-    selling,
-  ])
+  const read = async (cid: string) => {
+    const { bytes } = await free(cid, signal)
+    // To read a manifest keeps a browser busy for as long as a till needs: a payment that is signed is sent before.
+    await sending
+    return bytes
+  }
+  const [loaded, paid] = await Promise.all([loadTrack(track.manifest, read, { onManifest }), selling])
   const units = unitsOfBlocks(loaded)
   // Of a premium track keys are sold, and everybody may give the rest.
   const { keyHolders } = loaded.manifest

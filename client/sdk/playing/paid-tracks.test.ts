@@ -1,9 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { startBridge } from '../bridge/index.ts'
 import {
   answerJson,
   connectionTo,
+  mapPurseMemory,
   operatorOf,
   paymentsNetwork,
   purseAt,
@@ -16,10 +18,13 @@ import {
   unitPrice,
   until,
 } from '../fixtures/index.ts'
-import { paidPlays, type ToldTerms, termsFromIndex } from '../paying/index.ts'
+import { emptyState, type PurseMemory, paidPlays, type ToldTerms, termsFromIndex } from '../paying/index.ts'
+import { channelWith, withChannel } from '../paying/purse-state.ts'
 import { openTrack, playSegments } from './index.ts'
 
 const { track: loaded, blocks } = await exampleTrack()
+/** Far more than it takes to read a manifest that is there. */
+const turnsToRead = 100
 
 const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -78,6 +83,39 @@ describe('a track that costs something', () => {
     const opened = await openTrack(connectionTo(), { ...track, premium: false }, { paying, playsFromMs: 0 })
     for await (const _ of playSegments(opened, 2));
     expect(till.sold).toHaveLength(4)
+  })
+
+  test('has its first payment on the way before its manifest is read', async () => {
+    const { till, discovery, track } = await sellingNode()
+    const channel = { ...channelWith(emptyState(), till.operator), reserved: 1_000_000n }
+    const state = withChannel(emptyState(), till.operator, channel)
+    const kept = mapPurseMemory({ ...state, homes: [till.operator] })
+    let isManifestThere = false
+    const connection = connectionTo({
+      async http(url, init) {
+        const response = await fetch(url, init)
+        const bytes = await response.arrayBuffer()
+        isManifestThere = true
+        return new Response(bytes, response)
+      },
+    })
+    const memory: PurseMemory = {
+      ...kept,
+      async update(...change) {
+        await until('the manifest is there', () => isManifestThere)
+        for (let turn = 0; turn < turnsToRead; turn += 1) await nextTurn()
+        return kept.update(...change)
+      },
+    }
+    const purse = await purseAt(discovery, { memory })
+    await purse.homes.find([till.operator], purse.homeCount)
+    const paying = paidPlays(purse)
+    const priced = { ...track, premium: false, durationMs: loaded.manifest.durationMs }
+    await openTrack(connection, priced, { paying, playsFromMs: 0 })
+    const [first, second, third] = till.requests.filter((line) => !line.includes('/pay/offer'))
+    expect(first).toContain(track.manifest)
+    expect(second).toBe('POST /pay/sessions')
+    expect(third).toContain('/ipfs/')
   })
 
   test('is priced by the answer with which it was found, for whoever trusts the index', async () => {
