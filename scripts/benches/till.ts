@@ -89,11 +89,12 @@ export const till: Bench = {
         if (seen.requests > vouchers) throw new Error('there were not enough vouchers: some were sent again')
         return seen
       }
+      // Both are warm: an operator's node has run for a while.
+      await loadPaid(wanted)
       const pairs = await alternate<Loads>({
         ...{ rounds, signal },
         async ours() {
-          const paced = await loadPaid(wantedPaced, pauseMs)
-          return { paced, saturated: await loadPaid(wanted) }
+          return { saturated: await loadPaid(wanted), paced: await loadPaid(wantedPaced, pauseMs) }
         },
         theirs: async () => ({
           saturated: await load(theirs),
