@@ -70,7 +70,7 @@ async function hear(
   play: PaidPlay,
   { from = 0, to = units, ahead = 1, onUnit }: HearOptions = {},
 ): Promise<void> {
-  play.prepare(from, units - 1)
+  void play.prepare(from, units - 1)
   const asked: Promise<unknown>[] = []
   for (let unit = from; unit < to; unit += 1) {
     const block = play.block(server.segment(unit), unit)

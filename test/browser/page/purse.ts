@@ -75,7 +75,7 @@ const purse = {
       termsOf: async () => ({ unitPrice: BigInt(unitPrice), nodeBps: 1_500, curatorBps: 0 }),
     })
     const play = await playPaid(opened, { track: paying.track })
-    play?.prepare(0, cids.length - 1)
+    void play?.prepare(0, cids.length - 1)
     for (const [unit, cid] of cids.entries()) await play?.block(cid, unit)
   },
 
