@@ -1,6 +1,7 @@
 import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createLogger } from '@hexachord/platform/process'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
@@ -68,7 +69,7 @@ describe('a journal', () => {
     const before = journal.syncedBytes()
     journal.add('one')
     const one = journal.durable()
-    await new Promise(setImmediate)
+    await nextTurn()
     coming = 0
     journal.add('two')
     await one
@@ -85,16 +86,46 @@ describe('a journal', () => {
       replay: () => undefined,
       snapshot: () => kept.slice(-3),
     })
-    for (let number = 0; number < 400; number += 1) {
-      kept.push(`word ${number}`)
-      journal.append(`word ${number}`)
-      if (number % 100 === 99) await journal.durable()
+    const add = async () => {
+      kept.push(`word ${kept.length}`)
+      journal.append(kept.at(-1) ?? '')
+      await journal.durable()
+      return journal.syncedBytes()
+    }
+    for (let turn = 0; turn < 3; turn += 1) {
+      await eventually(add, (bytes) => bytes > 1_500)
+      await eventually(add, (bytes) => bytes < 1_500)
     }
     await journal.close()
-    expect((await stat(fileIn(directory))).size).toBeLessThan(2_500)
+    expect((await stat(fileIn(directory))).size).toBe(journal.syncedBytes())
     const { words, close } = await openWords()
-    expect(words.slice(-3)).toEqual(['word 397', 'word 398', 'word 399'])
+    expect(words.slice(-3)).toEqual(kept.slice(-3))
     await close()
+  })
+
+  test('loses and doubles nothing while it is written anew, whenever it is left', async () => {
+    const journal = await openWords(directory, { rewriteBytes: 500 })
+    const inode = async () => (await stat(fileIn(directory))).ino
+    const files = new Set([await inode()])
+    for (let word = 0; word < 3_000; word += 1) {
+      journal.add(`word ${word}`)
+      // Some are added while others are written.
+      if (word % 3 === 0) await nextTurn()
+      if (word % 10 > 0) continue
+      await journal.durable()
+      if (word % 100 > 0) continue
+      const durable = journal.words.length
+      const left: string[] = []
+      readFrames(await readFile(fileIn(directory)), (text) => left.push(text))
+      expect(left.length).toBeGreaterThan(durable)
+      expect(left).toEqual([header, ...journal.words.slice(0, left.length - 1)])
+      files.add(await inode())
+    }
+    expect(files.size).toBeGreaterThan(1)
+    await journal.close()
+    const again = await openWords()
+    expect(again.words).toEqual(journal.words)
+    await again.close()
   })
 
   test('of another till is refused, and not touched', async () => {

@@ -31,14 +31,25 @@ export type JournalOptions = {
   /** Whether somebody is about to append, so that a write may wait for it. @default nobody ever is */
   readonly isMoreComing?: () => boolean
   readonly logger: Pick<Logger, 'warn' | 'error' | 'info'>
-  /** It is written anew when it is this long, and at least twice as long as it was then. Everybody waits for that, 40 ms
-   * where there are 5,000 sessions; 64 MiB are read in a second when a till is opened. @default 64 MiB */
+  /** It is written anew when it is this long, and at least twice as long as it was then: beside it, while others go on.
+   * Everybody waits only until what is kept is put together; 64 MiB are read in a second when a till is opened.
+   * @default 64 MiB */
   readonly rewriteBytes?: number
   /** After a write has begun, what follows within so many ms is gathered, and then for as long, unless nothing more comes:
    * each write takes the processor for longer than the request that it is for, whatever its length. @default 1 */
   readonly gatheringMs?: number
   /** Between two tries while nothing can be written, in ms. @default 1 s */
   readonly retryMs?: number
+}
+
+/** What is to take the place of a journal that has become long: all that counts, and what is appended meanwhile. */
+type Successor = {
+  /** Undefined when it could not be written. */
+  readonly written: Promise<SyncedFile | undefined>
+  readonly bytes: number
+  /** Appended to the one before since then. */
+  readonly since: Buffer[]
+  isWritten: boolean
 }
 
 /** Nothing can be written now, because the disk is full or fails. What was appended is kept and tried again. */
@@ -52,6 +63,7 @@ export class JournalForeign extends Error {
 }
 
 const fileName = 'till.journal'
+const notShorter = 'a shorter journal could not be written; this one goes on'
 const defaultRewriteBytes = 64 * 1024 * 1024
 const defaultRetryMs = 1_000
 const defaultGatheringMs = 1
@@ -72,7 +84,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const path = join(directory, fileName)
   let synced = await replay()
   let file: SyncedFile | undefined
-  let rewrittenBytes = 0
+  let successor: Successor | undefined
+  /** From here on it is long. */
+  let longBytes = rewriteBytes
 
   let waiting: Buffer[] = []
   let waitingBytes = 0
@@ -121,34 +135,94 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     return whole
   }
 
-  /** Writes all of it to a new file, which takes the place of the old one once it is durable. */
-  async function rewrite(): Promise<void> {
+  function wholeJournal(): Buffer {
     const frames = [frameOf(header)]
     for (const record of options.snapshot()) frames.push(frameOf(record))
-    const bytes = Buffer.concat(frames)
+    return Buffer.concat(frames)
+  }
+
+  /** @throws what the file system gives; then nothing is left of it */
+  async function writeBeside(bytes: Buffer): Promise<SyncedFile> {
     await rm(`${path}.new`, { force: true })
     const fresh = await openSynced(`${path}.new`, { isFresh: true })
     try {
       await fresh.append(bytes)
+      return fresh
+    } catch (error) {
+      await leave(fresh)
+      throw error
+    }
+  }
+
+  async function leave(fresh: SyncedFile): Promise<void> {
+    await fresh.close()
+    await rm(`${path}.new`, { force: true })
+  }
+
+  /** What was written beside the journal is it from now on. */
+  async function takePlace(fresh: SyncedFile, bytes: number): Promise<void> {
+    try {
       await rename(`${path}.new`, path)
       await syncDirectory(directory)
     } catch (error) {
-      await fresh.close()
-      await rm(`${path}.new`, { force: true })
+      await leave(fresh)
       throw error
     }
     await file?.close()
     file = fresh
-    synced = bytes.length
-    rewrittenBytes = bytes.length
+    synced = bytes
+    longBytes = Math.max(rewriteBytes, 2 * bytes)
+  }
+
+  /** Writes all of it to a new file, for which everybody waits. */
+  async function rewrite(): Promise<void> {
+    const bytes = wholeJournal()
+    const before = successor
+    successor = undefined
+    await before?.written.then((fresh) => fresh && leave(fresh))
+    await takePlace(await writeBeside(bytes), bytes.length)
+  }
+
+  /** Nobody waits for the disk meanwhile: what is appended goes on to be written where it was. */
+  function beginSuccessor(): Successor {
+    const bytes = wholeJournal()
+    const written = writeBeside(bytes)
+      .catch((err: unknown) => {
+        logger.warn({ err, path }, notShorter)
+        return undefined
+      })
+      .finally(() => {
+        begun.isWritten = true
+      })
+    const begun: Successor = { written, bytes: bytes.length, since: [], isWritten: false }
+    return begun
+  }
+
+  async function succeed({ written, bytes, since }: Successor): Promise<void> {
+    const fresh = await written
+    successor = undefined
+    if (fresh === undefined) {
+      longBytes = synced + rewriteBytes
+      return
+    }
+    const rest = Buffer.concat(since)
+    try {
+      await fresh.append(rest)
+    } catch (error) {
+      await leave(fresh)
+      throw error
+    }
+    await takePlace(fresh, bytes + rest.length)
   }
 
   async function writeDown(bytes: Buffer): Promise<void> {
-    const isLong = synced + bytes.length > Math.max(rewriteBytes, 2 * rewrittenBytes)
     // What waits has happened already, and so stands in the snapshot.
-    if (failure !== undefined || isLong || file === undefined) return rewrite()
+    if (failure !== undefined || file === undefined) return rewrite()
+    if (successor !== undefined) successor.since.push(bytes)
+    else if (synced + bytes.length > longBytes) successor = beginSuccessor()
     await file.append(bytes)
     synced += bytes.length
+    if (successor?.isWritten) await succeed(successor)
   }
 
   async function writeAll(): Promise<void> {
@@ -222,6 +296,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       isClosed = true
       clearTimeout(retry)
       while (writing !== undefined) await writing
+      // Where that fails the journal before is whole all the same.
+      if (successor !== undefined)
+        await succeed(successor).catch((err: unknown) => logger.warn({ err, path }, notShorter))
       await file?.close()
     },
   }
