@@ -34,7 +34,7 @@ export type NodePlay = {
   /** The key of a segment, paid for if it has to be. @throws NodeRefused, ApiError, PaymentNeeded, and the signal's reason */
   key(place: KeyPlace, unit: number, tryKey: TryKey, signal: AbortSignal): Promise<Uint8Array>
   /** Pays for a unit before anybody asks. Who asks hears what fails. @param lastUnit of the track
-   * @returns when that is on its way, or there is nothing to send; never rejects */
+   * @returns when that is on its way, there is nothing to send, or the play has ended; never rejects */
   prepare(unit: number, lastUnit: number): Promise<void>
 }
 
@@ -382,7 +382,7 @@ export function createNodePlay(
       if (unit < offer.previewUnits) return
       foreseenUnits = lastUnit + 1
       cover(unit).catch(() => undefined)
-      if (waiting.has(unit)) await sending.promise
+      if (waiting.has(unit)) await untilAborted(sending.promise, life).catch(() => undefined)
     },
   }
 }

@@ -22,7 +22,7 @@ export type PaidPlay = {
   /** Pays for a unit that is about to be asked for, so that whoever asks does not wait for that. Fails silently: whoever
    * asks hears of it.
    * @param lastUnit of the track
-   * @returns when the payment is on its way, or there is nothing to send; never rejects */
+   * @returns when the payment is on its way, there is nothing to send, or the play has ended; never rejects */
   prepare(unit: number, lastUnit: number): Promise<void>
 }
 

@@ -46,7 +46,7 @@ async function purseOf(tills: readonly TillFixture[], options: Partial<PurseOpti
 
 async function playOf(
   purse: Purse,
-  options: { stallMs?: number; curator?: `0x${string}` } = {},
+  options: { stallMs?: number; curator?: `0x${string}`; signal?: AbortSignal } = {},
 ): Promise<PaidPlay> {
   const play = await playPaid(purse, { track: subject, ...options })
   if (play === undefined) throw new Error('the track is free')
@@ -173,6 +173,20 @@ describe('a track that costs something', () => {
     await poor.prepare(0, segments.length - 1)
     await expect(hear(poor)).rejects.toMatchObject({ lack: 'budget' })
     expect(cumulativeAt(purse, till)).toBe(6n * unitPrice)
+  })
+
+  test('keeps nobody waiting for its payment when the play has ended', async () => {
+    const till = await tillOf()
+    const state = emptyState()
+    const channel = { ...channelWith(state, till.operator), reserved: 1_000_000n }
+    const kept = mapPurseMemory({ ...withChannel(state, till.operator, channel), homes: [till.operator] })
+    const memory = { ...kept, update: () => new Promise<never>(() => undefined) }
+    const life = new AbortController()
+    const play = await playOf(await purseOf([till], { memory }), { signal: life.signal })
+    const prepared = play.prepare(0, segments.length - 1)
+    life.abort()
+    await prepared
+    expect(till.vouchers).toEqual([])
   })
 
   test('credits the curator who led there, and has a receipt for each unit', async () => {

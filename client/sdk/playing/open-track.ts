@@ -109,7 +109,7 @@ export async function openTrack(
   if (track.premium === false && track.durationMs !== undefined) prepare(track.durationMs)
   const read = async (cid: string) => {
     const { bytes } = await free(cid, signal)
-    // To read a manifest keeps a browser busy for as long as a till needs: a payment that is signed is sent before.
+    // To read a manifest keeps a browser busy for as long as a till needs: its payment is sent before.
     await sending
     return bytes
   }

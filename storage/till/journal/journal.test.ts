@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -34,6 +34,24 @@ async function openWords(folder = directory, options: Partial<JournalOptions> = 
     journal.append(word)
   }
   return { ...journal, words, add }
+}
+
+/** A journal of which only the last three words count. */
+async function openLastWords(options: Partial<JournalOptions>) {
+  const kept: string[] = []
+  const journal = await openJournal({
+    ...{ directory, header, logger, ...options },
+    replay: () => undefined,
+    snapshot: () => kept.slice(-3),
+  })
+  /** @returns how long it is with one word more */
+  const add = async () => {
+    kept.push(`word ${kept.length}`)
+    journal.append(kept.at(-1) ?? '')
+    await journal.durable()
+    return journal.syncedBytes()
+  }
+  return { ...journal, kept, add }
 }
 
 describe('a journal', () => {
@@ -80,18 +98,7 @@ describe('a journal', () => {
   })
 
   test('stays short: it is written anew from what still counts', async () => {
-    const kept: string[] = []
-    const journal = await openJournal({
-      ...{ directory, header, logger, rewriteBytes: 2_000 },
-      replay: () => undefined,
-      snapshot: () => kept.slice(-3),
-    })
-    const add = async () => {
-      kept.push(`word ${kept.length}`)
-      journal.append(kept.at(-1) ?? '')
-      await journal.durable()
-      return journal.syncedBytes()
-    }
+    const { kept, add, ...journal } = await openLastWords({ rewriteBytes: 2_000 })
     for (let turn = 0; turn < 3; turn += 1) {
       await eventually(add, (bytes) => bytes > 1_500)
       await eventually(add, (bytes) => bytes < 1_500)
@@ -126,6 +133,23 @@ describe('a journal', () => {
     const again = await openWords()
     expect(again.words).toEqual(journal.words)
     await again.close()
+  })
+
+  test('goes on as it is where a shorter one cannot be written, and tries that again', async () => {
+    const warnings: unknown[] = []
+    const { kept, add, close } = await openLastWords({
+      rewriteBytes: 500,
+      logger: { ...logger, warn: (line: unknown) => warnings.push(line) },
+    })
+    const inTheWay = `${fileIn(directory)}.new`
+    await mkdir(inTheWay)
+    await eventually(add, () => warnings.length > 1)
+    const words: string[] = []
+    readFrames(await readFile(fileIn(directory)), (word) => words.push(word))
+    expect(words).toEqual([header, ...kept])
+    await rm(inTheWay, { recursive: true })
+    await eventually(add, (bytes) => bytes < 500)
+    await close()
   })
 
   test('of another till is refused, and not touched', async () => {
