@@ -25,7 +25,8 @@ export type RotateContent = z.infer<typeof rotateContentSchema>
 
 /** Changes who controls an author: at once when the controller signs, after a delay when the registered
  * recovery key does. Any rotation by the controller cancels one that waits, and ends every delegation that was made
- * before: to rotate to the same key is the way to revoke them all. The name stays the same. */
+ * in a second before it: to rotate to the same key is the way to revoke them all. One to another key ends all. The name
+ * stays the same. */
 export const rotateKind: Kind<RotateContent> = {
   number: 4,
   schema: rotateContentSchema,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { deployNetwork } from '@hexachord/contracts/deployment'
 import { type NetworkFile, readNetworkFile, writeNetworkFile } from '@hexachord/contracts/networks'
+import { rulesVersion } from '@hexachord/protocol/actions'
 import { type JsonRpcProvider, parseEther, type Signer } from 'ethers'
 
 /** The chain and the network file do not belong together. */
@@ -32,9 +33,12 @@ export async function establishContracts(options: {
 }): Promise<NetworkFile> {
   const { networkFile, finalityBlocks = localRules.finalityBlocks, provider, treasury, signal } = options
   if (!existsSync(networkFile)) {
-    const network = await deployNetwork({
+    const deployed = await deployNetwork({
       ...{ signer: treasury, name: 'local', ...localRules, finalityBlocks, signal },
     })
+    // What these rules have judged stays so when later ones are installed.
+    const rulesVersions = [{ fromBlock: deployed.firstBlock, version: rulesVersion }]
+    const network = { ...deployed, rulesVersions }
     await writeNetworkFile(networkFile, network)
     return network
   }

@@ -1,6 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { operatorRegistryAbi, stakeVaultAbi } from '@hexachord/contracts/generated'
 import { readNetworkFile } from '@hexachord/contracts/networks'
+import { rulesVersion } from '@hexachord/protocol/actions'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { Contract, type JsonRpcProvider } from 'ethers'
 import { freePort } from '../testing/free-port.ts'
@@ -69,6 +70,7 @@ describe('founding a local network', () => {
       expect(operator.peerId).toMatch(/^12D3KooW/)
       expect((await stat(layout.keyFile(operator.name, 'cold'))).mode & 0o777).toBe(0o600)
     }
+    expect(network.rulesVersions).toEqual([{ fromBlock: network.firstBlock, version: rulesVersion }])
     const { streamEscrow = '', trackRegistry = '' } = network.payments ?? {}
     for (const address of [streamEscrow, trackRegistry]) {
       expect(await provider.getCode(address)).not.toBe('0x')
