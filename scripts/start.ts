@@ -167,7 +167,9 @@ function urlsOf({ urls }: LocalNetwork, { track }: MainJobResult) {
   return {
     stream: `${urls.discovery}/v1/tracks/${track}/stream`,
     track: `${urls.discovery}/v1/tracks/${track}`,
+    origin: urls.discovery,
     discovery: `${urls.discovery}/v1/tracks`,
+    docs: `${urls.discovery}/docs`,
     openapi: `${urls.discovery}/openapi.json`,
     creator: urls.creator,
     status: [urls.discovery, urls.creator, ...urls.content].map((origin) => `${origin}/status`),
@@ -193,7 +195,8 @@ function report(
     line(`Paid       ${formatAmount(BigInt(paid.spent), paid.token)} for hearing both`)
   }
   line(`Any player ${urls.stream}`)
-  line(`API        ${urls.discovery}   ${urls.openapi}`)
+  line(`Subsonic   ${urls.origin}   with what \`hexachord app-password create\` prints`)
+  line(`API        ${urls.docs}   ${urls.openapi}`)
   line(`Status     ${urls.status.join('  ')}`)
 }
 
