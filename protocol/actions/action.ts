@@ -31,10 +31,15 @@ export type Action = {
   readonly content: Uint8Array
 }
 
+const notANonce = 'must be a decimal string below 2^256'
+
 /** `POST /actions`: all that a relay needs. `content` is the canonical JSON as text. */
 export const signedActionSchema = z.strictObject({
   author: addressSchema,
-  nonce: z.string().regex(/^(0|[1-9][0-9]{0,77})$/, 'must be a decimal string below 2^256'),
+  nonce: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,77})$/, { error: notANonce, abort: true })
+    .refine((nonce) => BigInt(nonce) < 2n ** 256n, notANonce),
   kind: z.int().min(0).max(65_535),
   subject: subjectSchema,
   content: z.string().max(maximumContentBytes),

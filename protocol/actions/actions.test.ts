@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { Json } from '../canonical/index.ts'
 import { type Address, type Hash, type Subject, subjectOf, userSubject } from '../names/index.ts'
 import { author, domain, memoryIndex, receiptBy, stranger, track, trackContent } from './fixtures/index.ts'
-import { ActionError, kinds, openAction, signAction, subjectKey } from './index.ts'
+import { ActionError, kinds, openAction, signAction, signedActionSchema, subjectKey } from './index.ts'
 import { maximumPlaylistTracks } from './playlist.ts'
 
 describe('any action', () => {
@@ -183,6 +183,17 @@ describe('a signed action', () => {
     expect(openAction(wire, domain)).toMatchObject({ hash, signer: me, nonce: 5n })
     expect(two.hash).toBe(hash)
     expect(() => openAction({ ...wire, signature: '0x12' }, domain)).toThrow(ActionError)
+  })
+
+  test.each<[string, boolean]>([
+    ['0', true],
+    [String(2n ** 256n - 1n), true],
+    [String(2n ** 256n), false],
+    ['9'.repeat(78), false],
+    ['-1', false],
+    ['0x1', false],
+  ])('has a nonce that the chain can hold: %s', (nonce, isGood) => {
+    expect(signedActionSchema.shape.nonce.safeParse(nonce).success).toBe(isGood)
   })
 
   test('is never signed when every indexer would reject it as malformed', async () => {
