@@ -43,6 +43,7 @@ describe('wrong usage is one clear line and exit code 2', () => {
     ['a ground of no notice', ['notice', 'x', '--ground', 'taste'], 'Allowed choices are copyright'],
     ['writes for no time', ['app-password', 'allow-writes', '--days', '0'], 'no number from 1 to 365'],
     ['a device without a name', ['app-password', 'create', ''], 'a device has a name'],
+    ['passwords of no author', ['app-password', 'list', '--author', 'guido'], "'guido' is not an address"],
     ['no such file', ['upload', 'none.flac'], 'none.flac cannot be read'],
     ['a folder', ['upload', '.'], '. is not a file'],
     ['a key that is not there', ['key', 'export', 'key.json'], "make one with 'hexachord key new'"],

@@ -1,15 +1,19 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Postgres } from '@hexachord/platform/postgres'
+import type { Identity } from '@hexachord/protocol/actions'
 import type { Address, Hash } from '@hexachord/protocol/names'
 import type { AppPassword, NewAppPassword } from '@hexachord/protocol/rest'
+import { type HeldAccount, heldAt } from './account-of.ts'
 import { createSealing } from './sealing.ts'
 
-/** Passwords of one device each, with which a player that cannot sign reads and streams in the name of an account. */
+/** Passwords of one device each, with which a player that cannot sign reads and streams in the name of an account. They
+ * open for as long as the account is in the hands of whoever made them: any rotation of its keys ends them all, so that
+ * whoever stole a key leaves none behind. */
 export type AppPasswords = {
   /** Makes one; the signed message that asks for it is known by its nonce. Durable when it returns. */
-  mint(request: { account: Address; device: string; nonce: Hash; expiresAt: number }): Promise<Minted>
-  /** Oldest first. */
-  list(account: Address): Promise<AppPassword[]>
+  mint(request: { held: HeldAccount; device: string; nonce: Hash; expiresAt: number }): Promise<Minted>
+  /** Those that open, oldest first. */
+  list(held: HeldAccount): Promise<AppPassword[]>
   /** Whether the account had such a password. */
   revoke(account: Address, id: string): Promise<boolean>
   /** Who logs in with a password alone. */
@@ -46,6 +50,10 @@ const groupLength = 5
 type Row = {
   id: string
   account: Address
+  controller: Address
+  since_ms: number
+  /** Of the account, as the index has it. */
+  identity: Identity | null
   handle: string | null
   fingerprint: Buffer
   sealed: Buffer
@@ -54,7 +62,9 @@ type Row = {
 
 /** Begins a query of app passwords, called `a`, for a login. $1 is today. */
 const selectLogins = `
-  SELECT a.id, a.account, a.fingerprint, a.sealed, a.last_used_on IS NOT DISTINCT FROM $1::date AS used_today,
+  SELECT a.id, a.account, a.controller, a.since_ms, a.fingerprint, a.sealed,
+    a.last_used_on IS NOT DISTINCT FROM $1::date AS used_today,
+    (SELECT s.value FROM state s WHERE s.key = 'identity/' || a.account) AS identity,
     (SELECT p.handle FROM profile p WHERE p.id = a.account) AS handle
   FROM app_password a`
 
@@ -79,14 +89,25 @@ export function createAppPasswords({
     return { account: row.account, username: row.handle ?? row.account, passwordId: row.id }
   }
 
+  /** Whether nobody has rotated the keys of its account since. */
+  function opens({ account, identity, controller, since_ms }: Row): boolean {
+    const held = heldAt(account, identity, now())
+    return held.controller === controller && held.sinceMs === since_ms
+  }
+
   return {
-    mint: ({ account, device, nonce, expiresAt }) =>
+    mint: ({ held: { account, controller, sinceMs }, device, nonce, expiresAt }) =>
       postgres.transaction(async (client): Promise<Minted> => {
         // One at a time for each account, so that together they keep to its bound.
         await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('app-password/' || $1, 0))`, [
           account,
         ])
         await client.query('DELETE FROM app_password_nonce WHERE expires_at_ms < $1', [now() - clockSkewMs])
+        // Those of before a rotation open nothing, and would count against the bound.
+        await client.query(
+          'DELETE FROM app_password WHERE account = $1 AND (controller, since_ms) <> ($2, $3::bigint)',
+          [account, controller, sinceMs],
+        )
         const { rows } = await client.query<{ count: number }>(
           'SELECT count(*)::int AS count FROM app_password WHERE account = $1',
           [account],
@@ -101,9 +122,12 @@ export function createAppPasswords({
         const id = randomBytes(9).toString('hex')
         const password = newPassword()
         await client.query(
-          `INSERT INTO app_password (id, account, device, fingerprint, sealed, created_at_ms)
-           VALUES ($1, $2, $3, $4, $5, $6)`,
-          [id, account, device, sealing.fingerprint(password), sealing.seal(id, password), now()],
+          `INSERT INTO app_password (id, account, controller, since_ms, device, fingerprint, sealed, created_at_ms)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+          [
+            ...[id, account, controller, sinceMs, device],
+            ...[sealing.fingerprint(password), sealing.seal(id, password), now()],
+          ],
         )
         const names = await client.query<{ handle: string | null }>(
           'SELECT handle FROM profile WHERE id = $1',
@@ -112,11 +136,11 @@ export function createAppPasswords({
         return { id, username: names.rows[0]?.handle ?? account, password }
       }),
 
-    async list(account) {
+    async list({ account, controller, sinceMs }) {
       const { rows } = await postgres.query<AppPassword>(
         `SELECT id, device, created_at_ms AS "createdAtMs", last_used_on::text AS "lastUsedDay"
-         FROM app_password WHERE account = $1 ORDER BY created_at_ms, id`,
-        [account],
+         FROM app_password WHERE account = $1 AND controller = $2 AND since_ms = $3 ORDER BY created_at_ms, id`,
+        [account, controller, sinceMs],
       )
       return rows
     },
@@ -134,7 +158,8 @@ export function createAppPasswords({
         today(),
         sealing.fingerprint(password),
       ])
-      return rows[0] && login(rows[0])
+      const [row] = rows
+      return row && opens(row) ? login(row) : undefined
     },
 
     async findByName(name, proof) {
@@ -144,11 +169,13 @@ export function createAppPasswords({
         [today(), name],
       )
       // All are tried, whichever fits, so that time tells nothing.
-      const fitting = rows.filter((row) =>
-        'password' in proof
-          ? timingSafeEqual(row.fingerprint, sealing.fingerprint(proof.password))
-          : provesPassword(sealing.open(row.id, row.sealed), proof),
-      )
+      const fitting = rows
+        .filter(opens)
+        .filter((row) =>
+          'password' in proof
+            ? timingSafeEqual(row.fingerprint, sealing.fingerprint(proof.password))
+            : provesPassword(sealing.open(row.id, row.sealed), proof),
+        )
       return fitting[0] && login(fitting[0])
     },
   }

@@ -1,4 +1,5 @@
 import { clientOf, Problem } from '@hexachord/platform/http'
+import type { Postgres } from '@hexachord/platform/postgres'
 import {
   appPasswordSchema,
   listOf,
@@ -6,10 +7,10 @@ import {
   revokedAppPasswordSchema,
 } from '@hexachord/protocol/rest'
 import type { Domain } from '@hexachord/protocol/signing'
-import { verifyAppPasswordToken } from '@hexachord/protocol/tokens'
+import { openAppPasswordToken } from '@hexachord/protocol/tokens'
 import * as z from 'zod'
 import { type Route, route } from '../reading/route.ts'
-import { createAccountOf, verified } from './account-of.ts'
+import { createAccountOf, heldBySigner, opened } from './account-of.ts'
 import { createAllowance } from './allowance.ts'
 import { type AppPasswords, maximumPerAccount } from './passwords.ts'
 
@@ -31,17 +32,19 @@ const refusals = {
 } as const
 
 /**
- * `/v1/app-passwords`: made, listed and revoked by messages that their account has signed.
+ * `/v1/app-passwords`: made, listed and revoked by messages that whoever controls their account has signed.
  * @param audience origin of this provider, which messages must name
  * @param now ms since 1970
  */
 export function appPasswordRoutes({
   appPasswords,
+  postgres,
   domain,
   audience,
   now,
 }: {
   appPasswords: Pick<AppPasswords, 'mint' | 'list' | 'revoke'>
+  postgres: Pick<Postgres, 'query'>
   domain: Domain
   audience: string
   now: () => number
@@ -49,15 +52,18 @@ export function appPasswordRoutes({
   const clients = createAllowance({ ...perClient, now })
   const all = createAllowance({ ...altogether, now })
   const expected = () => ({ domain, audience, now: now() })
-  const accountOf = createAccountOf({ domain, audience, now })
-  const unauthorized = { description: 'The message in the header `Authorization` is missing or not valid' }
+  const accountOf = createAccountOf({ postgres, domain, audience, now })
+  const unauthorized = {
+    description:
+      'The message in the header `Authorization` is missing, not valid, or not signed by who controls its account now',
+  }
 
   return [
     route({
       method: 'post',
       path: '/v1/app-passwords',
       summary:
-        'Makes a password for one device of a listener: `Authorization: Hexachord <message>`, an AppPassword signed by the account',
+        'Makes a password for one device of a listener: `Authorization: Hexachord <message>`, an AppPassword signed by who controls the account',
       signed: 'app-password',
       answers: {
         201: { description: 'It is shown this once', name: 'NewAppPassword', schema: newAppPasswordSchema },
@@ -66,11 +72,12 @@ export function appPasswordRoutes({
         429: { description: 'Too many were asked for from one address, or altogether' },
       },
       async answer({ authorization, address }) {
-        const asked = verified(() => verifyAppPasswordToken(authorization, expected()))
+        const asked = opened(() => openAppPasswordToken(authorization, expected()))
+        const held = await heldBySigner({ postgres, now }, asked)
         const client = clientOf(address)
         if (!clients.has(client) || !all.take('all')) throw tooMany()
         clients.take(client)
-        const minted = await appPasswords.mint(asked)
+        const minted = await appPasswords.mint({ ...asked, held })
         if ('refusal' in minted) throw new Problem(refusals[minted.refusal])
         return { body: minted, freshness: 'never', status: 201 }
       },
@@ -78,25 +85,25 @@ export function appPasswordRoutes({
     route({
       path: '/v1/app-passwords',
       summary:
-        'The app passwords of the account that signed the token in `Authorization`, without their secrets',
+        'The app passwords of the account for which the token in `Authorization` is signed, without their secrets',
       signed: 'token',
       answers: {
         200: {
-          description: 'All of them, oldest first',
+          description: 'All that open something, oldest first',
           name: 'AppPasswordList',
           schema: listOf(appPasswordSchema),
         },
         401: unauthorized,
       },
       async answer({ authorization }) {
-        const items = await appPasswords.list(accountOf(authorization))
+        const items = await appPasswords.list(await accountOf(authorization))
         return { body: { items, next: null }, freshness: 'never' }
       },
     }),
     route({
       method: 'delete',
       path: '/v1/app-passwords/:id',
-      summary: 'Revokes an app password of the account that signed the token in `Authorization`',
+      summary: 'Revokes an app password of the account for which the token in `Authorization` is signed',
       params: z.strictObject({
         id: z
           .string()
@@ -114,7 +121,7 @@ export function appPasswordRoutes({
         404: { description: 'The account has no such app password' },
       },
       async answer({ params: { id }, authorization }) {
-        const account = accountOf(authorization)
+        const { account } = await accountOf(authorization)
         if (await appPasswords.revoke(account, id)) {
           return { body: { id, revoked: true }, freshness: 'never' }
         }

@@ -9,7 +9,7 @@ export function writingKeyRoutes(writes: PlayerWrites, accountOf: AccountOf): Ro
     route({
       path: '/v1/writing-key',
       summary:
-        'The key by which this server would sign what players write for the account that signed the token in `Authorization`; ' +
+        'The key by which this server would sign what players write for the account for which the token in `Authorization` is signed; ' +
         'it may once the account has delegated the scopes to it',
       signed: 'token',
       answers: {
@@ -18,10 +18,13 @@ export function writingKeyRoutes(writes: PlayerWrites, accountOf: AccountOf): Ro
           name: 'WritingKey',
           schema: writingKeySchema,
         },
-        401: { description: 'The message in the header `Authorization` is missing or not valid' },
+        401: {
+          description:
+            'The message in the header `Authorization` is missing, not valid, or not signed by who controls its account now',
+        },
       },
       async answer({ authorization }) {
-        const account = accountOf(authorization)
+        const { account } = await accountOf(authorization)
         const body = {
           key: writes.keyOf(account),
           scopes: [...playerScopes],

@@ -111,8 +111,9 @@ export function createApi(parts: ApiParts): Express {
   const domain = domainOf({ chainId: network.chainId, contracts: { catalog: network.catalog } })
   const writes =
     appPasswords && parts.writingKey && createPlayerWrites({ ...parts, secret: parts.writingKey, domain })
-  if (appPasswords) routes.push(...appPasswordRoutes({ appPasswords, domain, audience: publicUrl, now }))
-  if (writes) routes.push(...writingKeyRoutes(writes, createAccountOf({ domain, audience: publicUrl, now })))
+  const tokens = { postgres, domain, audience: publicUrl, now }
+  if (appPasswords) routes.push(...appPasswordRoutes({ appPasswords, ...tokens }))
+  if (writes) routes.push(...writingKeyRoutes(writes, createAccountOf(tokens)))
   const { version } = parts.process()
   routes.push(documentationRoute(() => document, { database: postgres, now }))
   const document = openApiDocument(routes, { version, publicUrl })

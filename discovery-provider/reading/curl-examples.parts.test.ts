@@ -51,7 +51,8 @@ beforeAll(async () => {
   const account = wallet.address.toLowerCase()
   passwordId = 'abcdefghijkl'
   await served.catalogue.database.postgres.query(
-    `INSERT INTO app_password (id, account, device, fingerprint, sealed, created_at_ms) VALUES ($1, $2, 'car', '', '', 1)`,
+    `INSERT INTO app_password (id, account, controller, device, fingerprint, sealed, created_at_ms)
+     VALUES ($1, $2, $2, 'car', '', '', 1)`,
     [passwordId, account],
   )
   environment.TOKEN = credentialsOf(await createToken(wallet, rules.domain, authorization))

@@ -57,7 +57,7 @@ const securitySchemes = {
 }
 
 function authorization(message: string, names: string): object {
-  const description = `\`Hexachord <message>\`: the EIP-712 message ${message}, signed by the account, which names ${names}`
+  const description = `\`Hexachord <message>\`: the EIP-712 message ${message}, signed by who controls the account, which names the account, ${names}`
   return { type: 'apiKey', in: 'header', name: 'Authorization', description }
 }
 

@@ -36,6 +36,7 @@ export {
   type Identity,
   identityKey,
   identityOf,
+  identitySinceMs,
   type Place,
   type SubjectState,
   subjectKey,

@@ -6,14 +6,16 @@ import {
   createAppPasswordToken,
   createNodeToken,
   createToken,
+  openAppPasswordToken,
+  openToken,
   TokenError,
-  verifyAppPasswordToken,
   verifyNodeToken,
   verifyToken,
 } from './index.ts'
 
 const wallet = new Wallet(`0x${'11'.repeat(32)}`)
 const account = wallet.address.toLowerCase() as Address
+const author: Address = `0x${'a1'.repeat(20)}`
 const domain: Domain = {
   name: 'Hexachord',
   version: '1',
@@ -56,6 +58,16 @@ describe("a writer's token", () => {
     const forged = `Hexachord ${btoa(JSON.stringify({ ...token, account: `0x${'22'.repeat(20)}` }))}`
     expect(() => verifyToken(forged, { domain, audience, now })).toThrow(TokenError)
   })
+
+  test('may speak for an author whom its signer controls, and then says both, to those who know who controls whom', async () => {
+    const asked = { account: author, audience, expiresAt: inAnHour }
+    const header = await createToken(wallet, domain, asked)
+    expect(openToken(header, { domain, audience, now })).toEqual({ account: author, signer: account })
+    expect(() => verifyToken(header, { domain, audience, now })).toThrow(/not signed by its account/)
+    const own = await createToken(wallet, domain, { audience, expiresAt: inAnHour })
+    expect(openToken(own, { domain, audience, now })).toEqual({ account, signer: account })
+    expect(await createToken(wallet, domain, { ...asked, account })).toBe(own)
+  })
 })
 
 describe('a token between nodes', () => {
@@ -85,12 +97,19 @@ describe('a token that asks for an app password', () => {
   const inAMinute = now + 60_000
   const asked = { audience, device: 'Küche № 1 🎧', nonce, expiresAt: inAMinute }
 
-  test('names account, device and nonce', async () => {
+  test('names account, signer, device and nonce', async () => {
     const header = await createAppPasswordToken(wallet, domain, asked)
     const { device, expiresAt } = asked
     expect(header).toMatch(/^Hexachord [\w-]+$/)
-    expect(verifyAppPasswordToken(header, { domain, audience, now })).toEqual({
-      ...{ account, device, nonce, expiresAt },
+    expect(openAppPasswordToken(header, { domain, audience, now })).toEqual({
+      ...{ account, signer: account, device, nonce, expiresAt },
+    })
+  })
+
+  test('may speak for an author whom its signer controls', async () => {
+    const header = await createAppPasswordToken(wallet, domain, { ...asked, account: author })
+    expect(openAppPasswordToken(header, { domain, audience, now })).toMatchObject({
+      ...{ account: author, signer: account },
     })
   })
 
@@ -98,7 +117,7 @@ describe('a token that asks for an app password', () => {
     const header = await createAppPasswordToken(wallet, domain, asked)
     expect(() => verifyToken(header, { domain, audience, now })).toThrow(/malformed/)
     const writer = await createToken(wallet, domain, { audience, expiresAt: inAMinute })
-    expect(() => verifyAppPasswordToken(writer, { domain, audience, now })).toThrow(/malformed/)
+    expect(() => openAppPasswordToken(writer, { domain, audience, now })).toThrow(/malformed/)
   })
 
   test.each([
@@ -109,6 +128,6 @@ describe('a token that asks for an app password', () => {
     ['with a line end in its device', { device: 'a\nb' }, /malformed: device/],
   ])('is refused %s', async (_, change, message) => {
     const header = await createAppPasswordToken(wallet, domain, { ...asked, ...change })
-    expect(() => verifyAppPasswordToken(header, { domain, audience, now })).toThrow(message)
+    expect(() => openAppPasswordToken(header, { domain, audience, now })).toThrow(message)
   })
 })

@@ -44,30 +44,40 @@ const appPasswordTokenSchema = z.strictObject({
   nonce: hashSchema,
 })
 
+/** For whom a token speaks, and whose key has signed it. The two are the same until the keys of the account are rotated. */
+export type Claim = { readonly account: Address; readonly signer: Address }
+
+type Expected = { readonly domain: Domain; readonly audience: string; readonly now: number }
+
 /** `Authorization` header with which an account writes to one node.
  * @param audience origin of the node, `https://node.example`
- * @param expiresAt ms since 1970, at most {@link maximumTokenMs} ahead */
+ * @param expiresAt ms since 1970, at most {@link maximumTokenMs} ahead
+ * @param account an author whom the signer controls, where the server knows who controls whom. @default the signer */
 export async function createToken(
   signer: Signer,
   domain: Domain,
-  { audience, expiresAt }: { audience: string; expiresAt: number },
+  { account, audience, expiresAt }: { account?: Address | undefined; audience: string; expiresAt: number },
 ): Promise<string> {
-  const account = (await signer.getAddress()).toLowerCase() as Address
-  const message = { account, audience, expiresAt }
+  const message = { account: account ?? (await addressOf(signer)), audience, expiresAt }
   const signature = await signMessage(signer, domain, 'Token', message)
   return encode({ ...message, signature })
 }
 
-/** The account behind an `Authorization` header.
+/** The account behind an `Authorization` header, by its own key.
  * @throws TokenError when it is missing, malformed, for another audience, expired, too long-lived or badly signed */
-export function verifyToken(
-  header: string | undefined,
-  { domain, audience, now }: { domain: Domain; audience: string; now: number },
-): Address {
+export function verifyToken(header: string | undefined, expected: Expected): Address {
+  const { account, signer } = openToken(header, expected)
+  if (signer !== account) throw new TokenError(notByAccount)
+  return account
+}
+
+/** What an `Authorization` header claims. It is for the caller to see that the signer controls the account now.
+ * @throws TokenError when it is missing, malformed, for another audience, expired or too long-lived */
+export function openToken(header: string | undefined, { domain, audience, now }: Expected): Claim {
   const { signature, ...message } = decode(tokenSchema, header)
   check(message, { audience, now, maximumMs: maximumTokenMs })
-  checkSigner(message.account, () => signerOf(domain, 'Token', message, signature))
-  return message.account
+  const signer = recovered(() => signerOf(domain, 'Token', message, signature))
+  return { account: message.account, signer }
 }
 
 /** `Authorization` header of one request from node to node, by hot key.
@@ -77,8 +87,7 @@ export async function createNodeToken(
   domain: Domain,
   request: { audience: string; method: string; path: string; expiresAt: number },
 ): Promise<string> {
-  const account = (await hotKey.getAddress()).toLowerCase() as Address
-  const message = { account, ...request }
+  const message = { account: await addressOf(hotKey), ...request }
   const signature = await signMessage(hotKey, domain, 'NodeToken', message)
   return encode({ ...message, signature })
 }
@@ -101,38 +110,41 @@ export function verifyNodeToken(
   if (message.method !== request.method || message.path !== request.path) {
     throw new TokenError('the token was signed for another request')
   }
-  checkSigner(message.account, () =>
-    signerOf(request.domain, 'NodeToken', message, signature, request.recover),
-  )
-  return message.account
+  const signer = recovered(() => signerOf(request.domain, 'NodeToken', message, signature, request.recover))
+  if (signer !== message.account) throw new TokenError(notByAccount)
+  return signer
 }
 
 /** `Authorization` header that asks a discovery provider for an app password.
  * @param device what the listener calls the player, 1 to 60 characters
  * @param nonce 32 random bytes
- * @param expiresAt ms since 1970, at most {@link maximumAppPasswordTokenMs} ahead */
+ * @param expiresAt ms since 1970, at most {@link maximumAppPasswordTokenMs} ahead
+ * @param account an author whom the signer controls. @default the signer */
 export async function createAppPasswordToken(
   signer: Signer,
   domain: Domain,
-  request: { audience: string; device: string; nonce: Hash; expiresAt: number },
+  {
+    account,
+    ...request
+  }: { account?: Address | undefined; audience: string; device: string; nonce: Hash; expiresAt: number },
 ): Promise<string> {
-  const account = (await signer.getAddress()).toLowerCase() as Address
-  const message = { account, ...request }
+  const message = { account: account ?? (await addressOf(signer)), ...request }
   const signature = await signMessage(signer, domain, 'AppPassword', message)
   return encode({ ...message, signature })
 }
 
-/** Who asks for an app password, and for which device. It is for the caller to see that each nonce serves once.
- * @throws TokenError as {@link verifyToken} */
-export function verifyAppPasswordToken(
+/** Who asks for an app password, and for which device. It is for the caller to see that the signer controls the account
+ * now, and that each nonce serves once.
+ * @throws TokenError as {@link openToken} */
+export function openAppPasswordToken(
   header: string | undefined,
-  { domain, audience, now }: { domain: Domain; audience: string; now: number },
-): { account: Address; device: string; nonce: Hash; expiresAt: number } {
+  { domain, audience, now }: Expected,
+): Claim & { device: string; nonce: Hash; expiresAt: number } {
   const { signature, ...message } = decode(appPasswordTokenSchema, header)
   check(message, { audience, now, maximumMs: maximumAppPasswordTokenMs })
-  checkSigner(message.account, () => signerOf(domain, 'AppPassword', message, signature))
+  const signer = recovered(() => signerOf(domain, 'AppPassword', message, signature))
   const { account, device, nonce, expiresAt } = message
-  return { account, device, nonce, expiresAt }
+  return { account, signer, device, nonce, expiresAt }
 }
 
 function check(
@@ -150,14 +162,19 @@ function check(
   }
 }
 
-function checkSigner(account: Address, recover: () => Address): void {
+const notByAccount = 'the token was not signed by its account for this network'
+
+function recovered(recover: () => Address): Address {
   try {
-    if (recover() === account) return
+    return recover()
   } catch (cause) {
     if (!(cause instanceof SignatureError)) throw cause
     throw new TokenError(`the token's signature is malformed: ${cause.message}`, { cause })
   }
-  throw new TokenError('the token was not signed by its account for this network')
+}
+
+async function addressOf(signer: Signer): Promise<Address> {
+  return (await signer.getAddress()).toLowerCase() as Address
 }
 
 function encode(value: object): string {

@@ -15,18 +15,30 @@ const balances = new Interface([
 
 /**
  * Lets an account through that a track's artist lets have its keys: as the chain is at the newest block that this node
- * has read, or can ask about.
+ * has read, or can ask about. A key that has handed its account on neither follows nor is the artist any more; what it holds
+ * on the chain it still holds.
+ * @param account by its own key
  * @throws Problem 403 for others, 503 while the chain cannot be asked
  */
 export async function checkGate(
   gate: Gate,
   { account, subject }: { account: Address; subject: Subject },
-  { catalogue, reader }: { catalogue: Pick<Catalogue, 'entry'>; reader: Pick<ChainReader, 'call'> },
+  {
+    catalogue,
+    reader,
+    now,
+  }: {
+    catalogue: Pick<Catalogue, 'entry' | 'identity'>
+    reader: Pick<ChainReader, 'call'>
+    now: () => number
+  },
 ): Promise<void> {
   if (gate.kind === 'follower') {
     const artist = authorOf(subject)
+    const isHeldBy = (author: Address) => catalogue.identity(author, now()).controller === account
     const follows = (catalogue.entry(followKey(account, artist)) as Edge | undefined)?.on === true
-    if (!follows && account !== artist) throw closed(`only those who follow ${artist} have the keys`)
+    if (!(follows && isHeldBy(account)) && !isHeldBy(artist))
+      throw closed(`only those who follow ${artist} have the keys`)
     return
   }
   const held = await balanceOf(gate, account, reader)

@@ -40,6 +40,8 @@ let forged: LoadedTrack
 let price: bigint | undefined
 let charged: [session: string | undefined, unit: number | undefined][]
 let entries: Map<string, unknown>
+/** Of authors whose keys were rotated. */
+let controllers: Map<Address, Address>
 let tokenBalance: () => Promise<string>
 let atOthers: KeptSecret[]
 let asked: number
@@ -53,6 +55,7 @@ beforeEach(async () => {
   price = 100n
   charged = []
   entries = new Map()
+  controllers = new Map()
   tokenBalance = async () => AbiCoder.defaultAbiCoder().encode(['uint256'], [0])
   atOthers = []
   asked = 0
@@ -68,7 +71,7 @@ beforeEach(async () => {
       ...{ self, secrets, privateKey: nodeKey.privateKey, now: () => now, domain },
       catalogue: {
         entry: (key) => entries.get(key) as never,
-        identity: () => ({ controller: addressOf(artist) }) as never,
+        identity: (author) => ({ controller: controllers.get(author) ?? author }) as never,
         subject: (asked) => (asked === subject ? stateOf(track) : undefined),
         replacedAt: () => undefined,
       },
@@ -252,6 +255,18 @@ describe('a gate', () => {
     expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
     expect((await key(2, { account: artist })).status).toBe(200)
     expect(charged).toEqual([])
+  })
+
+  test('for followers is closed to a key that has handed its account on, and open to who has that of the artist now', async () => {
+    price = undefined
+    entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })
+    await put(await sealedToNode({ kind: 'follower' }))
+    controllers.set(addressOf(listener), stranger)
+    expect(await refusal(2, { account: listener })).toEqual([403, 'gate-closed'])
+    controllers.set(addressOf(artist), addressOf(peerKey))
+    await put(await sealedToNode({ kind: 'follower' }, { by: peerKey }), peerKey)
+    expect(await refusal(2, { account: artist })).toEqual([403, 'gate-closed'])
+    expect((await key(2, { account: peerKey })).status).toBe(200)
   })
 
   test.each(['erc20', 'erc721', 'erc1155'] as const)(

@@ -1,3 +1,4 @@
+import type { Address } from '@hexachord/protocol/names'
 import {
   allowPlayerWrites,
   createAppPassword,
@@ -11,9 +12,20 @@ import { UsageError } from '../settings/index.ts'
 import { confirmed } from '../terminal/index.ts'
 import { globalOptions, openAccount, print } from './connection.ts'
 import type { Context } from './context.ts'
+import { addressIn } from './named.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 
-type Allowing = PayingOptions & { days: string; yes?: true }
+type Whose = { author?: Address }
+type Allowing = PayingOptions & Whose & { days: string; yes?: true }
+
+/** Who has an author's keys cannot be told from the key, only from the author. */
+function addAuthorOption(command: Command): Command {
+  return command.option(
+    '--author <address>',
+    'whose they are: somebody whose keys were rotated to yours; without it, your own',
+    addressIn,
+  )
+}
 
 export function addAppPasswordCommand(program: Command, context: Context): void {
   const { signal } = context
@@ -25,14 +37,13 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
 
   const open = (self: Command) => openAccount(self, context, { onlyReads: true })
 
-  command
-    .command('create')
+  addAuthorOption(command.command('create'))
     .argument('<device>', 'what you call it, such as "kitchen radio"')
     .description('make one for one device')
-    .action(async (device: string, _options: unknown, self: Command) => {
+    .action(async (device: string, { author }: Whose, self: Command) => {
       if (!/^[^\p{C}]{1,60}$/u.test(device)) throw new UsageError('a device has a name of 1 to 60 characters')
       const { connection, account } = await open(self)
-      const made = await createAppPassword(connection, account, device, { signal })
+      const made = await createAppPassword(connection, account, device, { author, signal })
       const { server, username, password, id } = made
       print(
         self,
@@ -45,35 +56,32 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
         ].join('\n'),
       )
     })
-  command
-    .command('list')
+  addAuthorOption(command.command('list'))
     .description('those that open something')
-    .action(async (_options: unknown, self: Command) => {
+    .action(async ({ author }: Whose, self: Command) => {
       const { connection, account } = await open(self)
-      const items = await listAppPasswords(connection, account, { signal })
+      const items = await listAppPasswords(connection, account, { author, signal })
       const lines = items.map(({ id, device, server, createdAtMs, lastUsedDay }) => {
         const made = new Date(createdAtMs).toISOString().slice(0, 10)
         return `${id}  ${device}  at ${server}, made ${made}, ${lastUsedDay ? `used ${lastUsedDay}` : 'never used'}`
       })
       print(self, { items }, lines.join('\n') || 'there are none')
     })
-  command
-    .command('revoke')
+  addAuthorOption(command.command('revoke'))
     .argument('<id>', "as 'hexachord app-password list' shows it")
     .description('make one open nothing any more')
-    .action(async (id: string, _options: unknown, self: Command) => {
+    .action(async (id: string, { author }: Whose, self: Command) => {
       const { connection, account } = await open(self)
-      const { server } = await revokeAppPassword(connection, account, id, { signal })
+      const { server } = await revokeAppPassword(connection, account, id, { author, signal })
       print(self, { revoked: id, server }, `${id} opens nothing any more at ${server}`)
     })
 
-  const allowing = command
-    .command('allow-writes')
+  const allowing = addAuthorOption(command.command('allow-writes'))
     .description('let the server sign for you what your players change: favourites and playlists')
     .option('--days <count>', 'how long, 1 to 365', '365')
     .option('--yes', 'do not ask')
     .addHelpText('after', `\n${delegationNotice}`)
-  addPayingOptions(allowing).action(async ({ days, yes, ...paying }: Allowing, self: Command) => {
+  addPayingOptions(allowing).action(async ({ author, days, yes, ...paying }: Allowing, self: Command) => {
     if (!/^\d{1,3}$/.test(days) || Number(days) < 1 || Number(days) > 365) {
       throw new UsageError(`--days: '${days}' is no number from 1 to 365`)
     }
@@ -84,7 +92,7 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
       throw new UsageError('nothing was allowed')
     }
     const { connection, account } = await openAccount(self, context)
-    const options = { days: Number(days), signal, payer: payerOf?.(account) }
+    const options = { author, days: Number(days), signal, payer: payerOf?.(account) }
     const made = await allowPlayerWrites(connection, account, options)
     const until = new Date(made.expiresAtMs).toISOString().slice(0, 10)
     print(
@@ -94,11 +102,17 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
     )
   })
   addPayingOptions(
-    command.command('forbid-writes').description('let the server sign nothing for you any more'),
-  ).action(async (paying: PayingOptions, self: Command) => {
+    addAuthorOption(command.command('forbid-writes')).description(
+      'let the server sign nothing for you any more',
+    ),
+  ).action(async ({ author, ...paying }: PayingOptions & Whose, self: Command) => {
     const payerOf = payerFrom(paying)
     const { connection, account } = await openAccount(self, context)
-    const servers = await forbidPlayerWrites(connection, account, { signal, payer: payerOf?.(account) })
+    const servers = await forbidPlayerWrites(connection, account, {
+      author,
+      signal,
+      payer: payerOf?.(account),
+    })
     const text = servers.map((server) => `${server} signs nothing for you any more`)
     print(self, { forbidden: servers }, text.join('\n') || 'no server could sign for you')
   })

@@ -1,5 +1,6 @@
 import { kinds, openAction, signedActionSchema } from '@hexachord/protocol/actions'
-import { verifyAppPasswordToken, verifyToken } from '@hexachord/protocol/tokens'
+import { type Address, userSubject } from '@hexachord/protocol/names'
+import { openAppPasswordToken, openToken } from '@hexachord/protocol/tokens'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Connection } from '../connect/index.ts'
 import {
@@ -28,10 +29,14 @@ let allowed: string[]
 const writingKey = `0x${'77'.repeat(20)}`
 /** Devices for which the second provider was asked for a password, and their nonces. */
 let asked: { device: string; nonce: string }[]
+/** Whose passwords they are. */
+let owner: Address
+const rotated: Address = `0x${'a1'.repeat(20)}`
 
 beforeEach(async () => {
   asked = []
   allowed = []
+  owner = account.address
   // The first one keeps no app passwords.
   const without = await serve((_, response) => answerProblem(response, 404, 'nothing is served here'))
   const keeping: HttpServer = await serve(async (request, response) => {
@@ -44,15 +49,19 @@ beforeEach(async () => {
       const signed = signedActionSchema.parse(JSON.parse(await readBody(request)))
       const { key, scopes } = JSON.parse(signed.content)
       expect([signed.kind, key]).toEqual([kinds.delegate.number, writingKey])
+      expect([signed.author, signed.subject]).toEqual([owner, userSubject(owner)])
       allowed = scopes
       return answerJson(response, { hash: openAction(signed, domain).hash }, 202)
     }
     if (request.method === 'POST') {
-      const { device, nonce } = verifyAppPasswordToken(header, { domain, audience, now: Date.now() })
+      const { device, nonce, ...claim } = openAppPasswordToken(header, { domain, audience, now: Date.now() })
+      expect([claim.account, claim.signer]).toEqual([owner, account.address])
       asked.push({ device, nonce })
       return answerJson(response, { id: 'one', username: 'guido', password: 'abcde' }, 201)
     }
-    expect(verifyToken(header, { domain, audience, now: Date.now() })).toBe(account.address)
+    expect(openToken(header, { domain, audience, now: Date.now() })).toEqual({
+      ...{ account: owner, signer: account.address },
+    })
     if (request.url === '/v1/writing-key') {
       return answerJson(response, { key: writingKey, scopes: ['save', 'playlist', 'delete'], allowed })
     }
@@ -71,16 +80,34 @@ beforeEach(async () => {
 afterEach(() => Promise.all(providers.map((provider) => provider.close())))
 
 describe('an app password', () => {
-  test('is asked for at the best provider, by a message of its own each time', async () => {
-    const [without, keeping] = connection.providers
-    await expect(createAppPassword(connection, account, 'radio')).rejects.toMatchObject({ status: 404 })
-    const best = { ...connection, providers: [keeping, without].flatMap((one) => one ?? []) }
-    expect(await createAppPassword(best, account, 'radio')).toEqual({
-      ...{ id: 'one', username: 'guido', password: 'abcde', server: keeping?.origin },
+  test('is asked for at the best provider that keeps any, by a message of its own each time', async () => {
+    const server = providers[1]?.origin
+    expect(await createAppPassword(connection, account, 'radio')).toEqual({
+      ...{ id: 'one', username: 'guido', password: 'abcde', server },
     })
-    await createAppPassword(best, account, 'Küche №1')
+    await createAppPassword(connection, account, 'Küche №1')
     expect(asked.map(({ device }) => device)).toEqual(['radio', 'Küche №1'])
     expect(asked[0]?.nonce).not.toBe(asked[1]?.nonce)
+  })
+
+  test('is made nowhere when no provider keeps any, and at no other one when the best may have made it', async () => {
+    const [without, keeping] = connection.providers.map((provider) => [provider])
+    const none = { ...connection, providers: without ?? [] }
+    await expect(createAppPassword(none, account, 'radio')).rejects.toMatchObject({ status: 404 })
+    const breaking = await serve((_, response) => answerProblem(response, 500, 'it broke'))
+    providers.push(breaking)
+    const best = { origin: breaking.origin, status: discoveryStatus() }
+    const broken = { ...connection, providers: [best, ...(keeping ?? [])] }
+    await expect(createAppPassword(broken, account, 'radio')).rejects.toMatchObject({ status: 500 })
+    expect(asked).toEqual([])
+  })
+
+  test('of an author whose keys were rotated to the account is made, listed and revoked for that author', async () => {
+    owner = rotated
+    const options = { author: rotated }
+    const { server, id } = await createAppPassword(connection, account, 'radio', options)
+    expect(await listAppPasswords(connection, account, options)).toMatchObject([{ id, server }])
+    expect(await revokeAppPassword(connection, account, id, options)).toEqual({ server })
   })
 
   test('is listed with the provider that keeps it, and revoked there', async () => {
@@ -94,23 +121,31 @@ describe('an app password', () => {
 })
 
 describe('what players change', () => {
-  test('is signed by the provider from when the account allows it until it forbids it', async () => {
-    const [without, keeping] = connection.providers
-    const server = keeping?.origin ?? ''
-    const best = {
-      ...connectionTo({ discovery: server, creators: [server] }),
-      providers: [keeping, without].flatMap((one) => one ?? []),
-    }
-    expect(await forbidPlayerWrites(best, account)).toEqual([])
-    const made = await allowPlayerWrites(best, account, { days: 30 })
-    expect(made).toMatchObject({ server, key: writingKey, scopes: ['save', 'playlist', 'delete'] })
-    expect(Math.abs(made.expiresAtMs - Date.now() - 30 * 86_400_000)).toBeLessThan(60_000)
-    expect(allowed).toEqual(['save', 'playlist', 'delete'])
-    expect(await forbidPlayerWrites(best, account)).toEqual([server])
-    expect(allowed).toEqual([])
-  })
+  test.each([
+    ['the account', account.address],
+    ['an author whose keys were rotated to it', rotated],
+  ])(
+    'is signed by the best provider that offers it from when %s allows it until it forbids it',
+    async (_, author) => {
+      owner = author
+      const server = providers[1]?.origin ?? ''
+      const options = author === account.address ? {} : { author }
+      const writing = {
+        ...connectionTo({ discovery: server, creators: [server] }),
+        providers: connection.providers,
+      }
+      expect(await forbidPlayerWrites(writing, account, options)).toEqual([])
+      const made = await allowPlayerWrites(writing, account, { ...options, days: 30 })
+      expect(made).toMatchObject({ server, key: writingKey, scopes: ['save', 'playlist', 'delete'] })
+      expect(Math.abs(made.expiresAtMs - Date.now() - 30 * 86_400_000)).toBeLessThan(60_000)
+      expect(allowed).toEqual(['save', 'playlist', 'delete'])
+      expect(await forbidPlayerWrites(writing, account, options)).toEqual([server])
+      expect(allowed).toEqual([])
+    },
+  )
 
-  test('is signed by no provider that does not offer it', async () => {
-    await expect(allowPlayerWrites(connection, account)).rejects.toMatchObject({ status: 404 })
+  test('is signed by nobody where no provider offers it', async () => {
+    const none = { ...connection, providers: connection.providers.slice(0, 1) }
+    await expect(allowPlayerWrites(none, account)).rejects.toMatchObject({ status: 404 })
   })
 })

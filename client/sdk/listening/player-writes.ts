@@ -1,9 +1,10 @@
 import type { Address } from '@hexachord/protocol/names'
 import { type WritingKey, writingKeySchema } from '@hexachord/protocol/rest'
-import { ApiError, type Connection, NoProvider, readJson } from '../connect/index.ts'
+import { type Connection, readJson } from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
-import { delegate, revoke } from '../social/index.ts'
-import { type SettleOptions, tokenFor } from '../writing/index.ts'
+import { delegate, revoke, type SocialOptions } from '../social/index.ts'
+import { tokenFor } from '../writing/index.ts'
+import { atFirstThatKnows, isUnknown } from './at-first-that-knows.ts'
 
 const dayMs = 86_400_000
 
@@ -16,19 +17,19 @@ export type PlayerWritesAllowed = {
   readonly expiresAtMs: number
 }
 
-/** Lets the best provider that there is sign what the account's players write there, which is favourites and playlists,
- * until a time or until it is forbidden. To be shown before: `delegationNotice` of `social`.
+/** Lets the best provider that signs for listeners sign what the account's players write there, which is favourites and
+ * playlists, until a time or until it is forbidden. To be shown before: `delegationNotice` of `social`.
  * @param days 1 to 365
- * @throws ActionRejected, NotRelayed, ApiError (404 from a provider that signs for nobody), NoProvider */
+ * @throws ActionRejected, NotRelayed, ApiError (404 when no provider signs for anybody), NoProvider */
 export async function allowPlayerWrites(
   connection: Connection,
   account: Account,
-  { days = 365, ...options }: SettleOptions & { days?: number } = {},
+  { days = 365, ...options }: SocialOptions & { days?: number } = {},
 ): Promise<PlayerWritesAllowed> {
-  const [provider] = connection.providers
-  if (provider === undefined) throw new NoProvider('no discovery provider is known')
-  const server = provider.origin
-  const { key, scopes } = await writingKeyAt(connection, account, server, options.signal)
+  const { server, key, scopes } = await atFirstThatKnows(connection, async (server) => ({
+    server,
+    ...(await writingKeyAt(connection, account, server, options)),
+  }))
   const expiresAtMs = connection.now() + days * dayMs
   await delegate(connection, account, { key, scopes, expiresAtMs }, options)
   return { server, key, scopes, expiresAtMs }
@@ -40,17 +41,17 @@ export async function allowPlayerWrites(
 export async function forbidPlayerWrites(
   connection: Connection,
   account: Account,
-  options: SettleOptions = {},
+  options: SocialOptions = {},
 ): Promise<string[]> {
   const forbidden = []
   for (const { origin } of connection.providers) {
     try {
-      const { key, allowed } = await writingKeyAt(connection, account, origin, options.signal)
+      const { key, allowed } = await writingKeyAt(connection, account, origin, options)
       if (allowed.length === 0) continue
       await revoke(connection, account, key, options)
       forbidden.push(origin)
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 404)) throw error
+      if (!isUnknown(error)) throw error
     }
   }
   return forbidden
@@ -60,9 +61,9 @@ async function writingKeyAt(
   connection: Connection,
   account: Account,
   server: string,
-  signal: AbortSignal | undefined,
+  { author, signal }: SocialOptions,
 ): Promise<WritingKey> {
-  const authorization = await tokenFor(connection, account, server)
+  const authorization = await tokenFor(connection, account, server, { author })
   return readJson(connection.http, `${server}/v1/writing-key`, writingKeySchema, {
     headers: { authorization },
     ...(signal ? { signal } : {}),

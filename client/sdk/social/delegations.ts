@@ -20,13 +20,13 @@ export type NewDelegation = {
   readonly app?: Subject | undefined
 }
 
-/** Lets another key sign some kinds of actions for the account.
+/** Lets another key sign some kinds of actions for the account, or for an author whom it controls: a delegated key cannot.
  * @throws ActionError when it is malformed, ActionRejected, NotRelayed, ApiError */
 export function delegate(
   connection: Connection,
   account: Account,
   { key, scopes, expiresAtMs, app }: NewDelegation,
-  options: Omit<SocialOptions, 'author'> = {},
+  options: SocialOptions = {},
 ): Promise<ActionOutcome> {
   const content = { key, scopes, expiresAtMs, ...(app === undefined ? {} : { app }) }
   return setRegister(connection, account, { kind: 'delegate', content }, options)
@@ -37,7 +37,7 @@ export function revoke(
   connection: Connection,
   account: Account,
   key: Address,
-  options: Omit<SocialOptions, 'author'> = {},
+  options: SocialOptions = {},
 ): Promise<ActionOutcome> {
   const content = { key, scopes: [], expiresAtMs: connection.now() }
   return setRegister(connection, account, { kind: 'delegate', content }, options)

@@ -5,7 +5,7 @@ import type { Account } from '../keys/index.ts'
 import { type ActionOutcome, type SettleOptions, settleNewAction } from '../writing/index.ts'
 
 export type SocialOptions = SettleOptions & {
-  /** For whom a delegated key signs. @default the account itself */
+  /** For whom the account signs, by a delegated key or since their keys were rotated to it. @default the account itself */
   readonly author?: Address | undefined
 }
 

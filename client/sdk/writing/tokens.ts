@@ -1,3 +1,4 @@
+import type { Address } from '@hexachord/protocol/names'
 import { createToken } from '@hexachord/protocol/tokens'
 import type { Connection } from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
@@ -7,9 +8,17 @@ const lifeMs = 30 * 60_000
 const freshMs = 20 * 60_000
 
 /** `Authorization` header for one node; sign a new one for each longer piece of work.
- * @param node origin */
-export async function tokenFor(connection: Connection, account: Account, node: string): Promise<string> {
+ * @param node origin
+ * @param author whom the account controls since their keys were rotated to it; discovery providers alone take such a token.
+ *   @default the account itself */
+export async function tokenFor(
+  connection: Connection,
+  account: Account,
+  node: string,
+  { author }: { readonly author?: Address | undefined } = {},
+): Promise<string> {
   return createToken(account.signer, connection.domain, {
+    account: author,
     audience: node,
     expiresAt: connection.now() + lifeMs,
   })

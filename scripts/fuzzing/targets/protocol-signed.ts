@@ -16,7 +16,7 @@ import {
   createAppPasswordToken,
   createNodeToken,
   createToken,
-  verifyAppPasswordToken,
+  openAppPasswordToken,
   verifyNodeToken,
   verifyToken,
 } from '@hexachord/protocol/tokens'
@@ -105,8 +105,9 @@ export async function targets(): Promise<readonly Target[]> {
       seeds: [opened(passwordToken)],
       refuses: named('TokenError'),
       read(json) {
-        const asked = verifyAppPasswordToken(closed(json), { domain, audience, now })
-        assert.deepEqual([asked.account, asked.nonce], [me, nonce])
+        const asked = openAppPasswordToken(closed(json), { domain, audience, now })
+        // Nothing of it can be changed without another signer coming out.
+        if (asked.signer === me) assert.deepEqual([asked.account, asked.nonce], [me, nonce])
       },
     }),
     textTarget({
