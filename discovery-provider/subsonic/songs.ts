@@ -1,3 +1,4 @@
+import type { Address } from '@hexachord/protocol/names'
 import type { Database } from '../reading/entity.ts'
 import { isOpenTrack } from '../reading/tracks.ts'
 import { isoTime, seconds, yearOf } from './albums.ts'
@@ -61,6 +62,44 @@ export async function readSongs(
   )
   return rows
 }
+
+/** The songs of a playlist, in its order, as an account sees them: those that are listed and out, and of its own also
+ * unlisted ones. */
+export async function readPlaylistSongs(
+  database: Database,
+  tracks: readonly string[],
+  account: Address,
+  nowMs: number,
+): Promise<SongRow[]> {
+  if (tracks.length === 0) return []
+  const asked = 'unnest($1::text[]) WITH ORDINALITY AS asked (id, position) JOIN track t ON t.id = asked.id'
+  const { rows } = await database.query<SongRow>(
+    `${selectSongs(asked)} WHERE ${isShownInPlaylist('t', { account: '$2', nowMs: '$3' })} ORDER BY asked.position`,
+    [tracks, account, nowMs],
+  )
+  return rows
+}
+
+/** Those tracks of a playlist that there are, but that an account is not shown in it. */
+export async function readHiddenSongs(
+  database: Database,
+  tracks: readonly string[],
+  account: Address,
+  nowMs: number,
+): Promise<string[]> {
+  const { rows } = await database.query<{ id: string }>(
+    `SELECT t.id FROM track t WHERE t.id = ANY ($1)
+       AND NOT (${isShownInPlaylist('t', { account: '$2', nowMs: '$3' })})`,
+    [tracks, account, nowMs],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Condition on tracks of playlists: see {@link readPlaylistSongs}.
+ * @param at names of the parameters */
+export const isShownInPlaylist = (track: string, at: { account: string; nowMs: string }) =>
+  `(NOT ${track}.unlisted OR ${track}.author = ${at.account})
+   AND ${track}.listed_at_ms <= (SELECT released_until(${at.nowMs}))`
 
 /** The songs of an album on the shelf, in its order; those of no album newest first. */
 export async function readAlbumSongs(database: Database, album: string, nowMs: number): Promise<SongRow[]> {

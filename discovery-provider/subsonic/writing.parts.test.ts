@@ -8,6 +8,7 @@ import { startCreator, type TestCreator } from '../fixtures/creator-node.ts'
 import {
   album,
   bjork,
+  hidden,
   hymn,
   joga,
   type ServedCatalogue,
@@ -56,6 +57,8 @@ async function allow(scopes: readonly Scope[]) {
 
 const allowAll = async () => allow((await writingKey()).scopes)
 const starred = async () => (await player.getStarred2()).starred2
+/** A new one, without songs. */
+const ownPlaylist = async () => (await player.createPlaylist({ name: 'Mine' })).playlist
 const actionCount = async () => (await served.catalogue.rows('action')).length
 const refusal = (words: string) => ({ error: { code: 50, message: expect.stringContaining(words) } })
 
@@ -129,6 +132,97 @@ describe('a player writes', () => {
     expect(row).toMatchObject({ tracks: [joga, hymn, ...songs.map((song) => song.slice(3))] })
     await player.deletePlaylist({ id })
     expect(await player.getPlaylist({ id })).toMatchObject({ status: 'failed', error: { code: 70 } })
+  })
+
+  test('a whole playlist without that songs are lost when the network stops taking it', async () => {
+    await allowAll()
+    const songs = Array.from({ length: 110 }, (_, n) => `tr-${subjectOf(bjork, 10n ** 28n + BigInt(n))}`)
+    const { id } = (await player.createPlaylist({ name: 'Long', songId: [`tr-${joga}`, ...songs] })).playlist
+    const tracks = async () => {
+      const row = (await served.catalogue.rows('playlist')).find((one) => `pl-${one.id}` === id)
+      return (row?.tracks as string[] | undefined)?.map((track) => `tr-${track}`)
+    }
+    expect(await tracks()).toEqual([`tr-${joga}`, ...songs])
+    creator.refuse(429, 'the budget of today is spent', 1)
+    const anew = [`tr-${hymn}`, ...[...songs].reverse()]
+    const form = { playlistId: id, songId: anew }
+    expect(await me.post('createPlaylist', form)).toMatchObject({ error: { code: 0 } })
+    expect(await tracks()).toEqual(expect.arrayContaining([`tr-${joga}`, ...songs]))
+    expect(await tracks()).toHaveLength(112)
+    creator.refuse()
+    expect(await me.post('createPlaylist', form)).toMatchObject({ playlist: { songCount: 1 } })
+    expect(await tracks()).toEqual(anew)
+    // One that fits is changed by one action: all of it, or nothing.
+    const before = await actionCount()
+    await player.createPlaylist({ playlistId: id, songId: [`tr-${joga}`] })
+    await player.createPlaylist({ playlistId: id, songId: [`tr-${hymn}`] })
+    expect(await tracks()).toEqual([`tr-${hymn}`])
+    expect(await actionCount()).toBe(before + 3)
+    await player.deletePlaylist({ id })
+  })
+
+  test('a playlist as long as there can be one', async () => {
+    await allowAll()
+    const songs = Array.from({ length: 2_000 }, (_, n) => `tr-${subjectOf(bjork, 10n ** 28n + BigInt(n))}`)
+    const made = (await me.post('createPlaylist', { name: 'All', songId: songs })) as {
+      playlist: { id: string }
+    }
+    const tracks = async () =>
+      (await served.catalogue.rows('playlist')).find((one) => `pl-${one.id}` === made.playlist.id)?.tracks
+    expect(await tracks()).toEqual(songs.map((song) => song.slice(3)))
+    const before = await actionCount()
+    const more = { playlistId: made.playlist.id, songIdToAdd: `tr-${joga}` }
+    expect(await me.post('updatePlaylist', more)).toEqual({
+      error: { code: 0, message: 'a playlist holds 2000 songs at most' },
+    })
+    const tooMany = { playlistId: made.playlist.id, songId: [...songs, `tr-${joga}`] }
+    expect(await me.post('createPlaylist', tooMany)).toEqual({
+      error: { code: 0, message: expect.stringContaining('at most 2000 times') },
+    })
+    expect(await actionCount()).toBe(before)
+  })
+
+  test.each([
+    ['createPlaylist', { name: 'n'.repeat(201) }, "'name' must be one line"],
+    ['createPlaylist', { name: 'Two\nlines' }, "'name' must be one line"],
+    ['updatePlaylist', { name: 'n'.repeat(201) }, "'name' must be one line"],
+    ['updatePlaylist', { comment: 'c'.repeat(2_001) }, "'comment' must be text of at most 2000"],
+    ['updatePlaylist', { comment: 'bell\u0007' }, "'comment' must be text of at most 2000"],
+  ])('no text that does not fit: %s %o', async (method, query, words) => {
+    await allowAll()
+    const before = await actionCount()
+    const { id } = method === 'updatePlaylist' ? await ownPlaylist() : { id: undefined }
+    const error = await me.post(method, { ...query, ...(id && { playlistId: id }) })
+    expect(error).toEqual({ error: { code: 0, message: expect.stringContaining(words) } })
+    expect(await actionCount()).toBe(before + (id ? 1 : 0))
+  })
+
+  test('the longest comment beside as many songs as one action takes without it', async () => {
+    await allowAll()
+    const { id } = await ownPlaylist()
+    const songs = Array.from({ length: 60 }, (_, n) => `tr-${subjectOf(bjork, 10n ** 28n + BigInt(n))}`)
+    const comment = 'ღ\r\n'.repeat(1_000)
+    expect(await me.post('updatePlaylist', { playlistId: id, comment, songIdToAdd: songs })).toEqual({})
+    const [row] = (await served.catalogue.rows('playlist')).filter((one) => `pl-${one.id}` === id)
+    expect(row).toMatchObject({
+      description: 'ღ\n'.repeat(1_000),
+      tracks: songs.map((song) => song.slice(3)),
+    })
+  })
+
+  test('a playlist anew, in which what the player was not shown stays where it is', async () => {
+    await allowAll()
+    const { id } = await ownPlaylist()
+    await player.updatePlaylist({ playlistId: id, songIdToAdd: [`tr-${joga}`, `tr-${hidden}`, `tr-${hymn}`] })
+    expect((await player.getPlaylist({ id })).playlist.entry).toMatchObject([
+      { id: `tr-${joga}` },
+      { id: `tr-${hymn}` },
+    ])
+    await player.createPlaylist({ playlistId: id, songId: [`tr-${hymn}`, `tr-${joga}`] })
+    const [row] = (await served.catalogue.rows('playlist')).filter((one) => `pl-${one.id}` === id)
+    expect(row).toMatchObject({ tracks: [hymn, joga, hidden] })
+    await player.updatePlaylist({ playlistId: id, songIndexToRemove: [0, 1] })
+    expect((await player.getPlaylist({ id })).playlist.songCount).toBe(0)
   })
 
   test("nothing of somebody else's, nothing unknown, and nothing that is private", async () => {
