@@ -1,4 +1,5 @@
 import type { Address } from '@hexachord/protocol/names'
+import type { KeptAudio } from '../manifests/index.ts'
 import type { Database } from '../reading/entity.ts'
 import { isOpenTrack } from '../reading/tracks.ts'
 import { isoTime, seconds, yearOf } from './albums.ts'
@@ -22,11 +23,14 @@ export type SongRow = {
   album_artist: string | null
   place: number | null
   plays: number
+  /** NULL while its manifest has not been read. */
+  audio: KeptAudio | null
 }
 
 const songColumns = `
   t.id, t.author, t.title, t.artist, t.genre, t.mood, t.isrc, t.description, t.duration_ms, t.listed_at_ms,
-  (SELECT coalesce(sum(p.count), 0)::bigint FROM play p WHERE p.track = t.id) AS plays`
+  (SELECT coalesce(sum(p.count), 0)::bigint FROM play p WHERE p.track = t.id) AS plays,
+  (SELECT m.audio FROM manifest_seen m WHERE m.manifest = t.manifest) AS audio`
 
 /** Begins a query of songs, called `t`, each in the album where it is at home. */
 const selectSongs = (from: string) => `
@@ -174,6 +178,7 @@ export function songFields(row: SongRow): Fields {
     year: yearOf(row.listed_at_ms),
     genre: row.genre ?? undefined,
     duration: seconds(row.duration_ms),
+    ...(row.audio === null ? {} : audioFields(row.audio)),
     contentType: 'audio/mp4',
     suffix: 'm4a',
     path: `${pathPart(albumArtist)}/${pathPart(row.album ?? 'Unlisted')}/${pathPart(row.title)}.m4a`,
@@ -190,6 +195,26 @@ export function songFields(row: SongRow): Fields {
     displayArtist: row.artist,
     albumArtists: [{ id: artistId(row.author), name: albumArtist }],
     displayAlbumArtist: albumArtist,
+  }
+}
+
+/** Of the file that a player gets which asks for no other one. */
+function audioFields({ renditions, loudness }: KeptAudio): Fields {
+  const [usual] = renditions
+  return {
+    ...(usual && {
+      size: usual.byteLength,
+      bitRate: usual.kbits,
+      samplingRate: usual.sampleRateHz,
+      channelCount: usual.channels,
+    }),
+    ...(loudness && {
+      replayGain: {
+        // ReplayGain 2.0 brings all to -18 LUFS.
+        trackGain: Math.round((-18_000 - loudness.milliLufs) / 10) / 100,
+        trackPeak: Number((10 ** (loudness.truePeakMilliDbtp / 20_000)).toFixed(6)),
+      },
+    }),
   }
 }
 
