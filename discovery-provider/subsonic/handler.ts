@@ -16,6 +16,7 @@ import { playingMethods } from './playing.ts'
 import { playlistMethods } from './playlists.ts'
 import { type Format, formatOf, protocolVersion, render } from './render.ts'
 import { searchingMethods } from './searching.ts'
+import { similarMethods } from './similar.ts'
 import { writingMethods } from './writing.ts'
 
 /** Of a form. It holds at most the songs of the longest playlist, some 90 bytes each, put in and taken out. */
@@ -37,6 +38,7 @@ export function subsonicHandler(
     ...searchingMethods(parts),
     ...playlistMethods(parts),
     ...playingMethods(parts),
+    ...similarMethods(parts),
     ...emptyMethods(parts),
     ...writingMethods(parts),
   }

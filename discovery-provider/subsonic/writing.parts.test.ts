@@ -8,6 +8,7 @@ import { startCreator, type TestCreator } from '../fixtures/creator-node.ts'
 import {
   album,
   bjork,
+  guido,
   hidden,
   hymn,
   joga,
@@ -78,7 +79,7 @@ describe('a player writes', () => {
   test('favourites, by a key of the server that nobody else shares', async () => {
     await allowAll()
     const { key, allowed } = await writingKey()
-    expect(allowed).toEqual(['save', 'playlist', 'delete'])
+    expect(allowed).toEqual(['save', 'follow', 'playlist', 'delete'])
     await player.star({ id: `tr-${joga}`, albumId: `al-${album}` })
     expect(await starred()).toMatchObject({ song: [{ id: `tr-${joga}` }], album: [{ id: `al-${album}` }] })
     const saves = (await served.catalogue.rows('save')).filter(({ author }) => author === me.account)
@@ -88,6 +89,46 @@ describe('a player writes', () => {
     expect(await other.ask('star', { id: `tr-${joga}` })).toEqual(refusal('may not sign'))
     await player.unstar({ id: [`tr-${joga}`, `al-${album}`] as unknown as string })
     expect(await starred()).toMatchObject({ song: [], album: [] })
+  })
+
+  test('artists that the listener follows, which players show as favourites', async () => {
+    await allowAll()
+    await player.star({ artistId: `ar-${bjork}` })
+    // Players that browse by folders know no other name for it.
+    await player.star({ id: `ar-${guido}` })
+    const since = { starred: expect.anything() }
+    expect(await starred()).toMatchObject({
+      artist: [
+        { id: `ar-${guido}`, name: 'Guido', ...since },
+        { id: `ar-${bjork}`, ...since },
+      ],
+    })
+    expect(await me.ask('getStarred')).toMatchObject({
+      starred: { artist: [{ name: 'Guido', ...since }, {}] },
+    })
+    expect((await player.getArtist({ id: `ar-${bjork}` })).artist).toMatchObject(since)
+    expect((await player.search3({ query: 'Guido' })).searchResult3.artist).toMatchObject([since])
+    expect((await player.getArtists()).artists.index).toMatchObject([
+      { artist: [since] },
+      { artist: [since] },
+    ])
+    await player.unstar({ artistId: [`ar-${bjork}`, `ar-${guido}`] as unknown as string })
+    expect((await starred()).artist).toEqual([])
+    expect((await player.getArtist({ id: `ar-${bjork}` })).artist).not.toHaveProperty('starred')
+    expect(await me.ask('star', { artistId: `ar-${me.account}` })).toMatchObject({
+      error: { message: expect.stringContaining('nobody follows oneself') },
+    })
+  })
+
+  test('what it was allowed before artists could be followed, and is told how to allow that', async () => {
+    await allow(['save', 'playlist', 'delete'])
+    const before = await actionCount()
+    expect(await me.ask('star', { id: `tr-${joga}`, artistId: `ar-${bjork}` })).toEqual(
+      refusal('may not sign a follow action for you: to let players'),
+    )
+    expect(await actionCount()).toBe(before)
+    expect(await me.ask('star', { id: `tr-${joga}` })).toEqual({})
+    await player.unstar({ id: `tr-${joga}` })
   })
 
   test('a favourite also where the clock of another device is ahead', async () => {
@@ -239,7 +280,7 @@ describe('a player writes', () => {
       ['deletePlaylist', { id: `pl-${subjectOf(me.account, 99n)}` }, 70],
       ['createPlaylist', {}, 10],
       ['star', {}, 10],
-      ['star', { artistId: `ar-${bjork}` }, 0],
+      ['star', { artistId: 'ar-bjork' }, 70],
       ['star', { id: `al-${bjork}` }, 0],
     ]
     for (const [method, query, code] of unknown) {

@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { kinds, type Register, type SubjectState, saveKey, subjectKey } from '@hexachord/protocol/actions'
+import {
+  followKey,
+  kinds,
+  type Register,
+  type SubjectState,
+  saveKey,
+  subjectKey,
+} from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import { checked } from '@hexachord/protocol/checked'
 import {
@@ -12,7 +19,7 @@ import {
 } from '@hexachord/protocol/names'
 import { readState } from '../indexing/state.ts'
 import { SubsonicError } from './errors.ts'
-import { albumOf, notFound, playlistId, playlistOf, trackOf } from './ids.ts'
+import { albumOf, authorOf, notFound, playlistId, playlistOf, trackOf } from './ids.ts'
 import type { Asked, Methods, SubsonicParts } from './method.ts'
 import type { Parameters } from './parameters.ts'
 import { playlistSteps } from './playlist-steps.ts'
@@ -45,17 +52,19 @@ export function writingMethods(parts: SubsonicParts): Methods {
     return writes.open(account)
   }
 
-  /** Saves, or no longer, what the parameters name. */
+  /** Saves or follows, or no longer, what the parameters name. */
   async function mark({ parameters, login: { account } }: Asked, on: boolean): Promise<void> {
-    const targets = markedOf(parameters)
+    const marks = marksOf(parameters, account)
     const pen = await penOf(account)
-    const keys = targets.map((target) => saveKey(account, target))
-    const known = await readState(postgres, keys)
-    const drawn = targets.map((target) => {
+    const known = await readState(
+      postgres,
+      marks.map(({ key }) => key),
+    )
+    const drawn = marks.map(({ key, kind, content }) => {
       // Another device's clock may be ahead of ours, and the latest word counts.
-      const before = known.get(saveKey(account, target)) as Register | undefined
+      const before = known.get(key) as Register | undefined
       const atMs = Math.max(now(), (before?.atMs ?? 0) + 1)
-      return pen.sign({ kind: 'save', subject: userSubject(account), content: { target, on, atMs } })
+      return pen.sign({ kind, subject: userSubject(account), content: { ...content, on, atMs } })
     })
     await pen.send(await Promise.all(drawn))
   }
@@ -175,21 +184,31 @@ export function writingMethods(parts: SubsonicParts): Methods {
   }
 }
 
-/** Songs and albums that are to be favourites. @throws SubsonicError */
-function markedOf(parameters: Parameters): Subject[] {
-  if (parameters.list('artistId').length > 0) {
-    throw new SubsonicError('generic', "an artist is followed, not saved: type 'hexachord follow'")
-  }
-  const ids = [...parameters.list('id'), ...parameters.list('albumId')]
+/** What is to be a favourite: songs and albums that are saved, and artists that are followed. */
+type Mark =
+  | { readonly key: string; readonly kind: 'save'; readonly content: { readonly target: Subject } }
+  | { readonly key: string; readonly kind: 'follow'; readonly content: { readonly user: Address } }
+
+/** Each once. @throws SubsonicError */
+function marksOf(parameters: Parameters, account: Address): Mark[] {
+  const ids = ['id', 'albumId', 'artistId'].flatMap((name) => parameters.list(name))
   if (ids.length === 0) throw new SubsonicError('missingParameter', "the parameter 'id' is missing")
   if (ids.length > maximumMarks) throw new SubsonicError('generic', `at most ${maximumMarks} at a time`)
-  const targets = ids.map((id) => {
-    if (!id.startsWith('al-')) return trackOf(id)
-    const album = albumOf(id)
-    if ('singlesOf' in album) throw new SubsonicError('generic', 'singles are no album: choose its songs')
-    return album.playlist
-  })
-  return [...new Set(targets)]
+  const marks = ids.map((id) => markOf(id, account))
+  return [...new Map(marks.map((mark) => [mark.key, mark])).values()]
+}
+
+function markOf(id: string, account: Address): Mark {
+  if (id.startsWith('ar-')) {
+    const user = authorOf(id)
+    return { key: followKey(account, user), kind: 'follow', content: { user } }
+  }
+  const album = id.startsWith('al-') ? albumOf(id) : undefined
+  if (album && 'singlesOf' in album) {
+    throw new SubsonicError('generic', 'singles are no album: choose its songs')
+  }
+  const target = album ? album.playlist : trackOf(id)
+  return { key: saveKey(account, target), kind: 'save', content: { target } }
 }
 
 /** What players call the texts of a playlist, and what they may hold. */

@@ -69,7 +69,9 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
 
   const allowing = command
     .command('allow-writes')
-    .description('let the server sign for you what your players change: favourites and playlists')
+    .description(
+      'let the server sign for you what your players change: favourites, whom you follow, and playlists',
+    )
     .option('--days <count>', 'how long, 1 to 365', '365')
     .option('--yes', 'do not ask')
     .addHelpText('after', `\n${delegationNotice}`)

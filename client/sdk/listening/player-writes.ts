@@ -16,8 +16,8 @@ export type PlayerWritesAllowed = {
   readonly expiresAtMs: number
 }
 
-/** Lets the best provider that there is sign what the account's players write there, which is favourites and playlists,
- * until a time or until it is forbidden. To be shown before: `delegationNotice` of `social`.
+/** Lets the best provider that there is sign what the account's players write there, which is favourites, follows and
+ * playlists, until a time or until it is forbidden. To be shown before: `delegationNotice` of `social`.
  * @param days 1 to 365
  * @throws ActionRejected, NotRelayed, ApiError (404 from a provider that signs for nobody), NoProvider */
 export async function allowPlayerWrites(
