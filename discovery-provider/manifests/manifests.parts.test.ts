@@ -1,6 +1,6 @@
 import { createGuardedFetch, type GuardedFetch, type Listening, listen } from '@hexachord/platform/http'
 import { cidOf } from '@hexachord/protocol/cids'
-import { encodeManifest } from '@hexachord/protocol/manifests'
+import { audioFileOf, encodeManifest } from '@hexachord/protocol/manifests'
 import { authorOf, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
 import { listOf, pricedTrackSchema, trackSchema } from '@hexachord/protocol/rest'
 import { exampleTrack } from '@hexachord/protocol/vectors'
@@ -14,7 +14,7 @@ import {
   type ServedCatalogue,
   serveCatalogue,
 } from '../fixtures/served-catalogue.ts'
-import { newListener } from '../fixtures/subsonic-listener.ts'
+import { type Listener, newListener } from '../fixtures/subsonic-listener.ts'
 import { actedLog, operators, trackContent, updatedLog } from '../fixtures/synthetic-network.ts'
 import { opaqueSubject } from '../pioneer/opaque-ids.ts'
 import type { Fields } from '../subsonic/answer.ts'
@@ -25,8 +25,8 @@ jest.setTimeout(60_000)
 
 const [first] = operators
 if (first === undefined) throw new Error('there are operators')
-const { track: example } = await exampleTrack()
-const blocks = new Map<string, Uint8Array>()
+const { track: example, blocks: exampleBlocks } = await exampleTrack()
+const blocks = new Map(exampleBlocks)
 let isAway = false
 
 let served: ServedCatalogue
@@ -105,13 +105,64 @@ test('a cover that a manifest names is given to players as soon as it is read, a
   const listener = await newListener(served, '52')
   const coverOf = async () => ((await listener.ask('getSong', { id: `tr-${hymn}` })).song as Fields).coverArt
   await replace(hymn, false)
-  await served.catalogue.database.postgres.query('UPDATE manifest_seen SET covers = NULL')
+  await served.catalogue.database.postgres.query('UPDATE manifest_seen SET covers = NULL, audio = NULL')
   expect(await coverOf()).toBeUndefined()
   await readAll()
   expect(await coverOf()).toBe(`tr-${hymn}`)
   const [cover] = example.manifest.cover ?? []
   expect(await listener.ask('getCoverArt', { id: `tr-${hymn}` })).toEqual({
     location: `${node.origin}/ipfs/${cover?.image['/']}?filename=cover.jpeg`,
+  })
+})
+
+describe('players', () => {
+  const [, best] = example.renditions
+  if (best === undefined) throw new Error('the example has AAC')
+  const withoutRenditions = new Map(example.renditions.map(({ cid }) => [cid, blocks.get(cid)]))
+  const songOf = async (listener: Listener) =>
+    (await listener.ask('getSong', { id: `tr-${hymn}` })).song as Fields
+
+  test('are told of a song’s audio once its renditions are read, for which nobody waits who asks for its cover', async () => {
+    const listener = await newListener(served, '53')
+    for (const cid of withoutRenditions.keys()) blocks.delete(cid)
+    const manifest = await replace(hymn, false)
+    await served.catalogue.database.postgres.query('DELETE FROM manifest_seen WHERE manifest = $1', [
+      manifest,
+    ])
+    await readAll()
+    const song = await songOf(listener)
+    expect(song).toMatchObject({ coverArt: `tr-${hymn}` })
+    expect(Object.keys(song)).not.toEqual(expect.arrayContaining(['bitRate']))
+    // Until then they get the usual one, whatever they ask for.
+    const stream = (query: { maxBitRate?: string; format?: string }) =>
+      listener.ask('stream', { id: `tr-${hymn}`, ...query })
+    const usual = { location: `${node.origin}/audio/${manifest}` }
+    expect(await stream({ maxBitRate: '160' })).toEqual(usual)
+
+    for (const [cid, bytes] of withoutRenditions) if (bytes) blocks.set(cid, bytes)
+    await readAll(Date.now() + 5_000)
+    expect(await songOf(listener)).toMatchObject({
+      bitRate: 320,
+      size: audioFileOf(best).byteLength,
+      samplingRate: 44_100,
+      channelCount: 2,
+      // Of -14.23 LUFS and -1.05 dBTP.
+      replayGain: { trackGain: -3.77, trackPeak: expect.closeTo(0.886, 3) },
+    })
+    const lesser = { location: `${usual.location}?rendition=aac-160` }
+    expect(await stream({ maxBitRate: '160' })).toEqual(lesser)
+    expect(await stream({ maxBitRate: '319', format: 'mp3' })).toEqual(lesser)
+    expect(await stream({ maxBitRate: '24' })).toEqual(lesser)
+    for (const query of [
+      {},
+      { maxBitRate: '0' },
+      { maxBitRate: '320' },
+      { maxBitRate: '96', format: 'raw' },
+    ]) {
+      expect(await stream(query)).toEqual(usual)
+    }
+    expect(await listener.ask('download', { id: `tr-${hymn}`, maxBitRate: '96' })).toEqual(usual)
+    expect(await stream({ maxBitRate: 'much' })).toMatchObject({ error: { code: 0 } })
   })
 })
 

@@ -7,7 +7,7 @@ import type { Subject } from '@hexachord/protocol/names'
 export async function noteAllManifests(client: Statements, tracks: string): Promise<void> {
   await client.query(
     `INSERT INTO manifest_due (track)
-     SELECT t.id FROM ${tracks} t WHERE NOT EXISTS (SELECT FROM manifest_seen m WHERE m.manifest = t.manifest AND m.covers IS NOT NULL)
+     SELECT t.id FROM ${tracks} t WHERE NOT EXISTS (SELECT FROM manifest_seen m WHERE m.manifest = t.manifest AND m.audio IS NOT NULL)
      ON CONFLICT (track) DO NOTHING`,
   )
 }

@@ -21,7 +21,7 @@ import { relayAction } from './relay.ts'
 import { writingKeyOf } from './writing-keys.ts'
 
 /** What a player may change in a listener's name. `delete` reaches what is of another kind in scope: playlists. */
-export const playerScopes = ['save', 'playlist', 'delete'] as const satisfies readonly Scope[]
+export const playerScopes = ['save', 'follow', 'playlist', 'delete'] as const satisfies readonly Scope[]
 
 export const howToAllow =
   "to let players that use this server do so in your name, type 'hexachord app-password allow-writes'"

@@ -38,6 +38,9 @@ export function artistFields({ id, name, album_count, picture, words }: ArtistRo
   }
 }
 
+/** An artist where only its name is told. */
+export const plainArtist = ({ id, name }: ArtistRow): Fields => ({ id: artistId(id), name })
+
 /** An artist as a folder of albums. */
 export function artistFolder({ id, name, picture }: ArtistRow): Fields {
   return {
@@ -51,15 +54,16 @@ export function artistFolder({ id, name, picture }: ArtistRow): Fields {
 }
 
 /** Artists by the first letter of their names; what is no letter goes under `#`.
- * @param rows sorted */
-export function indexed(rows: readonly ArtistRow[], fieldsOf: (row: ArtistRow) => Fields): Fields[] {
+ * @param rows sorted
+ * @param shown each of them */
+export function indexed(rows: readonly ArtistRow[], shown: readonly Fields[]): Fields[] {
   const letters = new Map<string, Fields[]>()
-  for (const row of rows) {
+  for (const [place, row] of rows.entries()) {
     const [first = ''] = row.words
     const letter = /\p{L}/u.test(first) ? first.toUpperCase() : '#'
-    const artists = letters.get(letter)
-    if (artists === undefined) letters.set(letter, [fieldsOf(row)])
-    else artists.push(fieldsOf(row))
+    const artists = letters.get(letter) ?? []
+    artists.push(shown[place] ?? {})
+    letters.set(letter, artists)
   }
   return [...letters].map(([name, artist]) => ({ name, artist }))
 }

@@ -1,3 +1,4 @@
+import { subjectOf } from '@hexachord/protocol/names'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import {
   album,
@@ -19,6 +20,9 @@ import {
   songOfJoga,
 } from '../fixtures/served-listener.ts'
 import type { Listener } from '../fixtures/subsonic-listener.ts'
+import { firstSecond } from '../fixtures/synthetic-chain.ts'
+import { actedLog, operators, trackContent } from '../fixtures/synthetic-network.ts'
+import { rankChanged } from '../ranking/index.ts'
 
 let served: ServedCatalogue
 let me: Listener
@@ -68,8 +72,16 @@ describe('browsing', () => {
     const { song } = await ask('getSong', { id: `tr-${hidden}` })
     expect(song).toMatchObject({ title: 'Ut hidden', parent: `ar-${guido}` })
     expect(song).not.toHaveProperty('albumId')
-    expect(await ask('getArtistInfo2', { id: `ar-${bjork}` })).toEqual({ artistInfo2: {} })
-    expect(await ask('getArtistInfo', { id: `ar-${bjork}` })).toEqual({ artistInfo: {} })
+    // Whom else those have saved who have saved this one.
+    expect(await ask('getArtistInfo2', { id: `ar-${bjork}` })).toEqual({
+      artistInfo2: { similarArtist: [expect.objectContaining({ id: `ar-${guido}`, albumCount: 1 })] },
+    })
+    expect(await ask('getArtistInfo', { id: `tr-${joga}` })).toEqual({
+      artistInfo: { similarArtist: [{ id: `ar-${guido}`, name: 'Guido' }] },
+    })
+    expect(await ask('getArtistInfo2', { id: `ar-${bjork}`, count: '0' })).toEqual({
+      artistInfo2: { similarArtist: [] },
+    })
   })
 
   test('counts genres', async () => {
@@ -109,11 +121,49 @@ test('of an album is told what its author has written', async () => {
   expect(await ask('getAlbumInfo', { id: singlesOfGuido.id })).toEqual({ albumInfo: {} })
 })
 
+describe('what goes with it', () => {
+  const idsIn = async (method: string, query: Record<string, string>) => {
+    const [list] = Object.values(await ask(method, query)) as { song: { id: string }[] }[]
+    return list?.song.map(({ id }) => id)
+  }
+
+  test('are the songs of an artist, the most liked first and then the newest', async () => {
+    const { catalogue } = served
+    const [older, newer] = [subjectOf(guido, 60n), subjectOf(guido, 61n)]
+    // The second operator has left.
+    const by = operators.filter((_, index) => index !== 1)
+    for (const [seed, subject] of [older, newer].entries()) {
+      const content = await trackContent(subject, { prev: null, title: 'Ut' }, { seed: 60 + seed, by })
+      await catalogue.put(actedLog({ author: guido, kind: 'track', subject, content }))
+    }
+    const songs = () => idsIn('getTopSongs', { artist: 'GUIDO' })
+    expect(await songs()).toEqual([`tr-${newer}`, `tr-${older}`, `tr-${hymn}`])
+    // The listener has saved the hymn.
+    await rankChanged(catalogue.database.postgres, { nowMs: firstSecond * 1000 + 60_000, batches: 10 })
+    expect(await songs()).toEqual([`tr-${hymn}`, `tr-${newer}`, `tr-${older}`])
+    expect(await idsIn('getTopSongs', { artist: 'Guido', count: '1' })).toEqual([`tr-${hymn}`])
+    expect(await idsIn('getTopSongs', { artist: 'Nobody' })).toEqual([])
+    expect(await ask('getTopSongs')).toMatchObject({ error: { code: 10 } })
+  })
+
+  test.each([
+    ['getSimilarSongs2', `ar-${bjork}`, true],
+    ['getSimilarSongs', `al-${album}`, true],
+    ['getSimilarSongs', `tr-${joga}`, false],
+  ])('are songs of the artist and of those like it: %s of %s', async (method, id, itself) => {
+    const found = (await idsIn(method, { id })) ?? []
+    expect(found).toContain(`tr-${hymn}`)
+    expect(found.includes(`tr-${joga}`)).toBe(itself)
+    expect(found).not.toContain(`tr-${hidden}`)
+    expect(await idsIn(method, { id, count: '1' })).toHaveLength(1)
+    expect(await ask(method, { id: 'nothing' })).toMatchObject({ error: { code: 70 } })
+  })
+})
+
 test.each([
   ['getNowPlaying', { nowPlaying: {} }],
   ['getScanStatus', { scanStatus: { scanning: false } }],
   ['getPlayQueue', {}],
-  ['getSimilarSongs2', { similarSongs2: {} }],
 ])('%s is answered with nothing, so that players go on', async (method, expected) => {
   expect(await ask(method, { id: `tr-${joga}` })).toEqual(expected)
 })

@@ -7,13 +7,15 @@ import {
   artistFolder,
   indexed,
   maximumArtists,
+  plainArtist,
   readArtists,
   selectArtists,
 } from './artists.ts'
-import { showAlbums, showSongs } from './favourites.ts'
+import { showAlbums, showArtists, showSongs } from './favourites.ts'
 import { countGenres } from './genres.ts'
 import { albumOf, artistId, authorOf, folderId, notFound, trackOf } from './ids.ts'
-import type { Methods, SubsonicParts } from './method.ts'
+import type { Asked, Methods, SubsonicParts } from './method.ts'
+import { authorBehind, readRelatedArtists } from './similar.ts'
 import { readAlbumSongs, readSongs } from './songs.ts'
 
 /** The shelf as artists, albums and songs, and the same as folders. */
@@ -55,24 +57,35 @@ export function browsingMethods({ postgres, shelf, now }: SubsonicParts): Method
     return { album, songs: await readAlbumSongs(postgres, id, now()) }
   }
 
-  async function artistInfo(id: string): Promise<Fields> {
-    const { rows } = await postgres.query<{ bio: string | null }>('SELECT bio FROM profile WHERE id = $1', [
-      authorOf(id),
+  async function artistInfo(
+    { parameters, login: { account } }: Asked,
+    fieldsOf: (row: ArtistRow) => Fields,
+  ): Promise<Fields> {
+    const author = authorBehind(parameters.required('id'))
+    const count = parameters.whole('count', { least: 0, most: 50, instead: 20 })
+    await shelf.putInOrder()
+    const [{ rows }, related] = await Promise.all([
+      postgres.query<{ bio: string | null }>('SELECT bio FROM profile WHERE id = $1', [author]),
+      readRelatedArtists(postgres, author, count, now()),
     ])
     const bio = rows[0]?.bio
-    return typeof bio === 'string' ? { biography: new ElementText(bio) } : {}
+    return {
+      ...(typeof bio === 'string' ? { biography: new ElementText(bio) } : {}),
+      similarArtist: await showArtists(postgres, account, related, fieldsOf),
+    }
   }
 
   return {
-    async getArtists() {
-      const index = indexed(await allArtists(), artistFields)
+    async getArtists({ login: { account } }) {
+      const rows = await allArtists()
+      const index = indexed(rows, await showArtists(postgres, account, rows))
       return { artists: { ignoredArticles: '', index } }
     },
-    async getIndexes({ parameters }) {
+    async getIndexes({ parameters, login: { account } }) {
       const lastModified = await lastChange()
       const since = parameters.whole('ifModifiedSince', { least: 0, most: 1e14, instead: -1 })
       const rows = lastModified > since ? await allArtists() : []
-      const index = indexed(rows, ({ id, name }) => ({ id: artistId(id), name }))
+      const index = indexed(rows, await showArtists(postgres, account, rows, plainArtist))
       return { indexes: { lastModified, ignoredArticles: '', index } }
     },
     async getMusicDirectory({ parameters, login: { account } }) {
@@ -92,7 +105,8 @@ export function browsingMethods({ postgres, shelf, now }: SubsonicParts): Method
     async getArtist({ parameters, login: { account } }) {
       const { artist, albums } = await artistWithAlbums(parameters.required('id'))
       const album = await showAlbums(postgres, account, albums)
-      return { artist: { ...artistFields(artist), album } }
+      const [shown] = await showArtists(postgres, account, [artist])
+      return { artist: { ...shown, album } }
     },
     async getAlbum({ parameters, login: { account } }) {
       const { album, songs } = await albumWithSongs(parameters.required('id'))
@@ -111,7 +125,7 @@ export function browsingMethods({ postgres, shelf, now }: SubsonicParts): Method
       await shelf.putInOrder()
       return { genres: { genre: await genres() } }
     },
-    getArtistInfo: async ({ parameters }) => ({ artistInfo: await artistInfo(parameters.required('id')) }),
-    getArtistInfo2: async ({ parameters }) => ({ artistInfo2: await artistInfo(parameters.required('id')) }),
+    getArtistInfo: async (asked) => ({ artistInfo: await artistInfo(asked, plainArtist) }),
+    getArtistInfo2: async (asked) => ({ artistInfo2: await artistInfo(asked, artistFields) }),
   }
 }

@@ -5,7 +5,7 @@ import { readArtists } from './artists.ts'
 import { coveringAlbum, readCollectionCovers, readSongCover, type SongCover } from './covers.ts'
 import { albumOf, authorOf, notFound, playlistOf, trackOf } from './ids.ts'
 import type { SubsonicParts } from './method.ts'
-import { readPlaylist } from './playlists.ts'
+import { hasPlaylist } from './playlists.ts'
 import { readSongs } from './songs.ts'
 import { requireHolder } from './stream-url.ts'
 
@@ -55,8 +55,8 @@ async function coverOfAlbum(parts: SubsonicParts, id: string, size: number): Pro
 }
 
 async function coverOfPlaylist(parts: SubsonicParts, id: string, size: number): Promise<URL | undefined> {
-  const playlist = await readPlaylist(parts.postgres, playlistOf(id), parts.now())
-  return playlist && coverOfCollection(parts, id, size)
+  const isThere = await hasPlaylist(parts.postgres, playlistOf(id))
+  return isThere ? coverOfCollection(parts, id, size) : undefined
 }
 
 async function coverOfCollection(parts: SubsonicParts, id: string, size: number): Promise<URL | undefined> {

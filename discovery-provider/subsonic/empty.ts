@@ -8,9 +8,6 @@ const nothing: Readonly<Record<string, Fields>> = {
   getNowPlaying: { nowPlaying: {} },
   // The catalogue comes from the chain by itself.
   getScanStatus: { scanStatus: { scanning: false } },
-  getTopSongs: { topSongs: {} },
-  getSimilarSongs: { similarSongs: {} },
-  getSimilarSongs2: { similarSongs2: {} },
   getLyrics: { lyrics: {} },
   getBookmarks: { bookmarks: {} },
   getPlayQueue: {},

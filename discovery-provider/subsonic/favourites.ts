@@ -4,20 +4,26 @@ import type { Database } from '../reading/entity.ts'
 import { edgesQuery } from '../reading/follows.ts'
 import { type AlbumRow, albumFields, isoTime, readAlbums } from './albums.ts'
 import type { Fields } from './answer.ts'
+import { type ArtistRow, artistFields, readArtists } from './artists.ts'
 import { collectionsWithCover, coverIds } from './covers.ts'
 import { maximumSongs, readSongs, type SongRow, songFields } from './songs.ts'
 
-/** What a listener has saved, newest first, so far as it is there: favourites in the words of the protocol.
+/** More are shown as followed to nobody. */
+const maximumFollowed = 2_000
+
+/** What a listener has saved and whom it follows, newest first, so far as it is there: favourites in the words of the
+ * protocol.
  * @param nowMs the reader's clock */
 export async function readFavourites(
   database: Database,
   account: Address,
   nowMs: number,
-): Promise<{ songs: SongRow[]; albums: AlbumRow[] }> {
+): Promise<{ artists: ArtistRow[]; songs: SongRow[]; albums: AlbumRow[] }> {
   const { text, values } = edgesQuery('save', 'author', account, placeBefore(undefined), maximumSongs)
   const { rows } = await database.query<{ target: string }>(text, values)
   const targets = rows.map(({ target }) => target)
   return {
+    artists: await readArtists(database, [...(await followedBy(database, account)).keys()]),
     songs: await readSongs(database, targets, nowMs),
     albums: await readAlbums(
       database,
@@ -61,6 +67,24 @@ export async function showAlbums(
     coverArt: covered.has(row.id) ? row.id : undefined,
     starred: saved.get(subjectOf(row)),
   }))
+}
+
+/** Artists as an account sees them: with when it has followed them. */
+export async function showArtists(
+  database: Database,
+  account: Address,
+  rows: readonly ArtistRow[],
+  fieldsOf: (row: ArtistRow) => Fields = artistFields,
+): Promise<Fields[]> {
+  const followed = await followedBy(database, account)
+  return rows.map((row) => ({ ...fieldsOf(row), starred: followed.get(row.id) }))
+}
+
+/** Since when an account follows others, the newest of them first. */
+async function followedBy(database: Database, account: Address): Promise<ReadonlyMap<string, string>> {
+  const { text, values } = edgesQuery('follow', 'author', account, placeBefore(undefined), maximumFollowed)
+  const { rows } = await database.query<{ target: string; since_ms: number }>(text, values)
+  return new Map(rows.map(({ target, since_ms: sinceMs }) => [target, isoTime(sinceMs)]))
 }
 
 /** When an account has saved each of some things. */

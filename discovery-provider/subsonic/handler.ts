@@ -1,4 +1,6 @@
+import { parse } from 'node:querystring'
 import { clientOf, type Problem, problemOf, requestContext } from '@hexachord/platform/http'
+import { ActionError } from '@hexachord/protocol/actions'
 import express, { type Request, type RequestHandler, type Response } from 'express'
 import { isDatabaseAway } from '../indexing/index.ts'
 import { accountMethods, listExtensions } from './account.ts'
@@ -14,10 +16,11 @@ import { playingMethods } from './playing.ts'
 import { playlistMethods } from './playlists.ts'
 import { type Format, formatOf, protocolVersion, render } from './render.ts'
 import { searchingMethods } from './searching.ts'
+import { similarMethods } from './similar.ts'
 import { writingMethods } from './writing.ts'
 
-/** A form holds at most a playlist's worth of ids. */
-const formLimit = '128kb'
+/** Of a form. It holds at most the songs of the longest playlist, some 90 bytes each, put in and taken out. */
+const formLimit = '512kb'
 
 /** The one method that is for everybody. */
 const openMethod = 'getOpenSubsonicExtensions'
@@ -35,6 +38,7 @@ export function subsonicHandler(
     ...searchingMethods(parts),
     ...playlistMethods(parts),
     ...playingMethods(parts),
+    ...similarMethods(parts),
     ...emptyMethods(parts),
     ...writingMethods(parts),
   }
@@ -63,7 +67,7 @@ export function subsonicHandler(
       response.type(type).send(body)
     }
     try {
-      // A form that cannot be read is complained about in the form that the query asks for.
+      // A form that is too long to be read is complained about in the form that the query asks for.
       format = formatOf(readParameters(request.query))
       const form = await readForm(request, response)
       const parameters = readParameters(request.query, form)
@@ -80,9 +84,9 @@ export function subsonicHandler(
   }
 }
 
-const parseForm = express.urlencoded({ extended: false, limit: formLimit })
+const readText = express.text({ type: 'application/x-www-form-urlencoded', limit: formLimit })
 
-/** The body of a form; nothing for other requests. @throws SubsonicError for methods that are none of the protocol's */
+/** The fields of a form; nothing for other requests. @throws SubsonicError for methods that are none of the protocol's */
 async function readForm(request: Request, response: Response): Promise<unknown> {
   if (request.method === 'GET' || request.method === 'HEAD') return undefined
   if (request.method !== 'POST') {
@@ -92,9 +96,10 @@ async function readForm(request: Request, response: Response): Promise<unknown> 
     })
   }
   await new Promise<void>((resolve, reject) => {
-    parseForm(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)))
+    readText(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)))
   })
-  return request.body
+  // However many they are: who asks for too many is told so in the form that it asks for.
+  return typeof request.body === 'string' ? parse(request.body, '&', '=', { maxKeys: 0 }) : undefined
 }
 
 /** Major versions must agree, and a server must not be older than its client. */
@@ -121,6 +126,8 @@ function subsonicErrorOf(error: unknown, request: Request): SubsonicError {
     const message = 'the database does not answer, or not in time; try again in a few seconds'
     return new SubsonicError('generic', message, { status: 503, retryAfterSeconds: 5, cause: error })
   }
+  // Only what a request has said can be malformed in what is signed for it.
+  if (error instanceof ActionError) return new SubsonicError('generic', error.message, { cause: error })
   const problem = problemOf(error)
   if (problem !== null) return subsonicErrorOfProblem(problem)
   const { id, logger } = requestContext(request)

@@ -1,14 +1,21 @@
+import { subjectOf, userSubject } from '@hexachord/protocol/names'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { bjork, hidden, hymn, joga, type ServedCatalogue } from '../fixtures/served-catalogue.ts'
+import { bjork, guido, hidden, hymn, joga, type ServedCatalogue } from '../fixtures/served-catalogue.ts'
 import {
   diary,
+  evenings,
   homogenic,
+  listener,
   mine,
+  savedAtMs,
   serveListener,
   singlesOfGuido,
   songOfJoga,
 } from '../fixtures/served-listener.ts'
-import type { Listener } from '../fixtures/subsonic-listener.ts'
+import { type Listener, newListener } from '../fixtures/subsonic-listener.ts'
+import { actedLog, operators, trackContent } from '../fixtures/synthetic-network.ts'
+
+const unlisted = subjectOf(listener, 50n)
 
 let served: ServedCatalogue
 let me: Listener
@@ -129,6 +136,9 @@ describe('search', () => {
 })
 
 describe('playlists', () => {
+  type Shown = { playlists: { playlist: { name: string }[] } }
+  const names = async () => ((await ask('getPlaylists')) as Shown).playlists.playlist.map(({ name }) => name)
+
   test("are the listener's own, also unlisted ones, and then what others have published", async () => {
     const { playlists } = await ask('getPlaylists')
     expect(playlists).toMatchObject({
@@ -150,5 +160,50 @@ describe('playlists', () => {
     expect(await ask('getPlaylist', { id: `pl-${mine}` })).toMatchObject({
       playlist: { name: 'Mornings', entry: [songOfJoga, { id: `tr-${hymn}` }] },
     })
+  })
+
+  test('of others that the listener has saved stand before the fifty newest, unlisted and old ones too', async () => {
+    const { catalogue } = served
+    const lists = Array.from({ length: 53 }, (_, n) => subjectOf(guido, 100n + BigInt(n)))
+    for (const [n, subject] of lists.entries()) {
+      const content = { prev: null, title: `List ${n}`, ...(n === 1 && { unlisted: true }) }
+      await catalogue.put(actedLog({ author: guido, kind: 'playlist', subject, content }))
+    }
+    const newest = Array.from({ length: 50 }, (_, n) => `List ${52 - n}`)
+    // Evenings are older, and saved; the drafts of an album and a sealed diary are none of it.
+    expect(await names()).toEqual(['Mornings', 'Evenings', ...newest])
+    for (const [place, target] of [lists[0], lists[1], lists[52]].entries()) {
+      const content = { target: target ?? '', on: true, atMs: savedAtMs + 100 + place }
+      await catalogue.put(
+        actedLog({ author: listener, kind: 'save', subject: userSubject(listener), content }),
+      )
+    }
+    const saved = ['List 52', 'List 1', 'List 0', 'Evenings']
+    expect(await names()).toEqual(['Mornings', ...saved, ...newest.slice(1), 'List 2'])
+  })
+
+  test('show songs that are unlisted to nobody but the author of the song', async () => {
+    const { catalogue } = served
+    const before = await catalogue.digestOf(evenings)
+    // The second operator has left.
+    const staying = operators.filter((_, index) => index !== 1)
+    await catalogue.put(
+      actedLog({
+        ...{ author: bjork, kind: 'playlist', subject: evenings },
+        content: { prev: before, add: [{ track: hidden }, { track: unlisted }] },
+      }),
+      actedLog({
+        ...{ author: listener, kind: 'track', subject: unlisted },
+        content: await trackContent(unlisted, { prev: null, unlisted: true }, { by: staying }),
+      }),
+    )
+    const seenBy = async ({ ask: asks }: Listener) => {
+      const { playlist } = (await asks('getPlaylist', { id: `pl-${evenings}` })) as {
+        playlist: { songCount: number; entry: { id: string }[] }
+      }
+      return [playlist.songCount, ...playlist.entry.map(({ id }) => id)]
+    }
+    expect(await seenBy(me)).toEqual([2, `tr-${hymn}`, `tr-${unlisted}`])
+    expect(await seenBy(await newListener(served, '4e'))).toEqual([1, `tr-${hymn}`])
   })
 })

@@ -1,7 +1,8 @@
 import type { Address } from '@hexachord/protocol/names'
 import { type AlbumRow, albumFolder, readAlbums, selectAlbums } from './albums.ts'
+import { plainArtist } from './artists.ts'
 import { SubsonicError } from './errors.ts'
-import { readFavourites, showAlbums, showSongs } from './favourites.ts'
+import { readFavourites, showAlbums, showArtists, showSongs } from './favourites.ts'
 import type { Asked, Methods, SubsonicParts } from './method.ts'
 import type { Parameters } from './parameters.ts'
 import { sampleIds } from './random.ts'
@@ -77,14 +78,16 @@ export function listMethods({ postgres, shelf, now }: SubsonicParts): Methods {
       return { songsByGenre: { song: await showSongs(postgres, account, songs) } }
     },
     async getStarred({ login: { account } }) {
-      const { albums, songs } = await favouritesOf(account)
+      const { artists, albums, songs } = await favouritesOf(account)
+      const artist = await showArtists(postgres, account, artists, plainArtist)
       const album = await showAlbums(postgres, account, albums, albumFolder)
-      return { starred: { artist: [], album, song: await showSongs(postgres, account, songs) } }
+      return { starred: { artist, album, song: await showSongs(postgres, account, songs) } }
     },
     async getStarred2({ login: { account } }) {
-      const { albums, songs } = await favouritesOf(account)
+      const { artists, albums, songs } = await favouritesOf(account)
+      const artist = await showArtists(postgres, account, artists)
       const album = await showAlbums(postgres, account, albums)
-      return { starred2: { artist: [], album, song: await showSongs(postgres, account, songs) } }
+      return { starred2: { artist, album, song: await showSongs(postgres, account, songs) } }
     },
   }
 }

@@ -1,4 +1,5 @@
 import { SubsonicError } from './errors.ts'
+import { maximumSongs } from './songs.ts'
 
 /** What a request asks for, of its query and its form; where both have a name, the form counts. */
 export type Parameters = {
@@ -6,7 +7,7 @@ export type Parameters = {
   text(name: string): string | undefined
   /** @throws SubsonicError 10 when it is missing */
   required(name: string): string
-  /** Every value under a name. */
+  /** Every value under a name. @throws SubsonicError 0 for too many, and as `text` */
   list(name: string): string[]
   /** A whole number; the nearest bound for one outside of both. @throws SubsonicError 0 for anything else */
   whole(name: string, bounds: { least: number; most: number; instead: number }): number
@@ -16,19 +17,25 @@ export type Parameters = {
 
 const longestValue = 4_000
 
-/** Values that may be given many times, such as songs of a playlist. */
-const longestList = 1_000
+/** Values that may be given many times: the songs of a playlist are the most. */
+const longestList = maximumSongs
 
 export function readParameters(...sources: readonly unknown[]): Parameters {
   const values = new Map<string, string[]>()
   for (const source of sources) {
     for (const [name, value] of Object.entries(source ?? {})) {
       const list = (Array.isArray(value) ? value : [value]).filter((one) => typeof one === 'string')
-      values.set(name, list.slice(0, longestList))
+      values.set(name, list)
     }
   }
 
-  const list = (name: string) => (values.get(name) ?? []).map((value) => checked(name, value))
+  const list = (name: string) => {
+    const given = values.get(name) ?? []
+    if (given.length > longestList) {
+      throw new SubsonicError('generic', `'${name}' may be given at most ${longestList} times`)
+    }
+    return given.map((value) => checked(name, value))
+  }
   const text = (name: string) => list(name)[0] || undefined
   return {
     list,

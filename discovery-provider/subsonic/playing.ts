@@ -1,19 +1,23 @@
 import { coverUrl } from './cover-url.ts'
 import { SubsonicError } from './errors.ts'
 import { trackOf } from './ids.ts'
-import type { Asked, Methods, SubsonicParts } from './method.ts'
+import type { Methods, SubsonicParts } from './method.ts'
 import { streamUrl } from './stream-url.ts'
 
 export function playingMethods(parts: SubsonicParts): Methods {
   const { shelf, plays } = parts
 
-  const toAudio = async ({ parameters }: Asked) => ({
-    location: await streamUrl(parts, trackOf(parameters.required('id'))),
-  })
-
   return {
-    stream: toAudio,
-    download: toAudio,
+    async stream({ parameters }) {
+      const track = trackOf(parameters.required('id'))
+      const kbits = parameters.whole('maxBitRate', { least: 0, most: 1_000_000, instead: 0 })
+      // `raw` is the file as songs tell of it. All others are in the one format that there is.
+      const isLimited = kbits > 0 && parameters.text('format') !== 'raw'
+      return { location: await streamUrl(parts, track, isLimited ? kbits : undefined) }
+    },
+    async download({ parameters }) {
+      return { location: await streamUrl(parts, trackOf(parameters.required('id'))) }
+    },
     async getCoverArt({ parameters }) {
       const id = parameters.required('id')
       const size = parameters.whole('size', { least: 1, most: 10_000, instead: 10_000 })

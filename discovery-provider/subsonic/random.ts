@@ -41,7 +41,7 @@ export function sampleQuery(
 }
 
 /** Fisher and Yates. */
-function shuffled<Item>(items: readonly Item[]): Item[] {
+export function shuffled<Item>(items: readonly Item[]): Item[] {
   const rest = [...items]
   const order: Item[] = []
   while (rest.length > 0) order.push(...rest.splice(Math.floor(Math.random() * rest.length), 1))

@@ -3,9 +3,9 @@ import type { Database } from '../reading/entity.ts'
 import { findIds, type Searched, searchedTracks } from '../reading/search-matching.ts'
 import type { Typed } from '../reading/typed-text.ts'
 import { type AlbumRow, albumFolder, readAlbums, selectAlbums } from './albums.ts'
-import { type ArtistRow, artistFields, artistFolder, readArtists, selectArtists } from './artists.ts'
+import { type ArtistRow, plainArtist, readArtists, selectArtists } from './artists.ts'
 import { SubsonicError } from './errors.ts'
-import { showAlbums, showSongs } from './favourites.ts'
+import { showAlbums, showArtists, showSongs } from './favourites.ts'
 import type { Methods, SubsonicParts } from './method.ts'
 import type { Parameters } from './parameters.ts'
 import { readAllSongs, readSongs, type SongRow } from './songs.ts'
@@ -53,10 +53,7 @@ export function searchingMethods({ postgres, readTyped, shelf, now }: SubsonicPa
       const { artists, albums, songs } = await find(parameters)
       return {
         searchResult2: {
-          artist: artists.map((row) => {
-            const { id, title: name } = artistFolder(row)
-            return { id, name }
-          }),
+          artist: await showArtists(postgres, account, artists, plainArtist),
           album: await showAlbums(postgres, account, albums, albumFolder),
           song: await showSongs(postgres, account, songs),
         },
@@ -66,7 +63,7 @@ export function searchingMethods({ postgres, readTyped, shelf, now }: SubsonicPa
       const { artists, albums, songs } = await find(parameters)
       return {
         searchResult3: {
-          artist: artists.map(artistFields),
+          artist: await showArtists(postgres, account, artists),
           album: await showAlbums(postgres, account, albums),
           song: await showSongs(postgres, account, songs),
         },

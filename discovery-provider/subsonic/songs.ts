@@ -1,3 +1,5 @@
+import type { Address } from '@hexachord/protocol/names'
+import type { KeptAudio } from '../manifests/index.ts'
 import type { Database } from '../reading/entity.ts'
 import { isOpenTrack } from '../reading/tracks.ts'
 import { isoTime, seconds, yearOf } from './albums.ts'
@@ -21,11 +23,14 @@ export type SongRow = {
   album_artist: string | null
   place: number | null
   plays: number
+  /** NULL while its manifest has not been read. */
+  audio: KeptAudio | null
 }
 
 const songColumns = `
   t.id, t.author, t.title, t.artist, t.genre, t.mood, t.isrc, t.description, t.duration_ms, t.listed_at_ms,
-  (SELECT coalesce(sum(p.count), 0)::bigint FROM play p WHERE p.track = t.id) AS plays`
+  (SELECT coalesce(sum(p.count), 0)::bigint FROM play p WHERE p.track = t.id) AS plays,
+  (SELECT m.audio FROM manifest_seen m WHERE m.manifest = t.manifest) AS audio`
 
 /** Begins a query of songs, called `t`, each in the album where it is at home. */
 const selectSongs = (from: string) => `
@@ -61,6 +66,44 @@ export async function readSongs(
   )
   return rows
 }
+
+/** The songs of a playlist, in its order, as an account sees them: those that are listed and out, and of its own also
+ * unlisted ones. */
+export async function readPlaylistSongs(
+  database: Database,
+  tracks: readonly string[],
+  account: Address,
+  nowMs: number,
+): Promise<SongRow[]> {
+  if (tracks.length === 0) return []
+  const asked = 'unnest($1::text[]) WITH ORDINALITY AS asked (id, position) JOIN track t ON t.id = asked.id'
+  const { rows } = await database.query<SongRow>(
+    `${selectSongs(asked)} WHERE ${isShownInPlaylist('t', { account: '$2', nowMs: '$3' })} ORDER BY asked.position`,
+    [tracks, account, nowMs],
+  )
+  return rows
+}
+
+/** Those tracks of a playlist that there are, but that an account is not shown in it. */
+export async function readHiddenSongs(
+  database: Database,
+  tracks: readonly string[],
+  account: Address,
+  nowMs: number,
+): Promise<string[]> {
+  const { rows } = await database.query<{ id: string }>(
+    `SELECT t.id FROM track t WHERE t.id = ANY ($1)
+       AND NOT (${isShownInPlaylist('t', { account: '$2', nowMs: '$3' })})`,
+    [tracks, account, nowMs],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Condition on tracks of playlists: see {@link readPlaylistSongs}.
+ * @param at names of the parameters */
+export const isShownInPlaylist = (track: string, at: { account: string; nowMs: string }) =>
+  `(NOT ${track}.unlisted OR ${track}.author = ${at.account})
+   AND ${track}.listed_at_ms <= (SELECT released_until(${at.nowMs}))`
 
 /** The songs of an album on the shelf, in its order; those of no album newest first. */
 export async function readAlbumSongs(database: Database, album: string, nowMs: number): Promise<SongRow[]> {
@@ -135,6 +178,7 @@ export function songFields(row: SongRow): Fields {
     year: yearOf(row.listed_at_ms),
     genre: row.genre ?? undefined,
     duration: seconds(row.duration_ms),
+    ...(row.audio === null ? {} : audioFields(row.audio)),
     contentType: 'audio/mp4',
     suffix: 'm4a',
     path: `${pathPart(albumArtist)}/${pathPart(row.album ?? 'Unlisted')}/${pathPart(row.title)}.m4a`,
@@ -151,6 +195,26 @@ export function songFields(row: SongRow): Fields {
     displayArtist: row.artist,
     albumArtists: [{ id: artistId(row.author), name: albumArtist }],
     displayAlbumArtist: albumArtist,
+  }
+}
+
+/** Of the file that a player gets which asks for no other one. */
+function audioFields({ renditions, loudness }: KeptAudio): Fields {
+  const [usual] = renditions
+  return {
+    ...(usual && {
+      size: usual.byteLength,
+      bitRate: usual.kbits,
+      samplingRate: usual.sampleRateHz,
+      channelCount: usual.channels,
+    }),
+    ...(loudness && {
+      replayGain: {
+        // ReplayGain 2.0 brings all to -18 LUFS.
+        trackGain: Math.round((-18_000 - loudness.milliLufs) / 10) / 100,
+        trackPeak: Number((10 ** (loudness.truePeakMilliDbtp / 20_000)).toFixed(6)),
+      },
+    }),
   }
 }
 

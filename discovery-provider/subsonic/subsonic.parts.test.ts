@@ -128,10 +128,21 @@ describe('what is wrong is said in the form of the protocol', () => {
     })
   })
 
+  test('in the form that a form asks for, whatever else is wrong with it', async () => {
+    const fields = { f: 'json', v: '1.16.1', c: 'test', apiKey: me.password.password }
+    const many = Array.from({ length: 5_000 }, (_, n) => `&songId=${n}`).join('')
+    const body = `${new URLSearchParams(fields)}&name=Many${many}`
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const response = await fetch(`${served.origin}/rest/createPlaylist`, { method: 'POST', headers, body })
+    expect(await response.json()).toMatchObject({
+      'subsonic-response': { error: { code: 0, message: "'songId' may be given at most 2000 times" } },
+    })
+  })
+
   test('of a form that is too long, or of a verb that is none', async () => {
     const long = await fetch(`${served.origin}/rest/ping?f=json`, {
       method: 'POST',
-      body: new URLSearchParams({ u: 'x'.repeat(200_000) }),
+      body: new URLSearchParams({ u: 'x'.repeat(600_000) }),
     })
     expect([long.status, await long.json()]).toMatchObject([
       413,

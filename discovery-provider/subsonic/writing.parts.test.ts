@@ -8,6 +8,8 @@ import { startCreator, type TestCreator } from '../fixtures/creator-node.ts'
 import {
   album,
   bjork,
+  guido,
+  hidden,
   hymn,
   joga,
   type ServedCatalogue,
@@ -56,6 +58,8 @@ async function allow(scopes: readonly Scope[]) {
 
 const allowAll = async () => allow((await writingKey()).scopes)
 const starred = async () => (await player.getStarred2()).starred2
+/** A new one, without songs. */
+const ownPlaylist = async () => (await player.createPlaylist({ name: 'Mine' })).playlist
 const actionCount = async () => (await served.catalogue.rows('action')).length
 const refusal = (words: string) => ({ error: { code: 50, message: expect.stringContaining(words) } })
 
@@ -75,7 +79,7 @@ describe('a player writes', () => {
   test('favourites, by a key of the server that nobody else shares', async () => {
     await allowAll()
     const { key, allowed } = await writingKey()
-    expect(allowed).toEqual(['save', 'playlist', 'delete'])
+    expect(allowed).toEqual(['save', 'follow', 'playlist', 'delete'])
     await player.star({ id: `tr-${joga}`, albumId: `al-${album}` })
     expect(await starred()).toMatchObject({ song: [{ id: `tr-${joga}` }], album: [{ id: `al-${album}` }] })
     const saves = (await served.catalogue.rows('save')).filter(({ author }) => author === me.account)
@@ -85,6 +89,46 @@ describe('a player writes', () => {
     expect(await other.ask('star', { id: `tr-${joga}` })).toEqual(refusal('may not sign'))
     await player.unstar({ id: [`tr-${joga}`, `al-${album}`] as unknown as string })
     expect(await starred()).toMatchObject({ song: [], album: [] })
+  })
+
+  test('artists that the listener follows, which players show as favourites', async () => {
+    await allowAll()
+    await player.star({ artistId: `ar-${bjork}` })
+    // Players that browse by folders know no other name for it.
+    await player.star({ id: `ar-${guido}` })
+    const since = { starred: expect.anything() }
+    expect(await starred()).toMatchObject({
+      artist: [
+        { id: `ar-${guido}`, name: 'Guido', ...since },
+        { id: `ar-${bjork}`, ...since },
+      ],
+    })
+    expect(await me.ask('getStarred')).toMatchObject({
+      starred: { artist: [{ name: 'Guido', ...since }, {}] },
+    })
+    expect((await player.getArtist({ id: `ar-${bjork}` })).artist).toMatchObject(since)
+    expect((await player.search3({ query: 'Guido' })).searchResult3.artist).toMatchObject([since])
+    expect((await player.getArtists()).artists.index).toMatchObject([
+      { artist: [since] },
+      { artist: [since] },
+    ])
+    await player.unstar({ artistId: [`ar-${bjork}`, `ar-${guido}`] as unknown as string })
+    expect((await starred()).artist).toEqual([])
+    expect((await player.getArtist({ id: `ar-${bjork}` })).artist).not.toHaveProperty('starred')
+    expect(await me.ask('star', { artistId: `ar-${me.account}` })).toMatchObject({
+      error: { message: expect.stringContaining('nobody follows oneself') },
+    })
+  })
+
+  test('what it was allowed before artists could be followed, and is told how to allow that', async () => {
+    await allow(['save', 'playlist', 'delete'])
+    const before = await actionCount()
+    expect(await me.ask('star', { id: `tr-${joga}`, artistId: `ar-${bjork}` })).toEqual(
+      refusal('may not sign a follow action for you: to let players'),
+    )
+    expect(await actionCount()).toBe(before)
+    expect(await me.ask('star', { id: `tr-${joga}` })).toEqual({})
+    await player.unstar({ id: `tr-${joga}` })
   })
 
   test('a favourite also where the clock of another device is ahead', async () => {
@@ -131,6 +175,97 @@ describe('a player writes', () => {
     expect(await player.getPlaylist({ id })).toMatchObject({ status: 'failed', error: { code: 70 } })
   })
 
+  test('a whole playlist without that songs are lost when the network stops taking it', async () => {
+    await allowAll()
+    const songs = Array.from({ length: 110 }, (_, n) => `tr-${subjectOf(bjork, 10n ** 28n + BigInt(n))}`)
+    const { id } = (await player.createPlaylist({ name: 'Long', songId: [`tr-${joga}`, ...songs] })).playlist
+    const tracks = async () => {
+      const row = (await served.catalogue.rows('playlist')).find((one) => `pl-${one.id}` === id)
+      return (row?.tracks as string[] | undefined)?.map((track) => `tr-${track}`)
+    }
+    expect(await tracks()).toEqual([`tr-${joga}`, ...songs])
+    creator.refuse(429, 'the budget of today is spent', 1)
+    const anew = [`tr-${hymn}`, ...[...songs].reverse()]
+    const form = { playlistId: id, songId: anew }
+    expect(await me.post('createPlaylist', form)).toMatchObject({ error: { code: 0 } })
+    expect(await tracks()).toEqual(expect.arrayContaining([`tr-${joga}`, ...songs]))
+    expect(await tracks()).toHaveLength(112)
+    creator.refuse()
+    expect(await me.post('createPlaylist', form)).toMatchObject({ playlist: { songCount: 1 } })
+    expect(await tracks()).toEqual(anew)
+    // One that fits is changed by one action: all of it, or nothing.
+    const before = await actionCount()
+    await player.createPlaylist({ playlistId: id, songId: [`tr-${joga}`] })
+    await player.createPlaylist({ playlistId: id, songId: [`tr-${hymn}`] })
+    expect(await tracks()).toEqual([`tr-${hymn}`])
+    expect(await actionCount()).toBe(before + 3)
+    await player.deletePlaylist({ id })
+  })
+
+  test('a playlist as long as there can be one', async () => {
+    await allowAll()
+    const songs = Array.from({ length: 2_000 }, (_, n) => `tr-${subjectOf(bjork, 10n ** 28n + BigInt(n))}`)
+    const made = (await me.post('createPlaylist', { name: 'All', songId: songs })) as {
+      playlist: { id: string }
+    }
+    const tracks = async () =>
+      (await served.catalogue.rows('playlist')).find((one) => `pl-${one.id}` === made.playlist.id)?.tracks
+    expect(await tracks()).toEqual(songs.map((song) => song.slice(3)))
+    const before = await actionCount()
+    const more = { playlistId: made.playlist.id, songIdToAdd: `tr-${joga}` }
+    expect(await me.post('updatePlaylist', more)).toEqual({
+      error: { code: 0, message: 'a playlist holds 2000 songs at most' },
+    })
+    const tooMany = { playlistId: made.playlist.id, songId: [...songs, `tr-${joga}`] }
+    expect(await me.post('createPlaylist', tooMany)).toEqual({
+      error: { code: 0, message: expect.stringContaining('at most 2000 times') },
+    })
+    expect(await actionCount()).toBe(before)
+  })
+
+  test.each([
+    ['createPlaylist', { name: 'n'.repeat(201) }, "'name' must be one line"],
+    ['createPlaylist', { name: 'Two\nlines' }, "'name' must be one line"],
+    ['updatePlaylist', { name: 'n'.repeat(201) }, "'name' must be one line"],
+    ['updatePlaylist', { comment: 'c'.repeat(2_001) }, "'comment' must be text of at most 2000"],
+    ['updatePlaylist', { comment: 'bell\u0007' }, "'comment' must be text of at most 2000"],
+  ])('no text that does not fit: %s %o', async (method, query, words) => {
+    await allowAll()
+    const before = await actionCount()
+    const { id } = method === 'updatePlaylist' ? await ownPlaylist() : { id: undefined }
+    const error = await me.post(method, { ...query, ...(id && { playlistId: id }) })
+    expect(error).toEqual({ error: { code: 0, message: expect.stringContaining(words) } })
+    expect(await actionCount()).toBe(before + (id ? 1 : 0))
+  })
+
+  test('the longest comment beside as many songs as one action takes without it', async () => {
+    await allowAll()
+    const { id } = await ownPlaylist()
+    const songs = Array.from({ length: 60 }, (_, n) => `tr-${subjectOf(bjork, 10n ** 28n + BigInt(n))}`)
+    const comment = 'ღ\r\n'.repeat(1_000)
+    expect(await me.post('updatePlaylist', { playlistId: id, comment, songIdToAdd: songs })).toEqual({})
+    const [row] = (await served.catalogue.rows('playlist')).filter((one) => `pl-${one.id}` === id)
+    expect(row).toMatchObject({
+      description: 'ღ\n'.repeat(1_000),
+      tracks: songs.map((song) => song.slice(3)),
+    })
+  })
+
+  test('a playlist anew, in which what the player was not shown stays where it is', async () => {
+    await allowAll()
+    const { id } = await ownPlaylist()
+    await player.updatePlaylist({ playlistId: id, songIdToAdd: [`tr-${joga}`, `tr-${hidden}`, `tr-${hymn}`] })
+    expect((await player.getPlaylist({ id })).playlist.entry).toMatchObject([
+      { id: `tr-${joga}` },
+      { id: `tr-${hymn}` },
+    ])
+    await player.createPlaylist({ playlistId: id, songId: [`tr-${hymn}`, `tr-${joga}`] })
+    const [row] = (await served.catalogue.rows('playlist')).filter((one) => `pl-${one.id}` === id)
+    expect(row).toMatchObject({ tracks: [hymn, joga, hidden] })
+    await player.updatePlaylist({ playlistId: id, songIndexToRemove: [0, 1] })
+    expect((await player.getPlaylist({ id })).playlist.songCount).toBe(0)
+  })
+
   test("nothing of somebody else's, nothing unknown, and nothing that is private", async () => {
     await allowAll()
     const diary = subjectOf(me.account, 2n)
@@ -145,7 +280,7 @@ describe('a player writes', () => {
       ['deletePlaylist', { id: `pl-${subjectOf(me.account, 99n)}` }, 70],
       ['createPlaylist', {}, 10],
       ['star', {}, 10],
-      ['star', { artistId: `ar-${bjork}` }, 0],
+      ['star', { artistId: 'ar-bjork' }, 70],
       ['star', { id: `al-${bjork}` }, 0],
     ]
     for (const [method, query, code] of unknown) {

@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { type Register, type SubjectState, saveKey, subjectKey } from '@hexachord/protocol/actions'
+import {
+  followKey,
+  kinds,
+  type Register,
+  type SubjectState,
+  saveKey,
+  subjectKey,
+} from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
+import { checked } from '@hexachord/protocol/checked'
 import {
   type Address,
   freshNumber,
@@ -11,23 +19,22 @@ import {
 } from '@hexachord/protocol/names'
 import { readState } from '../indexing/state.ts'
 import { SubsonicError } from './errors.ts'
-import { albumOf, notFound, playlistId, playlistOf, trackOf } from './ids.ts'
+import { albumOf, authorOf, notFound, playlistId, playlistOf, trackOf } from './ids.ts'
 import type { Asked, Methods, SubsonicParts } from './method.ts'
 import type { Parameters } from './parameters.ts'
-import { type PlaylistRow, playlistMethods, readPlaylist } from './playlists.ts'
-import { readSongs } from './songs.ts'
+import { playlistSteps } from './playlist-steps.ts'
+import { playlistMethods, readPlaylist } from './playlists.ts'
+import { maximumSongs, readHiddenSongs, readPlaylistSongs } from './songs.ts'
 
 /** Favourites that one request sets. */
 const maximumMarks = 50
 
-/** So many names fit into the content of one action, beside title and description. */
-const namesPerAction = 60
-
 /** What one request asks of a playlist. */
 type PlaylistChange = {
   readonly fields: { readonly [name: string]: Json }
-  readonly remove: readonly Subject[]
-  readonly add: readonly Subject[]
+  /** What it holds, and what it is to hold. */
+  readonly have: readonly Subject[]
+  readonly want: readonly Subject[]
 }
 
 /** Methods that write to the catalogue, in the name of listeners who have let this server do so. */
@@ -45,17 +52,19 @@ export function writingMethods(parts: SubsonicParts): Methods {
     return writes.open(account)
   }
 
-  /** Saves, or no longer, what the parameters name. */
+  /** Saves or follows, or no longer, what the parameters name. */
   async function mark({ parameters, login: { account } }: Asked, on: boolean): Promise<void> {
-    const targets = markedOf(parameters)
+    const marks = marksOf(parameters, account)
     const pen = await penOf(account)
-    const keys = targets.map((target) => saveKey(account, target))
-    const known = await readState(postgres, keys)
-    const drawn = targets.map((target) => {
+    const known = await readState(
+      postgres,
+      marks.map(({ key }) => key),
+    )
+    const drawn = marks.map(({ key, kind, content }) => {
       // Another device's clock may be ahead of ours, and the latest word counts.
-      const before = known.get(saveKey(account, target)) as Register | undefined
+      const before = known.get(key) as Register | undefined
       const atMs = Math.max(now(), (before?.atMs ?? 0) + 1)
-      return pen.sign({ kind: 'save', subject: userSubject(account), content: { target, on, atMs } })
+      return pen.sign({ kind, subject: userSubject(account), content: { ...content, on, atMs } })
     })
     await pen.send(await Promise.all(drawn))
   }
@@ -64,10 +73,13 @@ export function writingMethods(parts: SubsonicParts): Methods {
     account: Address,
     { subject, prev, ...change }: PlaylistChange & { subject: Subject; prev: Hash | null },
   ): Promise<'applied' | 'pending'> {
+    if (new Set(change.want).size > maximumSongs) {
+      throw new SubsonicError('generic', `a playlist holds ${maximumSongs} songs at most`)
+    }
     const pen = await penOf(account)
     const actions = []
     let last = prev
-    for (const content of contentsOf(change)) {
+    for (const content of playlistSteps(change)) {
       const action = await pen.sign({ kind: 'playlist', subject, content: { prev: last, ...content } })
       actions.push(action)
       last = action.hash
@@ -75,17 +87,27 @@ export function writingMethods(parts: SubsonicParts): Methods {
     return pen.send(actions)
   }
 
+  /** The songs of a playlist that its author's players are shown. */
+  async function shownSongs(tracks: readonly Subject[], account: Address): Promise<Subject[]> {
+    const songs = await readPlaylistSongs(postgres, tracks, account, now())
+    return songs.map(({ id }) => id as Subject)
+  }
+
   /** One of the listener's own. */
   async function ownPlaylist(
     id: string,
     account: Address,
-  ): Promise<{ row: PlaylistRow; subject: Subject; prev: Hash }> {
+  ): Promise<{ subject: Subject; have: Subject[]; prev: Hash }> {
     const subject = playlistOf(id)
-    const row = await readPlaylist(postgres, subject, now())
+    const row = await readPlaylist(postgres, subject, account, now())
     if (row === undefined) throw notFound('playlist', id)
     if (row.author !== account) throw new SubsonicError('notAuthorized', 'this playlist is somebody else’s')
     const state = await readState(postgres, [subjectKey(subject)])
-    return { row, subject, prev: (state.get(subjectKey(subject)) as SubjectState).digest }
+    return {
+      subject,
+      have: row.tracks as Subject[],
+      prev: (state.get(subjectKey(subject)) as SubjectState).digest,
+    }
   }
 
   return {
@@ -105,10 +127,10 @@ export function writingMethods(parts: SubsonicParts): Methods {
     },
     async createPlaylist(asked) {
       const { parameters, login } = asked
-      const add = parameters.list('songId').map(trackOf)
+      const songs = parameters.list('songId').map(trackOf)
       const name = parameters.text('name')
       const id = parameters.text('playlistId')
-      const fields: PlaylistChange['fields'] = name === undefined ? {} : { title: name }
+      const fields = fieldsOf({ title: name })
       let subject: Subject
       let outcome: 'applied' | 'pending'
       if (id === undefined) {
@@ -117,11 +139,12 @@ export function writingMethods(parts: SubsonicParts): Methods {
           login.account,
           freshNumber((bytes) => randomBytes(bytes.length)),
         )
-        outcome = await change(login.account, { subject, prev: null, fields, remove: [], add })
+        outcome = await change(login.account, { subject, prev: null, fields, have: [], want: songs })
       } else {
         const own = await ownPlaylist(id, login.account)
         subject = own.subject
-        outcome = await change(login.account, { ...own, fields, remove: own.row.tracks as Subject[], add })
+        const hidden = new Set(await readHiddenSongs(postgres, own.have, login.account, now()))
+        outcome = await change(login.account, { ...own, fields, want: withHidden(own.have, hidden, songs) })
       }
       // Before version 1.14 of the protocol the answer was empty.
       if (outcome === 'pending' || getPlaylist === undefined) return {}
@@ -130,24 +153,26 @@ export function writingMethods(parts: SubsonicParts): Methods {
     },
     async updatePlaylist({ parameters, login: { account } }) {
       const own = await ownPlaylist(parameters.required('playlistId'), account)
-      const [title, description] = [parameters.text('name'), parameters.list('comment')[0]]
       const isPublic = parameters.text('public') === undefined ? undefined : parameters.flag('public', true)
-      const fields = {
-        ...(title === undefined ? {} : { title }),
-        ...(description === undefined ? {} : { description }),
-        ...(isPublic === undefined ? {} : { unlisted: !isPublic }),
-      }
+      const fields = fieldsOf({
+        title: parameters.text('name'),
+        // Some players write lines as Windows does.
+        description: parameters.list('comment')[0]?.replaceAll('\r\n', '\n'),
+        unlisted: isPublic === undefined ? undefined : !isPublic,
+      })
       const add = parameters.list('songIdToAdd').map(trackOf)
       const places = parameters.list('songIndexToRemove')
       // Places are those of the songs that the player has been shown.
-      const songs = places.length === 0 ? [] : await readSongs(postgres, own.row.tracks, now())
+      const songs = places.length === 0 ? [] : await shownSongs(own.have, account)
       const remove = places.map((place) => {
         const song = /^\d{1,6}$/.test(place) ? songs[Number(place)] : undefined
         if (song === undefined)
           throw new SubsonicError('notFound', `the playlist has no song at place ${place}`)
-        return song.id as Subject
+        return song
       })
-      await change(account, { ...own, fields, remove, add })
+      const removed = new Set(remove)
+      const want = [...own.have.filter((track) => !removed.has(track)), ...add]
+      await change(account, { ...own, fields, want })
       return {}
     },
     async deletePlaylist({ parameters, login: { account } }) {
@@ -159,36 +184,66 @@ export function writingMethods(parts: SubsonicParts): Methods {
   }
 }
 
-/** Songs and albums that are to be favourites. @throws SubsonicError */
-function markedOf(parameters: Parameters): Subject[] {
-  if (parameters.list('artistId').length > 0) {
-    throw new SubsonicError('generic', "an artist is followed, not saved: type 'hexachord follow'")
-  }
-  const ids = [...parameters.list('id'), ...parameters.list('albumId')]
+/** What is to be a favourite: songs and albums that are saved, and artists that are followed. */
+type Mark =
+  | { readonly key: string; readonly kind: 'save'; readonly content: { readonly target: Subject } }
+  | { readonly key: string; readonly kind: 'follow'; readonly content: { readonly user: Address } }
+
+/** Each once. @throws SubsonicError */
+function marksOf(parameters: Parameters, account: Address): Mark[] {
+  const ids = ['id', 'albumId', 'artistId'].flatMap((name) => parameters.list(name))
   if (ids.length === 0) throw new SubsonicError('missingParameter', "the parameter 'id' is missing")
   if (ids.length > maximumMarks) throw new SubsonicError('generic', `at most ${maximumMarks} at a time`)
-  const targets = ids.map((id) => {
-    if (!id.startsWith('al-')) return trackOf(id)
-    const album = albumOf(id)
-    if ('singlesOf' in album) throw new SubsonicError('generic', 'singles are no album: choose its songs')
-    return album.playlist
-  })
-  return [...new Set(targets)]
+  const marks = ids.map((id) => markOf(id, account))
+  return [...new Map(marks.map((mark) => [mark.key, mark])).values()]
 }
 
-/** The contents of the actions that carry a change out, one after the other; `prev` is theirs to be given. */
-function contentsOf({ fields, remove, add }: PlaylistChange): { [name: string]: Json }[] {
-  const steps = [
-    ...inSteps([...new Set(remove)]).map((tracks) => ({ remove: tracks })),
-    ...inSteps([...new Set(add)]).map((tracks) => ({ add: tracks.map((track) => ({ track })) })),
-  ]
-  const [first = {}, ...others] = steps
-  const said = { ...fields, ...first }
-  return Object.keys(said).length === 0 ? [] : [said, ...others]
+function markOf(id: string, account: Address): Mark {
+  if (id.startsWith('ar-')) {
+    const user = authorOf(id)
+    return { key: followKey(account, user), kind: 'follow', content: { user } }
+  }
+  const album = id.startsWith('al-') ? albumOf(id) : undefined
+  if (album && 'singlesOf' in album) {
+    throw new SubsonicError('generic', 'singles are no album: choose its songs')
+  }
+  const target = album ? album.playlist : trackOf(id)
+  return { key: saveKey(account, target), kind: 'save', content: { target } }
 }
 
-function inSteps(tracks: readonly Subject[]): Subject[][] {
-  const steps = []
-  for (let at = 0; at < tracks.length; at += namesPerAction) steps.push(tracks.slice(at, at + namesPerAction))
-  return steps
+/** What players call the texts of a playlist, and what they may hold. */
+const texts: Readonly<Record<string, string>> = {
+  title: "'name' must be one line of at most 200 characters",
+  description: "'comment' must be text of at most 2000 characters",
+}
+
+/** Those fields of a playlist that are said. @throws SubsonicError 0 for what no playlist can be called */
+function fieldsOf(said: { readonly [name: string]: string | boolean | undefined }): PlaylistChange['fields'] {
+  const given = Object.entries(said).filter(
+    (entry): entry is [string, string | boolean] => entry[1] !== undefined,
+  )
+  const fields = Object.fromEntries(given)
+  const { error } = checked(kinds.playlist.schema, { prev: null, ...fields })
+  const [issue] = error?.issues ?? []
+  if (issue === undefined) return fields
+  const problem = texts[String(issue.path[0])] ?? issue.message
+  throw new SubsonicError('generic', `${problem}, without control characters`)
+}
+
+/** What a playlist is to hold when a player says all that it holds. The player knows only what it has been shown: what
+ * is not out yet, or unlisted, stays behind the song behind which it stands.
+ * @param songs as the player says */
+function withHidden(
+  have: readonly Subject[],
+  hidden: ReadonlySet<string>,
+  songs: readonly Subject[],
+): Subject[] {
+  const said = new Set(songs)
+  const behind = new Map<Subject | undefined, Subject[]>()
+  let last: Subject | undefined
+  for (const track of have) {
+    if (said.has(track)) last = track
+    else if (hidden.has(track)) behind.set(last, [...(behind.get(last) ?? []), track])
+  }
+  return [undefined, ...said].flatMap((track) => [...(track ? [track] : []), ...(behind.get(track) ?? [])])
 }

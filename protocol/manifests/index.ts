@@ -14,6 +14,7 @@ export {
   ManifestError,
   maximumFingerprintBytes,
   maximumKeyHolders,
+  nominalKbits,
   type Picture,
   type Rendition,
   renditionName,

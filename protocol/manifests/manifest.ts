@@ -268,11 +268,11 @@ export function renditionName(track: LoadedTrack, index: number): string {
   return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name}-${index}`
 }
 
-/** Bit rates as people name them: an encoder asked for 160 kbit/s gives some more or less, and the container
- * adds its own. */
 const usualKbits = [32, 48, 64, 96, 128, 160, 192, 256, 320]
 
-function nominalKbits(bitsPerSecond: number): number {
+/** A bit rate as people name it: an encoder asked for 160 kbit/s gives some more or less, and the container adds its
+ * own. */
+export function nominalKbits(bitsPerSecond: number): number {
   const kbits = bitsPerSecond / 1000
   return usualKbits.find((usual) => Math.abs(kbits - usual) <= usual * 0.1) ?? Math.round(kbits)
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { freshNumber, subjectOf } from '@hexachord/protocol/names'
 import type { Track } from '@hexachord/protocol/rest'
 import {
@@ -133,6 +134,41 @@ test('subsonic-api is given the cover of the song, its album and a playlist, in 
     expect(sizes[0]).toBeLessThan(sizes[1] ?? 0)
   }
 })
+
+test('a player makes a playlist, changes it and deletes it, as the network has it then', async () => {
+  const { connection, account } = artist
+  const { server, password: apiKey } = password
+  const player = new SubsonicAPI({ url: server, auth: { apiKey } })
+  await allowPlayerWrites(connection, account)
+  const name = `Player's list ${Date.now()}`
+  const id = `tr-${track.id}`
+  expect(await player.createPlaylist({ name, songId: [id] })).toMatchObject({ status: 'ok' })
+  const playlist = await eventually(
+    async () => (await player.getPlaylists()).playlists.playlist?.find((one) => one.name === name),
+    { describe: 'the playlist is there', deadlineMs: 30_000, until: (found) => found !== undefined },
+  )
+  const playlistId = playlist?.id ?? ''
+  const shows = (expected: object) =>
+    eventually(async () => (await player.getPlaylist({ id: playlistId })).playlist, {
+      describe: `the playlist shows ${JSON.stringify(expected)}`,
+      deadlineMs: 30_000,
+      until: (found) => isDeepStrictEqual({ ...found, ...expected }, found),
+    })
+  expect(await shows({ songCount: 1, readonly: false })).toMatchObject({ entry: [{ id }] })
+  const changes = { comment: 'Late', public: false, songIndexToRemove: [0] }
+  expect(await player.updatePlaylist({ playlistId, ...changes })).toMatchObject({ status: 'ok' })
+  await shows({ comment: 'Late', public: false, songCount: 0 })
+  // All that it holds, by the same method that has made it.
+  await player.createPlaylist({ playlistId, songId: [id] })
+  expect(await shows({ songCount: 1 })).toMatchObject({ name, comment: 'Late', entry: [{ id }] })
+  expect(await player.deletePlaylist({ id: playlistId })).toMatchObject({ status: 'ok' })
+  await eventually(() => player.getPlaylist({ id: playlistId }), {
+    describe: 'the playlist is gone',
+    deadlineMs: 30_000,
+    until: ({ status }) => status === 'failed',
+  })
+  await forbidPlayerWrites(connection, account)
+}, 180_000)
 
 test('a player keeps favourites for a listener from when that is allowed until it is forbidden', async () => {
   const { connection, account } = artist
