@@ -10,7 +10,7 @@ import {
   toHexNumber,
 } from './chain-values.ts'
 import type { Rpc } from './rpc.ts'
-import { createRpcEndpoints } from './rpc-endpoints.ts'
+import { type BlockFate, createRpcEndpoints } from './rpc-endpoints.ts'
 
 /** Which logs are wanted: all of some contracts, and of others only those with some topics. */
 export type LogFilter = {
@@ -35,8 +35,8 @@ export type ChainReader = {
   logsOfBlocks(filter: LogFilter & { blockHashes: readonly string[] }): Promise<ChainLog[][]>
   /** The return data of a call of a view function at the newest block. */
   call(transaction: { to: string; data: string }): Promise<string>
-  /** Whether any of the nodes still has this block on its chain; those that have not are left alone for a while. */
-  anyHas(block: { number: number; hash: string }): Promise<boolean>
+  /** What the nodes together say of a block that was read; those that do not have it are left alone for a while. */
+  fateOf(block: { number: number; hash: string }): Promise<BlockFate>
   /** For what the methods above do not cover. */
   readonly rpc: Rpc
   close(): Promise<void>
@@ -113,7 +113,7 @@ export function createChainReader(options: {
     async call(transaction) {
       return hexField(await rpc.call('eth_call', [transaction, 'latest']), 'call result')
     },
-    anyHas: rpc.anyHas,
+    fateOf: rpc.fateOf,
     close: () => rpc.close(),
   }
 }

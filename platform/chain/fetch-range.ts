@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ChainReader, LogFilter } from './chain-reader.ts'
 import type { Block, BlockPlace, ChainLog } from './chain-values.ts'
 
@@ -24,7 +25,12 @@ export type RangeRequest = {
   toBlock: number
   /** The block before the range, when one was read before. */
   parent: KnownBlock | null
+  /** Ends the waiting for a node that lags. */
+  signal: AbortSignal
 }
+
+/** Of several nodes behind a balancer one tells of a block that another does not have yet: it will soon. */
+const pausesMs = [100, 200, 400]
 
 /**
  * A range of final blocks: logs in one request, then the head of the last block, and of those with logs where the node
@@ -32,14 +38,14 @@ export type RangeRequest = {
  * @throws ChainChanged, ParentReplaced, and what the reader throws
  */
 export async function fetchFinalRange(range: RangeRequest): Promise<FetchedRange> {
-  const { reader, filter, fromBlock, toBlock, parent } = range
+  const { reader, filter, fromBlock, toBlock } = range
   const logs = await reader.logs({ ...filter, fromBlock, toBlock })
   const told = new Map<number, BlockPlace>()
   for (const { blockNumber: number, blockHash: hash, blockTimestamp: timestamp } of logs) {
     if (timestamp !== null && number !== toBlock) told.set(number, { number, hash, timestamp })
   }
   const untold = logs.map((log) => log.blockNumber).filter((number) => !told.has(number))
-  const heads = await fetchHeads(reader, [...new Set([...untold, toBlock])], parent)
+  const heads = await fetchHeads(range, [...new Set([...untold, toBlock])])
   const blocks = [...told.values(), ...heads].sort((left, right) => left.number - right.number)
   return { toBlock, logs: withTimestamps(logs, blocks), blocks }
 }
@@ -52,7 +58,7 @@ export async function fetchFinalRange(range: RangeRequest): Promise<FetchedRange
 export async function fetchOpenRange(range: RangeRequest): Promise<FetchedRange> {
   const { reader, filter, fromBlock, toBlock, parent } = range
   const numbers = Array.from({ length: toBlock - fromBlock + 1 }, (_, index) => fromBlock + index)
-  const blocks = await fetchHeads(reader, numbers, parent)
+  const blocks = await fetchHeads(range, numbers)
   for (const [index, block] of blocks.entries()) {
     const before = blocks[index - 1] ?? parent
     if (before !== null && block.parentHash !== before.hash) {
@@ -65,20 +71,22 @@ export async function fetchOpenRange(range: RangeRequest): Promise<FetchedRange>
   return { toBlock, logs: withTimestamps(logs.flat(), blocks), blocks }
 }
 
-async function fetchHeads(
-  reader: ChainReader,
-  numbers: number[],
-  parent: KnownBlock | null,
-): Promise<Block[]> {
+async function fetchHeads({ reader, parent, signal }: RangeRequest, numbers: number[]): Promise<Block[]> {
   const asked = parent === null ? numbers : [parent.number, ...numbers]
   const heads = await reader.blocks(asked)
-  if (parent !== null && heads.shift()?.hash !== parent.hash) {
-    throw new ParentReplaced(`block ${parent.number} ${parent.hash} is no longer on the chain`)
+  for (const pauseMs of pausesMs) {
+    if (!heads.includes(null)) break
+    await delay(pauseMs, undefined, { signal })
+    heads.splice(0, heads.length, ...(await reader.blocks(asked)))
   }
-  return heads.map((block, index) => {
-    if (block === null) throw new ChainChanged(`the node no longer has block ${numbers[index]}`)
+  const present = heads.map((block, index) => {
+    if (block === null) throw new ChainChanged(`the node does not have block ${asked[index]}, or not yet`)
     return block
   })
+  if (parent !== null && present.shift()?.hash !== parent.hash) {
+    throw new ParentReplaced(`block ${parent.number} ${parent.hash} is no longer on the chain`)
+  }
+  return present
 }
 
 function withTimestamps(logs: readonly ChainLog[], blocks: readonly BlockPlace[]): ChainLog[] {

@@ -145,6 +145,35 @@ describe('several nodes of a chain', () => {
   })
 })
 
+describe('a block that was read', () => {
+  const otherBlock: FaultProxy['alter'] = ({ method }, result) =>
+    method === 'eth_getBlockByNumber' ? { ...(result as object), hash: `0x${'ee'.repeat(32)}` } : result
+
+  test('is kept as long as one node has it', async () => {
+    const head = await reader.head()
+    first.alter = otherBlock
+    second.fault = failing(badGateway)
+    expect(await reader.fateOf(head)).toBe('kept')
+    expect(await reader.block(head.number)).toEqual(head)
+  })
+
+  test('is replaced when every node has another one in its place', async () => {
+    const head = await reader.head()
+    for (const proxy of [first, second, third]) proxy.alter = otherBlock
+    expect(await reader.fateOf(head)).toBe('replaced')
+  })
+
+  test('is neither while a node that may have it is away or lags', async () => {
+    const head = await reader.head()
+    for (const proxy of [first, second, third]) proxy.alter = otherBlock
+    third.fault = failing(badGateway)
+    expect(await reader.fateOf(head)).toBe('unknown')
+    third.fault = failing(undefined)
+    lagBehind(third, head.number - 3)
+    expect(await reader.fateOf(head)).toBe('unknown')
+  })
+})
+
 describe('a follower of several nodes', () => {
   test('is not stopped by one that has other final blocks, as long as another has those it knows', async () => {
     const index = createEventIndex(1)
