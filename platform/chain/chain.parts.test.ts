@@ -131,6 +131,10 @@ describe('on a real node', () => {
       await expect(reader.head()).rejects.toThrow('did not answer with JSON')
       proxy.fault = () => 'silence'
       await expect(reader.head()).rejects.toMatchObject({ name: 'RpcUnavailable', tooMuch: true })
+      for (const fault of ['cut', 'half'] as const) {
+        proxy.fault = () => fault
+        await expect(reader.head()).rejects.toMatchObject({ name: 'RpcUnavailable', tooMuch: false })
+      }
       proxy.fault = () => ({ status: 200, body: '{"jsonrpc":"2.0","id":1,"result":{"number":7}}' })
       await expect(reader.head()).rejects.toThrow('block.number is no hex number')
     })
@@ -282,6 +286,8 @@ describe('on a real node', () => {
       ],
       ['no JSON', { status: 200, body: 'hello' }],
       ['nothing', 'silence' as const],
+      ['the end of the connection', 'cut' as const],
+      ['half of what the node says', 'half' as const],
     ])('outlives a provider that answers with %s for a while', async (_, fault) => {
       const index = createEventIndex(startBlock)
       const follower = start(index)

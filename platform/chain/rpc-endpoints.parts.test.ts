@@ -68,6 +68,8 @@ describe('several nodes of a chain', () => {
       { status: 200, body: '{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error"}}' },
     ],
     ['never answers', 'silence' as const],
+    ['cuts the connection', 'cut' as const],
+    ['sends half of an answer', 'half' as const],
   ])('answer in place of one that %s, within the request, which then rests', async (_, fault) => {
     await reader.head()
     first.fault = failing(fault)
