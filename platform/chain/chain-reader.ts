@@ -1,4 +1,5 @@
 import type { Logger, Metrics } from '../process/index.ts'
+import { isNarrowed } from './bloom-doubt.ts'
 import {
   type Block,
   blockOf,
@@ -134,12 +135,7 @@ function checked(
   isWithin: (log: ChainLog) => boolean,
 ): ChainLog[] {
   const asked = new Set(addresses.map((address) => address.toLowerCase()))
-  const hasTopics = (log: ChainLog) =>
-    narrowed.some(
-      ({ address, topics }) =>
-        address.toLowerCase() === log.address &&
-        topics.every((topic, at) => topic === null || topic === log.topics[at]),
-    )
+  const hasTopics = (log: ChainLog) => narrowed.some((wanted) => isNarrowed(log, wanted))
   const stray = logs.find((log) => !(asked.has(log.address) || hasTopics(log)) || !isWithin(log))
   if (stray !== undefined) {
     throw new MalformedAnswer(`the node gives a log of block ${stray.blockNumber} that nobody asked for`)

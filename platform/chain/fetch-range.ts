@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { BloomDoubt } from './bloom-doubt.ts'
 import type { ChainReader, LogFilter } from './chain-reader.ts'
-import type { Block, BlockPlace, ChainLog } from './chain-values.ts'
+import { type Block, type BlockPlace, type ChainLog, MalformedAnswer } from './chain-values.ts'
 
 /** A block whose hash is known. */
 export type KnownBlock = { number: number; hash: string }
@@ -25,11 +26,14 @@ export type RangeRequest = {
   toBlock: number
   /** The block before the range, when one was read before. */
   parent: KnownBlock | null
+  /** Of the same filter, for all ranges of a follower. */
+  doubt: BloomDoubt
   /** Ends the waiting for a node that lags. */
   signal: AbortSignal
 }
 
-/** Of several nodes behind a balancer one tells of a block that another does not have yet: it will soon. */
+/** Of several nodes behind a balancer one tells of a block that another does not have yet, and a node may have a block
+ * before its receipts: it will soon. */
 const pausesMs = [100, 200, 400]
 
 /**
@@ -46,7 +50,8 @@ export async function fetchFinalRange(range: RangeRequest): Promise<FetchedRange
   }
   const untold = logs.map((log) => log.blockNumber).filter((number) => !told.has(number))
   const heads = await fetchHeads(range, [...new Set([...untold, toBlock])])
-  const blocks = [...told.values(), ...heads].sort((left, right) => left.number - right.number)
+  await checkFinal(range, heads, logs)
+  const blocks = [...told.values(), ...heads.map(placeOf)].sort((left, right) => left.number - right.number)
   return { toBlock, logs: withTimestamps(logs, blocks), blocks }
 }
 
@@ -56,7 +61,7 @@ export async function fetchFinalRange(range: RangeRequest): Promise<FetchedRange
  * @throws ChainChanged, ParentReplaced, and what the reader throws
  */
 export async function fetchOpenRange(range: RangeRequest): Promise<FetchedRange> {
-  const { reader, filter, fromBlock, toBlock, parent } = range
+  const { fromBlock, toBlock, parent } = range
   const numbers = Array.from({ length: toBlock - fromBlock + 1 }, (_, index) => fromBlock + index)
   const blocks = await fetchHeads(range, numbers)
   for (const [index, block] of blocks.entries()) {
@@ -67,8 +72,50 @@ export async function fetchOpenRange(range: RangeRequest): Promise<FetchedRange>
       )
     }
   }
-  const logs = await reader.logsOfBlocks({ ...filter, blockHashes: blocks.map(({ hash }) => hash) })
-  return { toBlock, logs: withTimestamps(logs.flat(), blocks), blocks }
+  const logs = await fetchLogs(range, blocks)
+  return { toBlock, logs: withTimestamps(logs, blocks), blocks: blocks.map(placeOf) }
+}
+
+/** Logs of blocks by their hashes; where none come of a block that may have some, it is asked for again, for a while. */
+async function fetchLogs(
+  { reader, filter, doubt, signal }: RangeRequest,
+  blocks: Block[],
+): Promise<ChainLog[]> {
+  const ask = (some: readonly Block[]) =>
+    reader.logsOfBlocks({ ...filter, blockHashes: some.map(({ hash }) => hash) })
+  const answers = await ask(blocks)
+  const logs = new Map(blocks.map((block, index) => [block, answers[index] ?? []]))
+  const doubtful = () => blocks.filter((block) => doubt.isDoubtful(block.logsBloom, logs.get(block) ?? []))
+  for (const pauseMs of doubt.isTelling ? pausesMs : pausesMs.slice(0, 1)) {
+    const again = doubtful()
+    if (again.length === 0) break
+    await delay(pauseMs, undefined, { signal })
+    for (const [index, found] of (await ask(again)).entries()) {
+      const block = again[index]
+      if (block !== undefined && found.length > 0) logs.set(block, found)
+    }
+  }
+  const inVain = new Set(doubtful())
+  for (const block of blocks) doubt.settle(inVain.has(block))
+  return [...logs.values()].flat()
+}
+
+/** Final blocks have their receipts, so that it is enough to ask once more; who left out logs of one block may have left out
+ * those of others. */
+async function checkFinal(
+  { reader, filter, doubt }: RangeRequest,
+  heads: Block[],
+  logs: ChainLog[],
+): Promise<void> {
+  const byBlock = Map.groupBy(logs, ({ blockNumber }) => blockNumber)
+  const given = ({ number }: Block) => byBlock.get(number) ?? []
+  const doubtful = heads.filter((head) => doubt.isDoubtful(head.logsBloom, given(head)))
+  if (doubtful.length > 0 && doubt.isTelling) {
+    const answers = await reader.logsOfBlocks({ ...filter, blockHashes: doubtful.map(({ hash }) => hash) })
+    const wrong = doubtful.find((head, index) => (answers[index]?.length ?? 0) > given(head).length)
+    if (wrong !== undefined) throw new MalformedAnswer(`the node has left out logs of block ${wrong.number}`)
+  }
+  for (const head of heads) doubt.settle(doubtful.includes(head))
 }
 
 async function fetchHeads({ reader, parent, signal }: RangeRequest, numbers: number[]): Promise<Block[]> {
@@ -87,6 +134,11 @@ async function fetchHeads({ reader, parent, signal }: RangeRequest, numbers: num
     throw new ParentReplaced(`block ${parent.number} ${parent.hash} is no longer on the chain`)
   }
   return present
+}
+
+/** Without what only reading it needs. */
+function placeOf({ number, hash, timestamp }: BlockPlace): BlockPlace {
+  return { number, hash, timestamp }
 }
 
 function withTimestamps(logs: readonly ChainLog[], blocks: readonly BlockPlace[]): ChainLog[] {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pRetry from 'p-retry'
 import type { Logger } from '../process/index.ts'
 import { createBlockPace } from './block-pace.ts'
+import { createBloomDoubt } from './bloom-doubt.ts'
 import type { ChainReader, LogFilter } from './chain-reader.ts'
 import { type Block, type BlockPlace, type ChainLog, MalformedAnswer } from './chain-values.ts'
 import {
@@ -77,6 +78,8 @@ const longestRetryMs = 10_000
  */
 export async function* followChain(options: FollowOptions): AsyncGenerator<ChainEvent, void, undefined> {
   const { reader, addresses, narrowed = [], startBlock, finalityBlocks, logger, signal } = options
+  const filter = { addresses, narrowed }
+  const doubt = createBloomDoubt(filter)
   const pace = createBlockPace()
   const known = createKnownBlocks(await options.known())
   const size = createRangeSize({ maxBlocks: options.maxRangeBlocks ?? 10_000 })
@@ -133,7 +136,7 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
     const final = fromBlock <= lastFinal
     const blocks = final ? size.blocks : Math.min(size.blocks, openRangeBlocks)
     const toBlock = Math.min(fromBlock + blocks - 1, final ? lastFinal : head)
-    const request = { reader, filter: { addresses, narrowed }, fromBlock, toBlock, parent, signal }
+    const request = { reader, filter, doubt, fromBlock, toBlock, parent, signal }
     const range = final ? await fetchSized(request) : await fetchOpenRange(request)
     return { type: 'range', fromBlock, head, finalized: Math.max(0, lastFinal), ...range }
   }
