@@ -64,9 +64,9 @@ export type FollowOptions = LogFilter & {
 /** At most, as one request per block is needed above finality. */
 const openRangeBlocks = 100
 
-/** A node behind a balancer may lag for some seconds; a chain that stays shorter has lost blocks. One that has others in
+/** A node behind a balancer may lag for a few seconds; a chain that stays shorter has lost blocks. One that has others in
  * their place is noticed at once. */
-const shorterPolls = 20
+const shorterPolls = 8
 
 const firstRetryMs = 100
 const longestRetryMs = 10_000
