@@ -2,7 +2,19 @@
  * a statement or session that took too long, a serialization conflict. */
 const passingStates = /^(08|53|57P0|57014|25P03|25P04|40001|40P01)/
 
-const passingErrnos = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'])
+const passingErrnos = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  // While the host starts again, or the way to it is down.
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+])
 
 /** The driver gives these no code. */
 const passingMessages =

@@ -1,4 +1,5 @@
 import type { Logger, Metrics } from '../process/index.ts'
+import { isNarrowed } from './bloom-doubt.ts'
 import {
   type Block,
   blockOf,
@@ -10,7 +11,7 @@ import {
   toHexNumber,
 } from './chain-values.ts'
 import type { Rpc } from './rpc.ts'
-import { createRpcEndpoints } from './rpc-endpoints.ts'
+import { type BlockFate, createRpcEndpoints } from './rpc-endpoints.ts'
 
 /** Which logs are wanted: all of some contracts, and of others only those with some topics. */
 export type LogFilter = {
@@ -35,8 +36,8 @@ export type ChainReader = {
   logsOfBlocks(filter: LogFilter & { blockHashes: readonly string[] }): Promise<ChainLog[][]>
   /** The return data of a call of a view function at the newest block. */
   call(transaction: { to: string; data: string }): Promise<string>
-  /** Whether any of the nodes still has this block on its chain; those that have not are left alone for a while. */
-  anyHas(block: { number: number; hash: string }): Promise<boolean>
+  /** What the nodes together say of a block that was read; those that do not have it are left alone for a while. */
+  fateOf(block: { number: number; hash: string }): Promise<BlockFate>
   /** For what the methods above do not cover. */
   readonly rpc: Rpc
   close(): Promise<void>
@@ -113,7 +114,7 @@ export function createChainReader(options: {
     async call(transaction) {
       return hexField(await rpc.call('eth_call', [transaction, 'latest']), 'call result')
     },
-    anyHas: rpc.anyHas,
+    fateOf: rpc.fateOf,
     close: () => rpc.close(),
   }
 }
@@ -134,12 +135,7 @@ function checked(
   isWithin: (log: ChainLog) => boolean,
 ): ChainLog[] {
   const asked = new Set(addresses.map((address) => address.toLowerCase()))
-  const hasTopics = (log: ChainLog) =>
-    narrowed.some(
-      ({ address, topics }) =>
-        address.toLowerCase() === log.address &&
-        topics.every((topic, at) => topic === null || topic === log.topics[at]),
-    )
+  const hasTopics = (log: ChainLog) => narrowed.some((wanted) => isNarrowed(log, wanted))
   const stray = logs.find((log) => !(asked.has(log.address) || hasTopics(log)) || !isWithin(log))
   if (stray !== undefined) {
     throw new MalformedAnswer(`the node gives a log of block ${stray.blockNumber} that nobody asked for`)

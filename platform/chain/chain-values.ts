@@ -6,6 +6,8 @@ export type Block = {
   parentHash: string
   /** Unix time in whole seconds, as contracts see it. */
   timestamp: number
+  /** `0x` and 512 digits as the node gives them. Some give none, or one that says nothing: whoever reads it bears that. */
+  logsBloom?: string
 }
 
 /** What is known of a block from its logs alone. */
@@ -80,15 +82,20 @@ export function listField(value: unknown, field: string): unknown[] {
   return value
 }
 
+/** `0x` and 256 bytes. */
+const bloomLength = 2 + 512
+
 /** Null for a block the node does not have. */
 export function blockOf(answer: unknown): Block | null {
   if (answer === null || answer === undefined) return null
   const block = objectField(answer, 'block')
+  const { logsBloom } = block
   return {
     number: numberField(block.number, 'block.number'),
     hash: hexField(block.hash, 'block.hash'),
     parentHash: hexField(block.parentHash, 'block.parentHash'),
     timestamp: numberField(block.timestamp, 'block.timestamp'),
+    ...(typeof logsBloom === 'string' && logsBloom.length === bloomLength ? { logsBloom } : {}),
   }
 }
 

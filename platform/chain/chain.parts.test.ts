@@ -1,6 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { createLogger } from '../process/index.ts'
-import { type ChainReader, createChainReader, followChain, RpcError, RpcUnavailable } from './index.ts'
+import { createBloomDoubt } from './bloom-doubt.ts'
+import {
+  type Block,
+  type ChainReader,
+  createChainReader,
+  followChain,
+  type LogFilter,
+  RpcError,
+  RpcUnavailable,
+} from './index.ts'
 import { type Anvil, chainId, ledger, startAnvil, wordOf } from './testing/anvil.ts'
 import { type FaultProxy, startFaultProxy } from './testing/fault-proxy.ts'
 import { createEventIndex, type EventIndex } from './testing/index-of-events.ts'
@@ -89,6 +98,24 @@ describe('on a real node', () => {
       expect(both?.map(({ logIndex }) => logIndex)).toEqual([0, 1])
     })
 
+    test('tells by the bloom filter of a block of whom it may have logs, and with what topics', async () => {
+      await mineWith(1, 0)
+      const silent = await reader.head()
+      const active = await reader.block(silent.number - 1)
+      const isDoubtful = (filter: LogFilter, block: Block | null) =>
+        createBloomDoubt(filter).isDoubtful(block?.logsBloom, [])
+      const withTopic = (topic: string) => ({
+        addresses: [],
+        narrowed: [{ address: ledger, topics: [topic] }],
+      })
+      for (const filter of [{ addresses }, withTopic(wordOf(42))]) {
+        expect(isDoubtful(filter, active)).toBe(true)
+        expect(isDoubtful(filter, silent)).toBe(false)
+      }
+      expect(isDoubtful({ addresses: [wordOf(7).slice(0, 42)] }, active)).toBe(false)
+      expect(isDoubtful(withTopic(wordOf(43)), active)).toBe(false)
+    })
+
     test('never takes a block it does not have for an empty one', async () => {
       await expect(reader.logsOfBlocks({ addresses, blockHashes: [wordOf(7)] })).rejects.toThrow(RpcError)
     })
@@ -131,6 +158,10 @@ describe('on a real node', () => {
       await expect(reader.head()).rejects.toThrow('did not answer with JSON')
       proxy.fault = () => 'silence'
       await expect(reader.head()).rejects.toMatchObject({ name: 'RpcUnavailable', tooMuch: true })
+      for (const fault of ['cut', 'half'] as const) {
+        proxy.fault = () => fault
+        await expect(reader.head()).rejects.toMatchObject({ name: 'RpcUnavailable', tooMuch: false })
+      }
       proxy.fault = () => ({ status: 200, body: '{"jsonrpc":"2.0","id":1,"result":{"number":7}}' })
       await expect(reader.head()).rejects.toThrow('block.number is no hex number')
     })
@@ -273,6 +304,22 @@ describe('on a real node', () => {
       expect(disturbed).toBeGreaterThan(0)
     })
 
+    test('finds logs that the provider, which has not their receipts yet, leaves out at first', async () => {
+      const index = createEventIndex(startBlock)
+      const follower = start(index)
+      await follower.settled()
+      let leftOut = 0
+      proxy.alter = ({ method }, result) => {
+        if (method !== 'eth_getLogs' || leftOut === 2 || (result as unknown[]).length === 0) return result
+        leftOut += 1
+        return []
+      }
+      await mineWith(1)
+      await follower.settled()
+      expect(leftOut).toBe(2)
+      expect(index.logs()).toHaveLength(1)
+    })
+
     test.each([
       ['too many requests', { status: 429, body: 'slow down' }],
       ['a bad gateway', { status: 502, body: '<html>Bad Gateway</html>' }],
@@ -282,6 +329,8 @@ describe('on a real node', () => {
       ],
       ['no JSON', { status: 200, body: 'hello' }],
       ['nothing', 'silence' as const],
+      ['the end of the connection', 'cut' as const],
+      ['half of what the node says', 'half' as const],
     ])('outlives a provider that answers with %s for a while', async (_, fault) => {
       const index = createEventIndex(startBlock)
       const follower = start(index)

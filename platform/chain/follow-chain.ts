@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pRetry from 'p-retry'
 import type { Logger } from '../process/index.ts'
 import { createBlockPace } from './block-pace.ts'
+import { createBloomDoubt } from './bloom-doubt.ts'
 import type { ChainReader, LogFilter } from './chain-reader.ts'
 import { type Block, type BlockPlace, type ChainLog, MalformedAnswer } from './chain-values.ts'
 import {
@@ -13,7 +14,8 @@ import {
   ParentReplaced,
   type RangeRequest,
 } from './fetch-range.ts'
-import { createKnownBlocks, findCommonBlock, ReorgTooDeep } from './known-blocks.ts'
+import { findCommonBlock } from './find-common-block.ts'
+import { createKnownBlocks } from './known-blocks.ts'
 import { asksForLess } from './node-answers.ts'
 import { createRangeSize, suggestedBlocks } from './range-size.ts'
 import { RpcError, RpcUnavailable } from './rpc.ts'
@@ -62,8 +64,9 @@ export type FollowOptions = LogFilter & {
 /** At most, as one request per block is needed above finality. */
 const openRangeBlocks = 100
 
-/** A node behind a balancer may lag for a moment; a chain that stays shorter has lost blocks. */
-const shorterPolls = 3
+/** A node behind a balancer may lag for a few seconds; a chain that stays shorter has lost blocks. One that has others in
+ * their place is noticed at once. */
+const shorterPolls = 8
 
 const firstRetryMs = 100
 const longestRetryMs = 10_000
@@ -75,6 +78,8 @@ const longestRetryMs = 10_000
  */
 export async function* followChain(options: FollowOptions): AsyncGenerator<ChainEvent, void, undefined> {
   const { reader, addresses, narrowed = [], startBlock, finalityBlocks, logger, signal } = options
+  const filter = { addresses, narrowed }
+  const doubt = createBloomDoubt(filter)
   const pace = createBlockPace()
   const known = createKnownBlocks(await options.known())
   const size = createRangeSize({ maxBlocks: options.maxRangeBlocks ?? 10_000 })
@@ -97,7 +102,7 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
       return await fetchEvent(fromBlock, head.number, known.last)
     } catch (error) {
       if (!(error instanceof ParentReplaced)) throw error
-      return reorganised()
+      return reorganised(known.list())
     }
   }
 
@@ -107,29 +112,23 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
       throw new ChainChanged(`the node is at block ${head.number}, but ${finalized} was final: it lags`)
     }
     const stored = known.hashOf(head.number)
-    if (stored !== null && stored !== head.hash) return reorganised()
+    if (stored !== null && stored !== head.hash) return reorganised(known.list())
     headSeenShorter = head.number < last.number ? headSeenShorter + 1 : 0
-    return headSeenShorter < shorterPolls ? null : reorganised()
+    if (headSeenShorter < shorterPolls) return null
+    // The head tells that there are no blocks above it, which the lack of them alone would not.
+    return reorganised(known.list().filter(({ number }) => number <= head.number))
   }
 
-  async function reorganised(): Promise<ChainEvent> {
+  /** @param compared those of the known blocks that are to be looked for on the chain */
+  async function reorganised(compared: readonly KnownBlock[]): Promise<ChainEvent> {
     const reached = known.last?.number ?? startBlock - 1
     const floor = Math.max(finalized, reached - finalityBlocks)
-    const toBlock = await commonBlock(floor)
+    const toBlock = await findCommonBlock({ reader, known: compared, startBlock, floor, signal })
+    if (toBlock >= reached)
+      throw new ChainChanged(`block ${reached} is on the chain of one node, not of another`)
     headSeenShorter = 0
     logger.warn({ toBlock, depth: reached - toBlock }, 'the chain was reorganised')
     return { type: 'reorg', toBlock }
-  }
-
-  async function commonBlock(floor: number): Promise<number> {
-    try {
-      return await findCommonBlock({ reader, known, startBlock, floor })
-    } catch (error) {
-      const final = known.list().find(({ number }) => number <= finalized)
-      if (!(error instanceof ReorgTooDeep) || final === undefined || !(await reader.anyHas(final)))
-        throw error
-      throw new ChainChanged(`nodes disagree about block ${final.number}, which was final`, { cause: error })
-    }
   }
 
   async function fetchEvent(fromBlock: number, head: number, parent: KnownBlock | null): Promise<RangeEvent> {
@@ -137,7 +136,7 @@ export async function* followChain(options: FollowOptions): AsyncGenerator<Chain
     const final = fromBlock <= lastFinal
     const blocks = final ? size.blocks : Math.min(size.blocks, openRangeBlocks)
     const toBlock = Math.min(fromBlock + blocks - 1, final ? lastFinal : head)
-    const request = { reader, filter: { addresses, narrowed }, fromBlock, toBlock, parent }
+    const request = { reader, filter, doubt, fromBlock, toBlock, parent, signal }
     const range = final ? await fetchSized(request) : await fetchOpenRange(request)
     return { type: 'range', fromBlock, head, finalized: Math.max(0, lastFinal), ...range }
   }

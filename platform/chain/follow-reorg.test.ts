@@ -88,15 +88,15 @@ describe('followChain, when the chain is reorganised,', () => {
     grow(chain, 30)
     const index = createEventIndex(1)
     await follow(chain, index)
-    const { blocks, anyHas } = chain.reader
+    const { blocks, fateOf } = chain.reader
     let strange = true
     chain.reader.blocks = async (numbers) =>
       (await blocks(numbers)).map((block) =>
         block === null || !strange ? block : { ...block, hash: `0x${'ee'.repeat(32)}` },
       )
-    chain.reader.anyHas = (block) => {
+    chain.reader.fateOf = (block) => {
       strange = false
-      return anyHas(block)
+      return fateOf(block)
     }
     grow(chain, 1)
     await follow(chain, index)

@@ -1,9 +1,9 @@
 export { type ChainReader, createChainReader, type LogFilter } from './chain-reader.ts'
 export { type Block, bigintField, type ChainLog, MalformedAnswer } from './chain-values.ts'
 export type { KnownBlock } from './fetch-range.ts'
+export { findCommonBlock, ReorgTooDeep } from './find-common-block.ts'
 export { type ChainEvent, type FollowOptions, followChain } from './follow-chain.ts'
 export { eachHeader, type Header, readHeaders, readReceipts } from './headers.ts'
-export { createKnownBlocks, findCommonBlock, ReorgTooDeep } from './known-blocks.ts'
 export {
   OutboxConflict,
   type OutboxItem,

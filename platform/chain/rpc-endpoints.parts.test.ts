@@ -68,6 +68,8 @@ describe('several nodes of a chain', () => {
       { status: 200, body: '{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error"}}' },
     ],
     ['never answers', 'silence' as const],
+    ['cuts the connection', 'cut' as const],
+    ['sends half of an answer', 'half' as const],
   ])('answer in place of one that %s, within the request, which then rests', async (_, fault) => {
     await reader.head()
     first.fault = failing(fault)
@@ -142,6 +144,35 @@ describe('several nodes of a chain', () => {
     for (const proxy of [first, second, third]) lagBehind(proxy, head.number - 3)
     const range = { addresses: [ledger], fromBlock: head.number - 9, toBlock: head.number }
     await expect(reader.logs(range)).rejects.toThrow(/which it does not have/)
+  })
+})
+
+describe('a block that was read', () => {
+  const otherBlock: FaultProxy['alter'] = ({ method }, result) =>
+    method === 'eth_getBlockByNumber' ? { ...(result as object), hash: `0x${'ee'.repeat(32)}` } : result
+
+  test('is kept as long as one node has it', async () => {
+    const head = await reader.head()
+    first.alter = otherBlock
+    second.fault = failing(badGateway)
+    expect(await reader.fateOf(head)).toBe('kept')
+    expect(await reader.block(head.number)).toEqual(head)
+  })
+
+  test('is replaced when every node has another one in its place', async () => {
+    const head = await reader.head()
+    for (const proxy of [first, second, third]) proxy.alter = otherBlock
+    expect(await reader.fateOf(head)).toBe('replaced')
+  })
+
+  test('is neither while a node that may have it is away or lags', async () => {
+    const head = await reader.head()
+    for (const proxy of [first, second, third]) proxy.alter = otherBlock
+    third.fault = failing(badGateway)
+    expect(await reader.fateOf(head)).toBe('unknown')
+    third.fault = failing(undefined)
+    lagBehind(third, head.number - 3)
+    expect(await reader.fateOf(head)).toBe('unknown')
   })
 })
 

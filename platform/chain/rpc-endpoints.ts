@@ -6,9 +6,13 @@ import { createRpcMetrics, type RpcOutcome } from './rpc-metrics.ts'
 
 /** Several nodes of one chain, asked as if they were one. */
 export type RpcEndpoints = Rpc & {
-  /** Whether any node has this very block at its height; those that answer with another one, or none, rest. */
-  anyHas(block: { number: number; hash: string }): Promise<boolean>
+  /** What the nodes say of a block; those that have another one at its height, or none, rest. */
+  fateOf(block: { number: number; hash: string }): Promise<BlockFate>
 }
+
+/** `kept`: a node has the block. `replaced`: each of them has another one at its height. `unknown`: neither, as a node lags
+ * or is away that might have it. */
+export type BlockFate = 'kept' | 'replaced' | 'unknown'
 
 export type RpcEndpointsOptions = {
   /** The preferred first. */
@@ -158,27 +162,35 @@ export function createRpcEndpoints(options: RpcEndpointsOptions): RpcEndpoints {
       return answer
     },
     batch: ask,
-    async anyHas({ number, hash }) {
+    async fateOf({ number, hash }) {
       const request = { method: 'eth_getBlockByNumber', params: [`0x${number.toString(16)}`, false] }
       const opinions = await Promise.all(
-        endpoints.map(async (endpoint) => {
+        endpoints.map(async (endpoint): Promise<BlockFate> => {
           try {
             const [block] = await send(endpoint, [request])
-            const has = typeof block === 'object' && block !== null && 'hash' in block && block.hash === hash
-            if (!has) putToRest(endpoint, new Error(`it does not have block ${number} ${hash}`))
-            return has
+            const fate = fateIn(block, hash)
+            if (fate !== 'kept' && !isAlone) {
+              putToRest(endpoint, new Error(`it does not have block ${number} ${hash}`))
+            }
+            return fate
           } catch (error) {
             if (!(error instanceof RpcUnavailable || error instanceof RpcError)) throw error
-            return false
+            return 'unknown'
           }
         }),
       )
-      return opinions.includes(true)
+      if (opinions.includes('kept')) return 'kept'
+      return opinions.every((opinion) => opinion === 'replaced') ? 'replaced' : 'unknown'
     },
     async close() {
       await Promise.all(endpoints.map(({ rpc }) => rpc.close()))
     },
   }
+}
+
+function fateIn(block: unknown, hash: string): BlockFate {
+  if (typeof block !== 'object' || block === null || !('hash' in block)) return 'unknown'
+  return block.hash === hash ? 'kept' : 'replaced'
 }
 
 /** Hosts; two at one host are told apart by their place in the list. */

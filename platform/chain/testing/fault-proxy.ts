@@ -6,6 +6,10 @@ export type Fault =
   | { status: number; body: string }
   /** Never answers. */
   | 'silence'
+  /** Ends the connection in place of an answer. */
+  | 'cut'
+  /** Ends it in the middle of the node's answer. */
+  | 'half'
   | undefined
 
 export type FaultProxy = {
@@ -31,8 +35,16 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       request.on('end', () => {
         void answer(Buffer.concat(chunks).toString()).then(
           (result) => {
-            if (result !== null)
-              response.writeHead(result.status, { 'Content-Type': 'application/json' }).end(result.body)
+            if (result === 'silence') return
+            if (result === 'cut') {
+              response.destroy()
+              return
+            }
+            const bytes = Buffer.from(result.body)
+            const headers = { 'Content-Type': 'application/json', 'Content-Length': bytes.length }
+            response.writeHead(result.status, headers)
+            if (result.isHalf) response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy())
+            else response.end(bytes)
           },
           () => response.destroy(),
         )
@@ -41,14 +53,16 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     { host: '127.0.0.1', port: 0, graceMs: 0 },
   )
 
-  async function answer(body: string): Promise<{ status: number; body: string } | null> {
+  async function answer(
+    body: string,
+  ): Promise<'silence' | 'cut' | { status: number; body: string; isHalf: boolean }> {
     const parsed: unknown = JSON.parse(body)
     const requests: (RpcRequest & { id: unknown })[] = Array.isArray(parsed) ? parsed : [parsed]
     const methods = requests.map(({ method }) => method)
     for (const method of methods) proxy.asked.set(method, (proxy.asked.get(method) ?? 0) + 1)
     const fault = await proxy.fault(methods, requests)
-    if (fault === 'silence') return null
-    if (fault !== undefined) return fault
+    if (fault === 'silence' || fault === 'cut') return fault
+    if (fault !== undefined && fault !== 'half') return { ...fault, isHalf: false }
     const answered = await fetch(target, {
       method: 'POST',
       body,
@@ -63,7 +77,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       }),
     )
     const whole = Array.isArray(answers) ? altered : altered[0]
-    return { status: answered.status, body: JSON.stringify(whole) }
+    return { status: answered.status, body: JSON.stringify(whole), isHalf: fault === 'half' }
   }
 
   const proxy: FaultProxy = {

@@ -79,7 +79,12 @@ export function createSimulatedChain(first = 0): SimulatedChain {
         }),
       ),
     call: () => Promise.reject(new Error('a simulated chain runs no code')),
-    anyHas: ({ number, hash }) => answer('anyHas', () => blocks[number]?.hash === hash),
+    fateOf: ({ number, hash }) =>
+      answer('fateOf', () => {
+        const block = blocks[number]
+        if (block === undefined) return 'unknown'
+        return block.hash === hash ? 'kept' : 'replaced'
+      }),
     close: async () => {},
   }
 
