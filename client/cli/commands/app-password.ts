@@ -76,16 +76,10 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
       print(self, { revoked: id, server }, `${id} opens nothing any more at ${server}`)
     })
 
-<<<<<<< HEAD
   const allowing = addAuthorOption(command.command('allow-writes'))
-    .description('let the server sign for you what your players change: favourites and playlists')
-=======
-  const allowing = command
-    .command('allow-writes')
     .description(
       'let the server sign for you what your players change: favourites, whom you follow, and playlists',
     )
->>>>>>> wt-sub
     .option('--days <count>', 'how long, 1 to 365', '365')
     .option('--yes', 'do not ask')
     .addHelpText('after', `\n${delegationNotice}`)

@@ -17,11 +17,7 @@ export type PlayerWritesAllowed = {
   readonly expiresAtMs: number
 }
 
-<<<<<<< HEAD
-/** Lets the best provider that signs for listeners sign what the account's players write there, which is favourites and
-=======
-/** Lets the best provider that there is sign what the account's players write there, which is favourites, follows and
->>>>>>> wt-sub
+/** Lets the best provider that signs for listeners sign what the account's players write there, which is favourites, follows and
  * playlists, until a time or until it is forbidden. To be shown before: `delegationNotice` of `social`.
  * @param days 1 to 365
  * @throws ActionRejected, NotRelayed, ApiError (404 when no provider signs for anybody), NoProvider */
