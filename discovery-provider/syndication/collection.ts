@@ -23,14 +23,20 @@ export type Collection = {
   readonly updatedAtMs: number
 }
 
-/** Newest tracks of an artist that are told of: as many as one page of a list has. */
-const artistTracks = 100
+/** Newest tracks of an artist that are told of: as many as the longest playlist has, and more than artists make. */
+export const artistTracks = 2_000
 
-/** @throws Problem 404 */
-export async function readArtist(database: Database, id: Address, nowMs: number): Promise<Collection> {
+/** @param atMost newest tracks that are wanted
+ * @throws Problem 404 */
+export async function readArtist(
+  database: Database,
+  id: Address,
+  nowMs: number,
+  { atMost = artistTracks }: { atMost?: number } = {},
+): Promise<Collection> {
   const [[user], { items: tracks }] = await Promise.all([
     readUsers(database, [id], nowMs),
-    listTracks(database, { author: id, limit: artistTracks }, nowMs),
+    listTracks(database, { author: id, limit: atMost }, nowMs),
   ])
   if (user === undefined) {
     const detail = `${id} has neither a profile nor anything published`
