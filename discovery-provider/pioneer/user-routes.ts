@@ -134,7 +134,7 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
     ofUser('followers', userPage, 'Who follows a user', followed('target')),
     ofUser('following', userPage, 'Whom a user follows', followed('author')),
     ofUser('favorites', favoritePage, 'What a user has saved', async ({ id, ...slice }) => {
-      const marks = await readSlice(slice, (page) => listMarks(database, 'save', { ...page, id }))
+      const marks = await readSlice(slice, (page) => listMarks(database, 'save', { ...page, id }, now()))
       return marks.flatMap(({ track, playlist, sinceMs }) => {
         const target = track ?? playlist
         if (target === null) return []
@@ -147,7 +147,7 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
       })
     }),
     ofUser('reposts', repostPage, 'What a user has reposted', async ({ id, ...slice }) => {
-      const marks = await readSlice(slice, (page) => listMarks(database, 'repost', { ...page, id }))
+      const marks = await readSlice(slice, (page) => listMarks(database, 'repost', { ...page, id }, now()))
       const tracks = await entities.tracks(marks.flatMap(({ track }) => track ?? []))
       const shown = await entities.playlists(marks.flatMap(({ playlist }) => playlist ?? []))
       const items = new Map([...tracks, ...shown].map((item) => [item.id, item]))

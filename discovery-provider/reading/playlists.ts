@@ -3,6 +3,7 @@ import type { Address, Subject } from '@hexachord/protocol/names'
 import { type Playlist, type PlaylistSummary, playlistSchema } from '@hexachord/protocol/rest'
 import type { PlaylistRow } from '../projections/playlists.ts'
 import { absence, type Database, lastOf, playlistParams } from './entity.ts'
+import { releasedOf } from './related-tracks.ts'
 import { route } from './route.ts'
 import { type Tallies, talliesOf } from './tallies.ts'
 import { readTracks } from './tracks.ts'
@@ -49,22 +50,26 @@ export const playlistsStatement = prepared(
    JOIN playlist p ON p.id = asked.id ORDER BY asked.place`,
 )
 
-/** @throws Problem 404 or 410 */
-export async function readPlaylist(database: Database, id: Subject): Promise<Playlist> {
+/** With its tracks that are out, in its order: of unlisted ones those that are its author's own, who chose to show them.
+ * @throws Problem 404 or 410 */
+export async function readPlaylist(database: Database, id: Subject, nowMs: number): Promise<Playlist> {
   const { rows } = await database.query<ReadPlaylistRow>(
     `${selectPlaylists} FROM playlist p WHERE p.id = $1`,
     [id],
   )
   const [row] = rows
   if (row === undefined) throw await absence(database, id, 'playlist')
-  return { ...playlistOf(row), tracks: await readTracks(database, row.tracks) }
+  const known = await readTracks(database, row.tracks)
+  const shown = known.filter(({ unlisted, author }) => !unlisted || author === row.author)
+  return { ...playlistOf(row), tracks: await releasedOf(database, shown, nowMs) }
 }
 
-export function playlistRoutes(database: Database) {
+export function playlistRoutes(database: Database, now: () => number) {
   return [
     route({
       path: '/v1/playlists/:id',
-      summary: 'One playlist or album with its tracks; those that were deleted are left out',
+      summary:
+        'One playlist or album with its tracks that are out and listed, or unlisted but of the same author; `trackIds` names all',
       params: playlistParams,
       answers: {
         200: { description: 'The playlist', name: 'Playlist', schema: playlistSchema },
@@ -72,7 +77,7 @@ export function playlistRoutes(database: Database) {
         410: { description: 'The playlist was deleted' },
       },
       async answer({ params }) {
-        return { body: await readPlaylist(database, params.id), freshness: 'checked' }
+        return { body: await readPlaylist(database, params.id, now()), freshness: 'checked' }
       },
     }),
   ]
