@@ -188,6 +188,7 @@ describe('resolve', () => {
     ['a handle', 'https://pioneer.example/Bjork', `users/${bjorkId}`],
     ['a page of ours', `${site}/tracks/${hymn}`, `tracks/${hymnId}`],
     ['an address', `${site}/users/${guido}`, `users/${guidoId}`],
+    ['an address in another spelling', `${site}/0x${'A1'.repeat(20)}`, `users/${guidoId}`],
   ])('leads to what %s means', async (_, url, place) => {
     const response = await served.get(`/pioneer/v1/resolve?app_name=x&url=${encodeURIComponent(url)}`)
     expect([response.status, response.headers.get('location')]).toEqual([302, `/pioneer/v1/${place}`])
@@ -203,10 +204,12 @@ describe('resolve', () => {
   })
 
   test('knows nothing of what is not in the catalogue', async () => {
-    for (const url of ['https://pioneer.example/nobody', 'https://pioneer.example/bjork/some-song']) {
-      const asked = `/pioneer/v1/resolve?url=${encodeURIComponent(url)}`
-      expect(await served.problem(asked)).toMatchObject({ status: 404 })
-    }
+    const status = async (url: string) =>
+      (await served.problem(`/pioneer/v1/resolve?url=${encodeURIComponent(url)}`)).status
+    expect(await status('https://pioneer.example/nobody')).toBe(404)
+    expect(await status('https://pioneer.example/bjork/some-song')).toBe(404)
+    expect(await status(`${site}/users/${silent}`)).toBe(404)
+    expect(await status(`${site}/tracks/${gone}`)).toBe(410)
   })
 })
 

@@ -114,7 +114,8 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
       async answer({ params: { handle } }) {
         const address = checked(addressText, handle)
         if (address.success) return oneUser(address.data)
-        const { id } = await resolve(database, { handle: parsed(handleSchema, handle.toLowerCase()) })
+        const name = parsed(handleSchema, handle.toLowerCase())
+        const { id } = await resolve(database, { handle: name }, now())
         return oneUser(parsed(addressText, id))
       },
     }),

@@ -97,7 +97,7 @@ export function createApi(parts: ApiParts): Express {
     ...pictureRoutes({ database: postgres, liveHolders }, now),
     ...syndicationRoutes({ database: postgres, liveHolders, ...parts }),
     ...searchRoutes({ database: postgres, readTyped }, now),
-    ...resolveRoutes(postgres),
+    ...resolveRoutes(postgres, now),
     ...noticeRoutes(postgres),
     ...operatorRoutes(postgres),
     ...incomeRoutes(postgres),

@@ -205,7 +205,7 @@ function trackRoutes({ database, liveHolders, now, links, audio }: Context): Rou
 
 function oembedRoute({ database, now, links, audio }: Context): Route {
   async function cardOf(url: string): Promise<{ card: Card; known: KnownAudio | undefined }> {
-    const { kind, id } = await resolve(database, { url })
+    const { kind, id } = await resolve(database, { url }, now())
     if (kind === 'track') {
       const track = await readTrack(database, parsed(subjectParams, { id }).id)
       await requireReleased(database, track, now())
