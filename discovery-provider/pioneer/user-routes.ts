@@ -6,11 +6,12 @@ import * as z from 'zod'
 import { addressText, searchText } from '../reading/entity.ts'
 import { listFollows } from '../reading/follows.ts'
 import { listMarks } from '../reading/marks.ts'
+import { listPlaylists } from '../reading/playlists.ts'
 import { resolve } from '../reading/resolve.ts'
 import { type Answer, type Route, route } from '../reading/route.ts'
 import { listTracks } from '../reading/tracks.ts'
 import { readUsers } from '../reading/users.ts'
-import { findUsers, playlistsOfAuthor } from './lists.ts'
+import { findUsers } from './lists.ts'
 import { opaqueSubject, opaqueUser, userIds, userParams } from './opaque-ids.ts'
 import { appQuery, listQuery, readSlice, type Slice } from './paging.ts'
 import type { PioneerParts } from './parts.ts'
@@ -77,7 +78,9 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
   const playlists =
     (album: boolean) =>
     async ({ id, ...slice }: Slice & { id: Address }) =>
-      entities.playlists(await playlistsOfAuthor(database, { ...slice, author: id, album }))
+      entities.playlists(
+        await readSlice(slice, (page) => listPlaylists(database, { ...page, author: id, album })),
+      )
 
   return [
     route({

@@ -2,6 +2,7 @@ import { type Address, subjectOf } from '@hexachord/protocol/names'
 import {
   listOf,
   playlistSchema,
+  playlistSummarySchema,
   pricedTrackSchema,
   type Track,
   trackSchema,
@@ -182,6 +183,31 @@ describe('/v1/users/:id', () => {
 
   test('is not found when it never did anything', async () => {
     expect(await served.problem(`/v1/users/0x${'99'.repeat(20)}`)).toMatchObject({ status: 404 })
+  })
+})
+
+describe('/v1/users/:id/playlists', () => {
+  const list = async (query: string) => {
+    const page = await served.read(`/v1/users/${bjork}/playlists${query}`, listOf(playlistSummarySchema))
+    return { ids: page.items.map(({ id }) => id), next: page.next }
+  }
+  const mix = subjectOf(bjork, 70n)
+
+  test('has what is listed, newest first, in pages: albums, others, or both', async () => {
+    const content = { prev: null, title: 'Mix', add: [{ track: hymn }] }
+    await served.catalogue.put(actedLog({ author: bjork, kind: 'playlist', subject: mix, content }))
+    expect(await list('')).toEqual({ ids: [mix, album], next: null })
+    expect(await list('?album=true')).toEqual({ ids: [album], next: null })
+    expect(await list('?album=false')).toEqual({ ids: [mix], next: null })
+    const first = await list('?limit=1')
+    expect(first.ids).toEqual([mix])
+    expect(await list(`?limit=1&cursor=${first.next}`)).toEqual({ ids: [album], next: null })
+  })
+
+  test('is empty for whoever has made none, and refuses another kind', async () => {
+    const none = await served.read(`/v1/users/${silent}/playlists`, listOf(playlistSummarySchema))
+    expect(none).toEqual({ items: [], next: null })
+    expect(await served.problem(`/v1/users/${bjork}/playlists?album=1`)).toMatchObject({ status: 400 })
   })
 })
 

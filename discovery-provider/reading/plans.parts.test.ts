@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { eventually } from '../fixtures/eventually.ts'
 import { planOf } from '../fixtures/plan.ts'
 import { countsQuery, playsQuery } from '../pioneer/entities.ts'
-import { newestPlaylistsQuery, playlistsOfAuthorQuery } from '../pioneer/lists.ts'
+import { newestPlaylistsQuery } from '../pioneer/lists.ts'
 import { keepBestLiked } from '../ranking/keep-liked.ts'
 import { rankQueries } from '../ranking/rank-tracks.ts'
 import { noticesQuery } from '../takedowns/routes.ts'
@@ -15,7 +15,7 @@ import { entriesStatement, followedStatement } from './feed-sources.ts'
 import { edgesQuery } from './follows.ts'
 import { keepLiked } from './kept-liked.ts'
 import { keptPlaylistsStatement, keptTracksStatement } from './kept-texts.ts'
-import { playlistsStatement } from './playlists.ts'
+import { playlistsOfAuthorQuery, playlistsStatement } from './playlists.ts'
 import { remixesQuery } from './related-tracks.ts'
 import { relatedUsersQuery } from './related-users.ts'
 import { filterOf, foundPlaylists, foundTracks, foundUsers, named } from './search.ts'
@@ -169,6 +169,17 @@ describe('the plan of the list of tracks', () => {
   })
 })
 
+describe('the plan of the playlists of an author', () => {
+  test.each([
+    ['all', undefined, Number.MAX_SAFE_INTEGER],
+    ['albums', true, Number.MAX_SAFE_INTEGER],
+    ['others, a later page', false, 1_000_000],
+  ])('%s: walks its index', async (_, album, atMs) => {
+    const asked = { author, album, before: [atMs, ''] as const, rows: 21 }
+    expect(withoutOperators(await plan(playlistsOfAuthorQuery(asked)))).toEqual(['playlist_of_author'])
+  })
+})
+
 describe('the plan of a ranking', () => {
   const asked = { strategy: 'heard-1', list: 'week', rows: 21, nowMs: Date.now() } as const
   const after = [1, subjectOf(author, 3000n)] as const
@@ -261,7 +272,6 @@ describe('the plans of what people do', () => {
 describe('the plans of what apps of the pioneer ask', () => {
   test.each([
     ['newest playlists', newestPlaylistsQuery(100), ['playlist_newest']],
-    ['playlists of an author', playlistsOfAuthorQuery(author, false, 100), ['playlist_of_author']],
     ['counts of authors', countsQuery([author]), ['playlist_of_author', 'repost_of_author']],
     ['plays of tracks', playsQuery([subjectOf(author, 123n)]), ['play_pkey']],
   ])('%s: walk their indexes', async (_, query, indexes) => {

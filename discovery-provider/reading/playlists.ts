@@ -1,8 +1,17 @@
 import { prepared } from '@hexachord/platform/postgres'
 import type { Address, Subject } from '@hexachord/protocol/names'
-import { type Playlist, type PlaylistSummary, playlistSchema } from '@hexachord/protocol/rest'
+import {
+  type List,
+  listOf,
+  type Playlist,
+  type PlaylistSummary,
+  playlistSchema,
+  playlistSummarySchema,
+} from '@hexachord/protocol/rest'
+import * as z from 'zod'
 import type { PlaylistRow } from '../projections/playlists.ts'
-import { absence, type Database, lastOf, playlistParams } from './entity.ts'
+import { type PageQuery, pageOf, pageQuery, placeBefore } from './cursor.ts'
+import { absence, addressText, type Database, lastOf, playlistParams } from './entity.ts'
 import { releasedOf } from './related-tracks.ts'
 import { route } from './route.ts'
 import { type Tallies, talliesOf } from './tallies.ts'
@@ -64,6 +73,47 @@ export async function readPlaylist(database: Database, id: Subject, nowMs: numbe
   return { ...playlistOf(row), tracks: await releasedOf(database, shown, nowMs) }
 }
 
+const listQuery = pageQuery.extend({
+  /** Albums alone, or what is none. */
+  album: z
+    .enum(['true', 'false'])
+    .transform((given) => given === 'true')
+    .optional(),
+})
+
+type Listed = { readonly author: Address; readonly album?: boolean | undefined }
+
+/** Listed playlists and albums of an author, newest first. */
+export async function listPlaylists(
+  database: Database,
+  { limit, cursor, ...asked }: PageQuery & Listed,
+): Promise<List<PlaylistSummary>> {
+  const { text, values } = playlistsOfAuthorQuery({
+    ...asked,
+    before: placeBefore(cursor),
+    rows: limit + 1,
+  })
+  const { rows } = await database.query<ReadPlaylistRow>(text, values)
+  return pageOf(rows, limit, playlistOf, (row) => [row.created_at_ms, row.id])
+}
+
+/** The statement of {@link listPlaylists}; its plan is held to its index by a test. */
+export function playlistsOfAuthorQuery({
+  author,
+  album,
+  before,
+  rows,
+}: Listed & { before: readonly [number, string]; rows: number }): { text: string; values: unknown[] } {
+  const values: unknown[] = [author, ...before, rows]
+  const ofKind = album === undefined ? '' : `AND p.album = $${values.push(album)}`
+  return {
+    text: `${selectPlaylists} FROM playlist p
+      WHERE p.author = $1 AND NOT p.unlisted ${ofKind} AND (p.created_at_ms, p.id) < ($2, $3)
+      ORDER BY p.created_at_ms DESC, p.id DESC LIMIT $4`,
+    values,
+  }
+}
+
 export function playlistRoutes(database: Database, now: () => number) {
   return [
     route({
@@ -78,6 +128,23 @@ export function playlistRoutes(database: Database, now: () => number) {
       },
       async answer({ params }) {
         return { body: await readPlaylist(database, params.id, now()), freshness: 'checked' }
+      },
+    }),
+    route({
+      path: '/v1/users/:id/playlists',
+      summary:
+        'Listed playlists and albums of a user, newest first; album=true for albums alone, false for the others',
+      params: z.strictObject({ id: addressText }),
+      query: listQuery,
+      answers: {
+        200: {
+          description: 'One page of playlists, without their tracks',
+          name: 'PlaylistList',
+          schema: listOf(playlistSummarySchema),
+        },
+      },
+      async answer({ params, query }) {
+        return { body: await listPlaylists(database, { ...query, author: params.id }), freshness: 'checked' }
       },
     }),
   ]

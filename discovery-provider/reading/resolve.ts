@@ -100,7 +100,9 @@ export function resolveRoutes(database: Database, now: () => number) {
       query: resolveQuery,
       answers: {
         200: { description: 'Kind and id of the entity', name: 'Resolution', schema: resolutionSchema },
-        404: { description: 'Nothing has this name, or it is the address of somebody who has done nothing yet' },
+        404: {
+          description: 'Nothing has this name, or it is the address of somebody who has done nothing yet',
+        },
         410: { description: 'What it names was deleted, or is taken down here' },
       },
       async answer({ query }) {
