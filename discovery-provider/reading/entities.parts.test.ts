@@ -222,3 +222,31 @@ describe('/v1/playlists/:id', () => {
     expect(await served.problem(`/v1/playlists/${joga}`)).toMatchObject({ status: 404 })
   })
 })
+
+describe('/v1/tracks without a word', () => {
+  const tracks = listOf(trackSchema)
+
+  test('is filtered by mood, tag, tempo and key without a word, newest first, in pages', async () => {
+    const [slow, fast] = [subjectOf(guido, 90n), subjectOf(guido, 91n)]
+    const by = operators.filter((_, place) => place !== 1)
+    for (const [id, mood, tags] of [
+      [slow, 'Calm', ['bpm:70', 'key:F#m', 'Field recording']],
+      [fast, 'Calm', ['bpm:174.5', 'key:Gbm', 'rave']],
+    ] as const) {
+      const content = await trackContent(id, { prev: null, mood, tags: [...tags] }, { by })
+      await served.catalogue.put(actedLog({ author: guido, kind: 'track', subject: id, content }))
+    }
+    const listed = async (query: string) => tracksOf(await served.read(`/v1/tracks?${query}`, tracks))
+    expect(await listed('mood=calm')).toEqual([fast, slow])
+    expect(await listed('tag=field-recording')).toEqual([slow])
+    expect(await listed('bpmMin=100')).toEqual([fast])
+    expect(await listed('bpmMin=60&bpmMax=80')).toEqual([slow])
+    expect(await listed('key=F%23%20minor')).toEqual([fast, slow])
+    expect(await listed(`key=gbm&mood=Calm&bpmMax=80&tag=field%20recording&author=${guido}`)).toEqual([slow])
+    expect(await listed('mood=fiery')).toEqual([])
+    const first = await served.read('/v1/tracks?mood=calm&limit=1', tracks)
+    expect(await listed(`mood=calm&limit=1&cursor=${first.next}`)).toEqual([slow])
+    for (const wrong of ['bpmMin=fast', 'key=H', 'tag=%26', 'mood=%00'])
+      expect(await served.problem(`/v1/tracks?${wrong}`)).toMatchObject({ status: 400 })
+  })
+})

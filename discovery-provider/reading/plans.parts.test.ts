@@ -18,8 +18,9 @@ import { keptPlaylistsStatement, keptTracksStatement } from './kept-texts.ts'
 import { playlistsOfAuthorQuery, playlistsStatement } from './playlists.ts'
 import { remixesQuery } from './related-tracks.ts'
 import { relatedUsersQuery } from './related-users.ts'
-import { filterOf, foundPlaylists, foundTracks, foundUsers, named } from './search.ts'
+import { foundPlaylists, foundTracks, foundUsers, named } from './search.ts'
 import { idsOf, matchingQuery, searchedTracks } from './search-matching.ts'
+import { filterOf } from './track-filters.ts'
 import { listTracksQuery, pricedTracksStatement, tracksStatement } from './tracks.ts'
 import { rankedTracksQuery } from './trending.ts'
 import { alikeStatement, wordsStatement } from './typed-text.ts'
@@ -39,10 +40,12 @@ beforeAll(async () => {
   const address = (n: string) => `'0x' || lpad((${n})::text, 40, '0')`
   const place = `1, 1, '0x'`
   await database.postgres.query(
-    `INSERT INTO track (id, author, title, artist, genre, tags, licence, unlisted, duration_ms, manifest,
+    `INSERT INTO track (id, author, title, artist, genre, mood, tags, licence, unlisted, duration_ms, manifest,
        storage_root, leaf_count, byte_length, operators, created_at_ms, updated_at_ms, block, log_index, digest)
      SELECT ${address('i % 500')} || '-' || i, ${address('i % 500')}, ${words}[1 + i % 10] || ' song ' || i,
-       'artist ' || i % 500, CASE WHEN i % 60 = 0 THEN 'Chant' ELSE 'Jazz' END, '{}', 'CC0-1.0', i % 20 = 0, 1, '', '', 1, 1,
+       'artist ' || i % 500, CASE WHEN i % 60 = 0 THEN 'Chant' ELSE 'Jazz' END,
+       CASE WHEN i % 60 = 1 THEN 'Calm' END,
+       CASE WHEN i % 40 = 1 THEN ARRAY['bpm:' || 60 + i % 120, 'key:Bbm'] ELSE '{}' END, 'CC0-1.0', i % 20 = 0, 1, '', '', 1, 1,
        '{}', 1000 * (i / 3), 0, ${place} FROM generate_series(1, 8000) AS i`,
   )
   await database.postgres.query(
@@ -162,6 +165,11 @@ describe('the plan of the list of tracks', () => {
     ['of an author', { author }, 'track_newest_of_author'],
     ['of an author, a later page', { author, after }, 'track_newest_of_author'],
     ['of a rare genre', { genre: 'chant' }, 'track_newest_of_genre'],
+    ['of a rare mood', { mood: 'calm' }, 'track_newest_of_mood'],
+    ['of a rare mood, a later page', { mood: 'calm', after }, 'track_newest_of_mood'],
+    ['in a rare key', { key: 'A#m' }, 'track_newest_of_key'],
+    ['of a rare tempo', { bpmMin: 100, bpmMax: 110 }, 'track_of_tempo'],
+    ['with a rare tag', { tag: 'unheard' }, 'track_tags'],
   ])('%s: walks its index', async (_, filter, index) => {
     expect(withoutOperators(await plan(listTracksQuery({ ...filter, rows: 21, nowMs: Date.now() })))).toEqual(
       [index],
