@@ -15,6 +15,7 @@ import { listTracks, readTracks } from '../reading/tracks.ts'
 import { listTrending } from '../reading/trending.ts'
 import { readUsers } from '../reading/users.ts'
 import { readSlice, rowsOf, type Slice, sliceOf } from './paging.ts'
+import { hasWords } from './track-filters.ts'
 
 /** The times that apps ask for, by the list that stands for each. */
 export const trendingTimes = { week: 'week', month: 'month', year: 'year', allTime: 'all' } as const
@@ -63,6 +64,7 @@ async function idsOf(
   { query, ...slice }: Asked,
   filter?: Filter,
 ) {
+  if (!hasWords(query)) return []
   return sliceOf(await findIds(database, searched, await readTyped(query), rowsOf(slice), filter), slice)
 }
 

@@ -90,9 +90,24 @@ describe('a track', () => {
     const bulk = [`/tracks?id=${hymnId}&id=${nobody}&id=${jogaId}`, `/tracks?id=${hymnId},${jogaId},0OO`]
     for (const path of bulk) expect(ids(await tracks(path))).toEqual([hymnId, jogaId])
     expect(ids(await tracks(`/tracks?permalink=/bjork/joga-${jogaId}`))).toEqual([jogaId])
+    const both = `/tracks?permalink=/bjork/joga-${jogaId}&permalink=/guido/x-${hymnId}&permalink=/nobody`
+    expect(ids(await tracks(both))).toEqual([jogaId, hymnId])
     expect(titles(await tracks('/tracks/search?query=joga&genre=Electronic'))).toEqual(['Jóga'])
     expect(titles(await tracks('/tracks/trending?time=week'))).toEqual(['Jóga', 'Ut queant laxis'])
     expect(titles(await tracks('/tracks/trending?genre=hip%20hop'))).toEqual(['Ut queant laxis'])
+  })
+
+  test('is asked for as apps ask while nothing is typed or chosen', async () => {
+    expect(titles(await tracks('/tracks/trending?genre='))).toEqual(['Jóga', 'Ut queant laxis'])
+    for (const nothing of ['', '%20', '%26%20-']) {
+      expect(await tracks(`/tracks/search?query=${nothing}`)).toEqual([])
+      expect(await users(`/users/search?query=${nothing}`)).toEqual([])
+      expect(await playlists(`/playlists/search?query=${nothing}`)).toEqual([])
+    }
+    const twice = await served.get(`/pioneer/v1/tracks/${jogaId}?app_name=a&app_name=b&api_key=a&api_key=b`)
+    expect(twice.status).toBe(200)
+    expect(await served.problem('/pioneer/v1/tracks/search?query=a%00b')).toMatchObject({ status: 400 })
+    expect(await served.problem('/pioneer/v1/tracks/search')).toMatchObject({ status: 400 })
   })
 
   test('comes in pages by limit and offset, which end', async () => {

@@ -3,7 +3,7 @@ import { handleSchema } from '@hexachord/protocol/actions'
 import { checked, parsed } from '@hexachord/protocol/checked'
 import type { Address } from '@hexachord/protocol/names'
 import * as z from 'zod'
-import { addressText, searchText } from '../reading/entity.ts'
+import { addressText } from '../reading/entity.ts'
 import { listFollows } from '../reading/follows.ts'
 import { listMarks } from '../reading/marks.ts'
 import { listPlaylists } from '../reading/playlists.ts'
@@ -23,6 +23,7 @@ import {
   pioneerTrackSchema,
   pioneerUserSchema,
 } from './shapes.ts'
+import { wordsQuery } from './track-filters.ts'
 
 type Page = { readonly description: string; readonly name: string; readonly schema: z.ZodType }
 
@@ -96,7 +97,7 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
     route({
       path: '/pioneer/v1/users/search',
       summary: 'Users by name or handle',
-      query: listQuery.extend({ query: searchText(200).meta({ examples: ['guido'] }) }),
+      query: listQuery.extend({ query: wordsQuery(200).meta({ examples: ['guido'] }) }),
       answers: users,
       async answer({ query }) {
         const found = await findUsers({ database, readTyped }, query, now())
