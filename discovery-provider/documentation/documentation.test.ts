@@ -4,7 +4,7 @@ import type { Database } from '../reading/entity.ts'
 import { openApiDocument } from '../reading/openapi.ts'
 import { type Answer, route } from '../reading/route.ts'
 import { documentationRoute } from './index.ts'
-import { withRealExamples } from './real-examples.ts'
+import { realExamples, withRealExamples } from './real-examples.ts'
 
 const song = z.object({
   title: z.string(),
@@ -33,6 +33,13 @@ async function page() {
   return found
 }
 
+/** A catalogue with a comment and a handle, and nothing else. */
+const small = {
+  query: async (statement: unknown) => ({
+    rows: String(statement).includes('AS comment') ? [{ comment: '0xc3-4', app: null, handle: 'hilda' }] : [],
+  }),
+} as unknown as Database
+
 describe('the page about the API', () => {
   test('tells how each operation is asked, and what it answers', async () => {
     const { text } = await page()
@@ -57,6 +64,22 @@ describe('the page about the API', () => {
       /^default-src 'none'; style-src 'sha256-[\w+/]{43}='; /,
     )
     expect(text).not.toMatch(/<(script|img|link|iframe)|src=|https?:(?!\/\/x\.example)/)
+  })
+
+  test('says what to put where there is nothing, or where it is nobody else’s', async () => {
+    const author = `0x${'a1'.repeat(20)}`
+    const text = [
+      `/v1/comments/${author}-13`,
+      `/v1/apps/${author}-14`,
+      `/v1/actions/0x${'5f'.repeat(32)}`,
+      '/v1/app-passwords/pYd3nGq7Xk2a',
+      '/v1/resolve?handle=guido',
+      '/v1/search?q=ut+queant',
+    ].join(' ')
+    expect(withRealExamples(text, await realExamples(small, 0))).toBe(
+      '/v1/comments/0xc3-4 /v1/apps/APP_ID /v1/actions/ACTION_HASH /v1/app-passwords/APP_PASSWORD_ID ' +
+        '/v1/resolve?handle=hilda /v1/search?q=WORDS',
+    )
   })
 
   test('names what is in the catalogue, and nothing by half', () => {

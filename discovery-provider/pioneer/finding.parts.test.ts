@@ -13,10 +13,10 @@ import { actedLog, operators, trackContent } from '../fixtures/synthetic-network
 import { countPlays } from '../plays/count-plays.ts'
 import { rankChanged } from '../ranking/index.ts'
 import type { Database } from '../reading/entity.ts'
-import { filterOf } from '../reading/search.ts'
 import { createReadTyped } from '../reading/typed-text.ts'
 import { findTracks } from './lists.ts'
 import { dataOf, pioneerTrackSchema } from './shapes.ts'
+import { filterOf } from './track-filters.ts'
 
 // A database is made and filled on a machine that does other things as well.
 jest.setTimeout(60_000)

@@ -45,9 +45,10 @@ export function pioneerRoutes(given: Omit<PioneerParts, 'entities'>): Route[] {
       answers: {
         302: { description: 'It is there' },
         404: { description: 'The URL names nothing in the catalogue' },
+        410: { description: 'What it names was deleted, or is taken down here' },
       },
       async answer({ query: { url } }) {
-        const { kind, id } = await resolve(database, { url: resolvable(url) })
+        const { kind, id } = await resolve(database, { url: resolvable(url) }, now())
         const opaque = isSubject(id) ? opaqueSubject(id) : opaqueUser(parsed(addressText, id))
         return { location: `/pioneer/v1/${kind}s/${opaque}` }
       },

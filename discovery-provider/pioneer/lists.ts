@@ -15,6 +15,7 @@ import { listTracks, readTracks } from '../reading/tracks.ts'
 import { listTrending } from '../reading/trending.ts'
 import { readUsers } from '../reading/users.ts'
 import { readSlice, rowsOf, type Slice, sliceOf } from './paging.ts'
+import { hasWords } from './track-filters.ts'
 
 /** The times that apps ask for, by the list that stands for each. */
 export const trendingTimes = { week: 'week', month: 'month', year: 'year', allTime: 'all' } as const
@@ -33,42 +34,21 @@ export async function trendingTracks(
 }
 
 /** What is listened to; for as long as that is not told, what is new. */
-export function trendingPlaylists(database: Database, slice: Slice): Promise<PlaylistSummary[]> {
-  return playlistsBy(database, newestPlaylistsQuery(rowsOf(slice)), slice)
+export async function trendingPlaylists(database: Database, slice: Slice): Promise<PlaylistSummary[]> {
+  const { text, values } = newestPlaylistsQuery(rowsOf(slice))
+  const { rows } = await database.query<{ id: string }>(text, values)
+  return readPlaylists(
+    database,
+    sliceOf(rows, slice).map(({ id }) => id),
+  )
 }
 
-/** Public ones of one author, newest first: albums, or the others. */
-export function playlistsOfAuthor(
-  database: Database,
-  { author, album, ...slice }: Slice & { author: Address; album: boolean },
-): Promise<PlaylistSummary[]> {
-  return playlistsBy(database, playlistsOfAuthorQuery(author, album, rowsOf(slice)), slice)
-}
-
-type Query = { text: string; values: unknown[] }
-
-export function newestPlaylistsQuery(rows: number): Query {
+export function newestPlaylistsQuery(rows: number): { text: string; values: unknown[] } {
   return {
     text: `SELECT p.id FROM playlist p WHERE NOT p.unlisted AND NOT p.album
       ORDER BY p.created_at_ms DESC, p.id DESC LIMIT $1`,
     values: [rows],
   }
-}
-
-export function playlistsOfAuthorQuery(author: Address, album: boolean, rows: number): Query {
-  return {
-    text: `SELECT p.id FROM playlist p WHERE p.author = $1 AND NOT p.unlisted AND p.album = $2
-      ORDER BY p.created_at_ms DESC, p.id DESC LIMIT $3`,
-    values: [author, album, rows],
-  }
-}
-
-async function playlistsBy(database: Database, query: Query, slice: Slice): Promise<PlaylistSummary[]> {
-  const { rows } = await database.query<{ id: string }>(query.text, query.values)
-  return readPlaylists(
-    database,
-    sliceOf(rows, slice).map(({ id }) => id),
-  )
 }
 
 /** Also of what was listed when it was found: the next statement may see it otherwise. */
@@ -84,6 +64,7 @@ async function idsOf(
   { query, ...slice }: Asked,
   filter?: Filter,
 ) {
+  if (!hasWords(query)) return []
   return sliceOf(await findIds(database, searched, await readTyped(query), rowsOf(slice), filter), slice)
 }
 

@@ -17,8 +17,8 @@ const whole = (fallback: number, maximum: number) =>
 
 /** What every request may carry. */
 export const appQuery = z.object({
-  /** Who asks; nobody has to say so. */
-  app_name: z.string().max(200).optional(),
+  /** Who asks; nobody has to say so, and it is not looked at. */
+  app_name: z.union([z.string(), z.array(z.string())]).optional(),
 })
 
 export const listQuery = appQuery.extend({

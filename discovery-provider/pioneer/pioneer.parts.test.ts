@@ -90,9 +90,24 @@ describe('a track', () => {
     const bulk = [`/tracks?id=${hymnId}&id=${nobody}&id=${jogaId}`, `/tracks?id=${hymnId},${jogaId},0OO`]
     for (const path of bulk) expect(ids(await tracks(path))).toEqual([hymnId, jogaId])
     expect(ids(await tracks(`/tracks?permalink=/bjork/joga-${jogaId}`))).toEqual([jogaId])
+    const both = `/tracks?permalink=/bjork/joga-${jogaId}&permalink=/guido/x-${hymnId}&permalink=/nobody`
+    expect(ids(await tracks(both))).toEqual([jogaId, hymnId])
     expect(titles(await tracks('/tracks/search?query=joga&genre=Electronic'))).toEqual(['Jóga'])
     expect(titles(await tracks('/tracks/trending?time=week'))).toEqual(['Jóga', 'Ut queant laxis'])
     expect(titles(await tracks('/tracks/trending?genre=hip%20hop'))).toEqual(['Ut queant laxis'])
+  })
+
+  test('is asked for as apps ask while nothing is typed or chosen', async () => {
+    expect(titles(await tracks('/tracks/trending?genre='))).toEqual(['Jóga', 'Ut queant laxis'])
+    for (const nothing of ['', '%20', '%26%20-']) {
+      expect(await tracks(`/tracks/search?query=${nothing}`)).toEqual([])
+      expect(await users(`/users/search?query=${nothing}`)).toEqual([])
+      expect(await playlists(`/playlists/search?query=${nothing}`)).toEqual([])
+    }
+    const twice = await served.get(`/pioneer/v1/tracks/${jogaId}?app_name=a&app_name=b&api_key=a&api_key=b`)
+    expect(twice.status).toBe(200)
+    expect(await served.problem('/pioneer/v1/tracks/search?query=a%00b')).toMatchObject({ status: 400 })
+    expect(await served.problem('/pioneer/v1/tracks/search')).toMatchObject({ status: 400 })
   })
 
   test('comes in pages by limit and offset, which end', async () => {
@@ -188,6 +203,7 @@ describe('resolve', () => {
     ['a handle', 'https://pioneer.example/Bjork', `users/${bjorkId}`],
     ['a page of ours', `${site}/tracks/${hymn}`, `tracks/${hymnId}`],
     ['an address', `${site}/users/${guido}`, `users/${guidoId}`],
+    ['an address in another spelling', `${site}/0x${'A1'.repeat(20)}`, `users/${guidoId}`],
   ])('leads to what %s means', async (_, url, place) => {
     const response = await served.get(`/pioneer/v1/resolve?app_name=x&url=${encodeURIComponent(url)}`)
     expect([response.status, response.headers.get('location')]).toEqual([302, `/pioneer/v1/${place}`])
@@ -203,10 +219,12 @@ describe('resolve', () => {
   })
 
   test('knows nothing of what is not in the catalogue', async () => {
-    for (const url of ['https://pioneer.example/nobody', 'https://pioneer.example/bjork/some-song']) {
-      const asked = `/pioneer/v1/resolve?url=${encodeURIComponent(url)}`
-      expect(await served.problem(asked)).toMatchObject({ status: 404 })
-    }
+    const status = async (url: string) =>
+      (await served.problem(`/pioneer/v1/resolve?url=${encodeURIComponent(url)}`)).status
+    expect(await status('https://pioneer.example/nobody')).toBe(404)
+    expect(await status('https://pioneer.example/bjork/some-song')).toBe(404)
+    expect(await status(`${site}/users/${silent}`)).toBe(404)
+    expect(await status(`${site}/tracks/${gone}`)).toBe(410)
   })
 })
 

@@ -2,7 +2,7 @@ import { Problem } from '@hexachord/platform/http'
 import type { Subject } from '@hexachord/protocol/names'
 import type { PlaylistSummary } from '@hexachord/protocol/rest'
 import * as z from 'zod'
-import { absence, type Database, searchText } from '../reading/entity.ts'
+import { absence, type Database } from '../reading/entity.ts'
 import { readPlaylists } from '../reading/playlists.ts'
 import { type Route, route } from '../reading/route.ts'
 import { readCollection } from '../syndication/index.ts'
@@ -11,6 +11,7 @@ import { playlistIds, playlistParams } from './opaque-ids.ts'
 import { appQuery, listQuery } from './paging.ts'
 import type { PioneerParts } from './parts.ts'
 import { dataOf, pioneerPlaylistSchema, pioneerTrackSchema } from './shapes.ts'
+import { wordsQuery } from './track-filters.ts'
 
 const playlists = {
   200: {
@@ -39,7 +40,7 @@ export function playlistRoutes({ postgres: database, readTyped, entities, now }:
     route({
       path: '/pioneer/v1/playlists/search',
       summary: 'Playlists and albums by words',
-      query: listQuery.extend({ query: searchText(200).meta({ examples: ['hymns'] }) }),
+      query: listQuery.extend({ query: wordsQuery(200).meta({ examples: ['hymns'] }) }),
       answers: playlists,
       async answer({ query }) {
         const found = await findPlaylists({ database, readTyped }, query)

@@ -14,6 +14,18 @@ const anyOf = z
   .union([text, z.array(text).max(maximumValues)])
   .transform((given) => [given].flat().filter((value) => value !== ''))
 
+/** Of which an app sends none while nothing is typed or chosen. */
+export const optionalText = text.transform((given) => (given === '' ? undefined : given)).optional()
+
+/** Words to look for: what has no letter and no digit, such as nothing at all, finds nothing. */
+export const wordsQuery = (maximum: number) =>
+  z
+    .string()
+    .max(maximum)
+    .refine((given) => !given.includes('\0'), 'must not hold NUL characters')
+
+export const hasWords = (given: string) => /[\p{L}\p{N}]/u.test(given)
+
 const tempo = z.coerce.number<string>().min(0).max(1_000)
 
 /** What the pioneer narrows a search for tracks to. */

@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import { searchText } from '../reading/entity.ts'
 import { type Route, route } from '../reading/route.ts'
 import { audioAnswers, audioPath, downloadPath, placeAtHolder } from '../reading/stream.ts'
 import { readTrack, readTracks } from '../reading/tracks.ts'
@@ -9,7 +8,14 @@ import { appQuery, listQuery } from './paging.ts'
 import type { PioneerParts } from './parts.ts'
 import { subjectOfPermalink } from './permalinks.ts'
 import { dataOf, pioneerTrackSchema } from './shapes.ts'
-import { filterOf, trackFilters } from './track-filters.ts'
+import { filterOf, optionalText, trackFilters, wordsQuery } from './track-filters.ts'
+
+/** More than any app asks for at once. */
+const maximumPermalinks = 100
+
+const permalinks = z
+  .union([z.string().max(500), z.array(z.string().max(500)).max(maximumPermalinks)])
+  .transform((given) => [given].flat())
 
 const tracks = {
   200: {
@@ -37,15 +43,15 @@ export function trackRoutes({
   return [
     route({
       path: '/pioneer/v1/tracks',
-      summary: 'Tracks by id (id=a&id=b, or id=a,b) or permalink',
+      summary: 'Tracks by id (id=a&id=b, or id=a,b) or permalink (permalink=a&permalink=b)',
       query: appQuery.extend({
         id: trackIds.optional(),
-        permalink: z.string().max(500).optional(),
+        permalink: permalinks.optional(),
       }),
       answers: tracks,
-      async answer({ query: { id = [], permalink } }) {
-        const linked = permalink === undefined ? undefined : subjectOfPermalink(permalink)
-        const found = await readTracks(database, linked === undefined ? id : [...id, linked])
+      async answer({ query: { id = [], permalink = [] } }) {
+        const linked = permalink.flatMap((text) => subjectOfPermalink(text) ?? [])
+        const found = await readTracks(database, [...id, ...linked])
         return { body: { data: await entities.tracks(found) }, freshness: 'checked' }
       },
     }),
@@ -53,7 +59,7 @@ export function trackRoutes({
       path: '/pioneer/v1/tracks/search',
       summary: 'Tracks by words, narrowed by genre, mood, key and bpm_min to bpm_max',
       query: listQuery.extend({
-        query: searchText(200).meta({ examples: ['ut queant'] }),
+        query: wordsQuery(200).meta({ examples: ['ut queant'] }),
         ...trackFilters,
       }),
       answers: tracks,
@@ -66,7 +72,7 @@ export function trackRoutes({
       path: '/pioneer/v1/tracks/trending',
       summary: 'What to listen to now, of one genre or all',
       query: listQuery.extend({
-        genre: searchText(60).optional(),
+        genre: optionalText,
         time: z.enum(['week', 'month', 'year', 'allTime']).default('week'),
       }),
       answers: tracks,

@@ -3,14 +3,15 @@ import { handleSchema } from '@hexachord/protocol/actions'
 import { checked, parsed } from '@hexachord/protocol/checked'
 import type { Address } from '@hexachord/protocol/names'
 import * as z from 'zod'
-import { addressText, searchText } from '../reading/entity.ts'
+import { addressText } from '../reading/entity.ts'
 import { listFollows } from '../reading/follows.ts'
 import { listMarks } from '../reading/marks.ts'
+import { listPlaylists } from '../reading/playlists.ts'
 import { resolve } from '../reading/resolve.ts'
 import { type Answer, type Route, route } from '../reading/route.ts'
 import { listTracks } from '../reading/tracks.ts'
 import { readUsers } from '../reading/users.ts'
-import { findUsers, playlistsOfAuthor } from './lists.ts'
+import { findUsers } from './lists.ts'
 import { opaqueSubject, opaqueUser, userIds, userParams } from './opaque-ids.ts'
 import { appQuery, listQuery, readSlice, type Slice } from './paging.ts'
 import type { PioneerParts } from './parts.ts'
@@ -22,6 +23,7 @@ import {
   pioneerTrackSchema,
   pioneerUserSchema,
 } from './shapes.ts'
+import { wordsQuery } from './track-filters.ts'
 
 type Page = { readonly description: string; readonly name: string; readonly schema: z.ZodType }
 
@@ -77,7 +79,9 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
   const playlists =
     (album: boolean) =>
     async ({ id, ...slice }: Slice & { id: Address }) =>
-      entities.playlists(await playlistsOfAuthor(database, { ...slice, author: id, album }))
+      entities.playlists(
+        await readSlice(slice, (page) => listPlaylists(database, { ...page, author: id, album })),
+      )
 
   return [
     route({
@@ -93,7 +97,7 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
     route({
       path: '/pioneer/v1/users/search',
       summary: 'Users by name or handle',
-      query: listQuery.extend({ query: searchText(200).meta({ examples: ['guido'] }) }),
+      query: listQuery.extend({ query: wordsQuery(200).meta({ examples: ['guido'] }) }),
       answers: users,
       async answer({ query }) {
         const found = await findUsers({ database, readTyped }, query, now())
@@ -114,7 +118,8 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
       async answer({ params: { handle } }) {
         const address = checked(addressText, handle)
         if (address.success) return oneUser(address.data)
-        const { id } = await resolve(database, { handle: parsed(handleSchema, handle.toLowerCase()) })
+        const name = parsed(handleSchema, handle.toLowerCase())
+        const { id } = await resolve(database, { handle: name }, now())
         return oneUser(parsed(addressText, id))
       },
     }),
@@ -134,7 +139,7 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
     ofUser('followers', userPage, 'Who follows a user', followed('target')),
     ofUser('following', userPage, 'Whom a user follows', followed('author')),
     ofUser('favorites', favoritePage, 'What a user has saved', async ({ id, ...slice }) => {
-      const marks = await readSlice(slice, (page) => listMarks(database, 'save', { ...page, id }))
+      const marks = await readSlice(slice, (page) => listMarks(database, 'save', { ...page, id }, now()))
       return marks.flatMap(({ track, playlist, sinceMs }) => {
         const target = track ?? playlist
         if (target === null) return []
@@ -147,7 +152,7 @@ export function userRoutes({ postgres: database, readTyped, entities, now }: Pio
       })
     }),
     ofUser('reposts', repostPage, 'What a user has reposted', async ({ id, ...slice }) => {
-      const marks = await readSlice(slice, (page) => listMarks(database, 'repost', { ...page, id }))
+      const marks = await readSlice(slice, (page) => listMarks(database, 'repost', { ...page, id }, now()))
       const tracks = await entities.tracks(marks.flatMap(({ track }) => track ?? []))
       const shown = await entities.playlists(marks.flatMap(({ playlist }) => playlist ?? []))
       const items = new Map([...tracks, ...shown].map((item) => [item.id, item]))

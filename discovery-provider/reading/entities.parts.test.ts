@@ -2,6 +2,7 @@ import { type Address, subjectOf } from '@hexachord/protocol/names'
 import {
   listOf,
   playlistSchema,
+  playlistSummarySchema,
   pricedTrackSchema,
   type Track,
   trackSchema,
@@ -185,6 +186,31 @@ describe('/v1/users/:id', () => {
   })
 })
 
+describe('/v1/users/:id/playlists', () => {
+  const list = async (query: string) => {
+    const page = await served.read(`/v1/users/${bjork}/playlists${query}`, listOf(playlistSummarySchema))
+    return { ids: page.items.map(({ id }) => id), next: page.next }
+  }
+  const mix = subjectOf(bjork, 70n)
+
+  test('has what is listed, newest first, in pages: albums, others, or both', async () => {
+    const content = { prev: null, title: 'Mix', add: [{ track: hymn }] }
+    await served.catalogue.put(actedLog({ author: bjork, kind: 'playlist', subject: mix, content }))
+    expect(await list('')).toEqual({ ids: [mix, album], next: null })
+    expect(await list('?album=true')).toEqual({ ids: [album], next: null })
+    expect(await list('?album=false')).toEqual({ ids: [mix], next: null })
+    const first = await list('?limit=1')
+    expect(first.ids).toEqual([mix])
+    expect(await list(`?limit=1&cursor=${first.next}`)).toEqual({ ids: [album], next: null })
+  })
+
+  test('is empty for whoever has made none, and refuses another kind', async () => {
+    const none = await served.read(`/v1/users/${silent}/playlists`, listOf(playlistSummarySchema))
+    expect(none).toEqual({ items: [], next: null })
+    expect(await served.problem(`/v1/users/${bjork}/playlists?album=1`)).toMatchObject({ status: 400 })
+  })
+})
+
 describe('/v1/playlists/:id', () => {
   test('has its tracks in order, without those that were deleted', async () => {
     const playlist = await served.read(`/v1/playlists/${album}`, playlistSchema)
@@ -194,5 +220,33 @@ describe('/v1/playlists/:id', () => {
 
   test('is not found under a track', async () => {
     expect(await served.problem(`/v1/playlists/${joga}`)).toMatchObject({ status: 404 })
+  })
+})
+
+describe('/v1/tracks without a word', () => {
+  const tracks = listOf(trackSchema)
+
+  test('is filtered by mood, tag, tempo and key without a word, newest first, in pages', async () => {
+    const [slow, fast] = [subjectOf(guido, 90n), subjectOf(guido, 91n)]
+    const by = operators.filter((_, place) => place !== 1)
+    for (const [id, mood, tags] of [
+      [slow, 'Calm', ['bpm:70', 'key:F#m', 'Field recording']],
+      [fast, 'Calm', ['bpm:174.5', 'key:Gbm', 'rave']],
+    ] as const) {
+      const content = await trackContent(id, { prev: null, mood, tags: [...tags] }, { by })
+      await served.catalogue.put(actedLog({ author: guido, kind: 'track', subject: id, content }))
+    }
+    const listed = async (query: string) => tracksOf(await served.read(`/v1/tracks?${query}`, tracks))
+    expect(await listed('mood=calm')).toEqual([fast, slow])
+    expect(await listed('tag=field-recording')).toEqual([slow])
+    expect(await listed('bpmMin=100')).toEqual([fast])
+    expect(await listed('bpmMin=60&bpmMax=80')).toEqual([slow])
+    expect(await listed('key=F%23%20minor')).toEqual([fast, slow])
+    expect(await listed(`key=gbm&mood=Calm&bpmMax=80&tag=field%20recording&author=${guido}`)).toEqual([slow])
+    expect(await listed('mood=fiery')).toEqual([])
+    const first = await served.read('/v1/tracks?mood=calm&limit=1', tracks)
+    expect(await listed(`mood=calm&limit=1&cursor=${first.next}`)).toEqual([slow])
+    for (const wrong of ['bpmMin=fast', 'key=H', 'tag=%26', 'mood=%00'])
+      expect(await served.problem(`/v1/tracks?${wrong}`)).toMatchObject({ status: 400 })
   })
 })

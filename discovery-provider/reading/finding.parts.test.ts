@@ -5,11 +5,13 @@ import fc from 'fast-check'
 import {
   album,
   bjork,
+  gone,
   guido,
   hymn,
   joga,
   type ServedCatalogue,
   serveCatalogue,
+  silent,
 } from '../fixtures/served-catalogue.ts'
 import { actedLog, operators, trackContent } from '../fixtures/synthetic-network.ts'
 import { keepBestLiked } from '../ranking/index.ts'
@@ -170,22 +172,30 @@ describe('the words of a search', () => {
 })
 
 describe('/v1/resolve', () => {
+  const url = (text: string) => `url=${encodeURIComponent(text)}`
   const resolved = (query: string) => served.read(`/v1/resolve?${query}`, resolutionSchema)
 
   test('knows handles, and URLs of any page that ends in a name', async () => {
     expect(await resolved('handle=bjork')).toEqual({ kind: 'user', id: bjork })
-    const url = (text: string) => `url=${encodeURIComponent(text)}`
     expect(await resolved(url(`https://app.example/tracks/${joga}?t=1`))).toEqual({ kind: 'track', id: joga })
     expect(await resolved(url(`https://app.example/#/playlists/${album}`))).toEqual({
       kind: 'playlist',
       id: album,
     })
     expect(await resolved(url('https://app.example/@bjork'))).toEqual({ kind: 'user', id: bjork })
-    expect(await resolved(url(`https://app.example/users/${guido}`))).toEqual({ kind: 'user', id: guido })
+    for (const address of [guido, `0x${'A1'.repeat(20)}`])
+      expect(await resolved(url(`https://app.example/users/${address}`))).toEqual({ kind: 'user', id: guido })
   })
 
   test('says what it does not know', async () => {
     expect(await served.problem('/v1/resolve?handle=nobody')).toMatchObject({ status: 404 })
+    const idle = await served.problem(`/v1/resolve?${url(`https://app.example/users/${silent}`)}`)
+    expect(idle).toMatchObject({ status: 404, type: expect.stringMatching(/unknown-name$/) })
+    for (const path of [`tracks/${gone}`, `#/tracks/${gone}`]) {
+      expect(await served.problem(`/v1/resolve?${url(`https://app.example/${path}`)}`)).toMatchObject({
+        ...{ status: 410, type: expect.stringMatching(/deleted$/), last: { block: 19 } },
+      })
+    }
     expect(await served.problem('/v1/resolve?url=https%3A%2F%2Fapp.example%2F')).toMatchObject({
       status: 404,
     })

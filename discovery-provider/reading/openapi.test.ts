@@ -1,34 +1,25 @@
 import { readFile } from 'node:fs/promises'
 import { createGuardedFetch } from '@hexachord/platform/http'
-import type { Postgres } from '@hexachord/platform/postgres'
-import { createLogger, createMetrics } from '@hexachord/platform/process'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import type { Express } from 'express'
 import * as z from 'zod'
-import { createApi } from './api.ts'
+import { unreadApi } from '../fixtures/unread-api.ts'
+import { accountMethods } from '../subsonic/account.ts'
+import { browsingMethods } from '../subsonic/browsing.ts'
+import { emptyMethods } from '../subsonic/empty.ts'
+import { listMethods } from '../subsonic/lists.ts'
+import type { SubsonicParts } from '../subsonic/method.ts'
+import { playingMethods } from '../subsonic/playing.ts'
+import { playlistMethods } from '../subsonic/playlists.ts'
+import { searchingMethods } from '../subsonic/searching.ts'
+import { writingMethods } from '../subsonic/writing.ts'
 import { type OpenApiDocument, openApiDocument } from './openapi.ts'
 import { type Answer, route } from './route.ts'
 
 // Routes are made, not asked: nothing here reads.
-const unread = {} as Postgres
 const fetches = createGuardedFetch()
 afterAll(fetches.close)
-
-function api(): Express {
-  return createApi({
-    postgres: unread,
-    head: { current: () => Promise.reject(new Error('there is no chain here')), lastSeen: undefined },
-    fetch: fetches,
-    network: { chainId: 1, catalog: `0x${'aa'.repeat(20)}`, firstBlock: 1 },
-    process: () => ({ version: '1.2.3', role: 'standby' }),
-    publicUrl: 'https://discovery.example',
-    logger: createLogger({ service: 'test', level: 'silent' }),
-    metrics: createMetrics('test'),
-    appPasswordKey: Buffer.alloc(32),
-    writingKey: Buffer.alloc(32, 8),
-    now: Date.now,
-  })
-}
+const api = () => unreadApi(fetches)
 
 type Layer = {
   route?: { path: string; methods: Record<string, boolean> }
@@ -66,6 +57,39 @@ async function documentOf(app: Express): Promise<OpenApiDocument> {
   }
 }
 
+async function guide(): Promise<string> {
+  return readFile(`${import.meta.dirname}/../../docs/api.md`, 'utf8')
+}
+
+describe('docs/api.md', () => {
+  test('has each route that the document names in its tables, and no other', async () => {
+    const text = await guide()
+    // Before the first heading stand prefixes.
+    const rows = text.slice(text.indexOf('\n## ')).matchAll(/^\| (?:(POST|DELETE) )?`(\/[^`]*)` \|/gm)
+    const told = [...rows].map(([, method = 'GET', path]) => `${method.toLowerCase()} ${path}`)
+    const named = operationsOf(await documentOf(api())).map(
+      ({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+    )
+    expect(told.sort()).toEqual(named.sort())
+  })
+
+  test('has each method of OpenSubsonic that is answered in its table, and no other', async () => {
+    const text = await guide()
+    const table = text.slice(text.indexOf('| what | methods |'), text.indexOf('Every other method'))
+    const told = [...table.matchAll(/^\|[^|]*\|([^|]*)\|$/gm)].flatMap(([, methods = '']) =>
+      [...methods.matchAll(/`(\w+)`/g)].map(([, method]) => method),
+    )
+    // They are named, not asked.
+    const parts = {} as SubsonicParts
+    const answered = Object.keys({
+      ...{ ...accountMethods(parts), ...browsingMethods(parts), ...listMethods(parts) },
+      ...{ ...searchingMethods(parts), ...playlistMethods(parts), ...playingMethods(parts) },
+      ...{ ...emptyMethods(parts), ...writingMethods(parts) },
+    })
+    expect(told.sort()).toEqual([...answered, 'getOpenSubsonicExtensions'].sort())
+  })
+})
+
 describe('the OpenAPI document', () => {
   test('names every route that is served, and no other', async () => {
     const app = api()
@@ -79,12 +103,16 @@ describe('the OpenAPI document', () => {
     expect(served.length).toBeGreaterThan(12)
   })
 
-  test('names no route that docs/api.md does not tell of', async () => {
-    const text = await readFile(`${import.meta.dirname}/../../docs/api.md`, 'utf8')
-    const untold = operationsOf(await documentOf(api()))
-      .map(({ path }) => path.replaceAll(/\{(\w+)\}/g, ':$1'))
-      .filter((path) => !text.includes(`\`${path}\``))
-    expect(untold).toEqual([])
+  test('says of every route that the database may be away, beside what else makes it unavailable', async () => {
+    const told = operationsOf(await documentOf(api())).filter(({ path }) =>
+      /^\/(v1|pioneer|users)/.test(path),
+    )
+    for (const { method, path, responses } of told) {
+      const description = responses[503]?.description
+      expect([method, path, description]).toEqual([method, path, expect.stringContaining('database-away')])
+    }
+    const stream = told.find(({ path }) => path === '/v1/tracks/{id}/stream')
+    expect(stream?.responses[503]?.description).toMatch(/^No node that holds the track answers/)
   })
 
   test('refers only to schemas that it has, and uses all that it has', async () => {

@@ -83,7 +83,7 @@ const commonAnswers: Record<string, { summary: string; query?: z.ZodObject; answ
       200: { description: 'Events without end', type: 'text/event-stream' },
       400: { description: 'The id is none' },
       429: { description: 'Too many listen from one address already' },
-      503: { description: 'Too many listen already' },
+      503: { description: 'Too many listen already, or the database does not answer (`database-away`)' },
     },
   },
   '/openapi.json': { summary: 'This document', answers: { 200: { description: 'OpenAPI 3.1' } } },
@@ -104,7 +104,7 @@ export function openApiDocument(
     if (schema !== undefined && name !== undefined) names.set(schema, name)
   }
   const documented: Documented[] = [
-    ...routes.map((route) => ({ ...route, answers: { ...route.answers, ...commonProblems } })),
+    ...routes.map((route) => ({ ...route, answers: withCommonProblems(route.answers) })),
     ...Object.entries(commonAnswers).map(([path, one]) => ({ path, ...one })),
   ]
   const paths: OpenApiDocument['paths'] = {}
@@ -132,6 +132,18 @@ type Documented = Partial<Route> & Pick<Route, 'path' | 'summary' | 'answers'>
 const commonProblems: Answers = {
   400: { description: 'The request is not valid' },
   429: { description: 'Too many requests from one address; `Retry-After` says when to go on' },
+  503: {
+    description: 'The database does not answer (`database-away`); `Retry-After` says when to ask again',
+  },
+}
+
+/** What a route says of one of their statuses stands before them. */
+function withCommonProblems(answers: Answers): Answers {
+  const common = Object.entries(commonProblems).map(([status, { description }]) => {
+    const own = answers[Number(status)]?.description
+    return [status, { description: own === undefined ? description : `${own}. ${description}` }]
+  })
+  return { ...answers, ...Object.fromEntries(common) }
 }
 
 function operationOf(

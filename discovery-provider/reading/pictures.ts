@@ -68,7 +68,7 @@ export function pictureRoutes(pictures: Pictures, now: () => number) {
         503: { description: 'No node has it at this moment' },
       },
       async answer({ params: { id } }) {
-        return answerOf((await readPlaylist(pictures.database, id)).cover, id)
+        return answerOf((await readPlaylist(pictures.database, id, now())).cover, id)
       },
     }),
   ]

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { eventually } from '../fixtures/eventually.ts'
 import { planOf } from '../fixtures/plan.ts'
 import { countsQuery, playsQuery } from '../pioneer/entities.ts'
-import { newestPlaylistsQuery, playlistsOfAuthorQuery } from '../pioneer/lists.ts'
+import { newestPlaylistsQuery } from '../pioneer/lists.ts'
 import { keepBestLiked } from '../ranking/keep-liked.ts'
 import { rankQueries } from '../ranking/rank-tracks.ts'
 import { noticesQuery } from '../takedowns/routes.ts'
@@ -15,11 +15,12 @@ import { entriesStatement, followedStatement } from './feed-sources.ts'
 import { edgesQuery } from './follows.ts'
 import { keepLiked } from './kept-liked.ts'
 import { keptPlaylistsStatement, keptTracksStatement } from './kept-texts.ts'
-import { playlistsStatement } from './playlists.ts'
+import { playlistsOfAuthorQuery, playlistsStatement } from './playlists.ts'
 import { remixesQuery } from './related-tracks.ts'
 import { relatedUsersQuery } from './related-users.ts'
-import { filterOf, foundPlaylists, foundTracks, foundUsers, named } from './search.ts'
+import { foundPlaylists, foundTracks, foundUsers, named } from './search.ts'
 import { idsOf, matchingQuery, searchedTracks } from './search-matching.ts'
+import { filterOf } from './track-filters.ts'
 import { listTracksQuery, pricedTracksStatement, tracksStatement } from './tracks.ts'
 import { rankedTracksQuery } from './trending.ts'
 import { alikeStatement, wordsStatement } from './typed-text.ts'
@@ -39,10 +40,12 @@ beforeAll(async () => {
   const address = (n: string) => `'0x' || lpad((${n})::text, 40, '0')`
   const place = `1, 1, '0x'`
   await database.postgres.query(
-    `INSERT INTO track (id, author, title, artist, genre, tags, licence, unlisted, duration_ms, manifest,
+    `INSERT INTO track (id, author, title, artist, genre, mood, tags, licence, unlisted, duration_ms, manifest,
        storage_root, leaf_count, byte_length, operators, created_at_ms, updated_at_ms, block, log_index, digest)
      SELECT ${address('i % 500')} || '-' || i, ${address('i % 500')}, ${words}[1 + i % 10] || ' song ' || i,
-       'artist ' || i % 500, CASE WHEN i % 60 = 0 THEN 'Chant' ELSE 'Jazz' END, '{}', 'CC0-1.0', i % 20 = 0, 1, '', '', 1, 1,
+       'artist ' || i % 500, CASE WHEN i % 60 = 0 THEN 'Chant' ELSE 'Jazz' END,
+       CASE WHEN i % 60 = 1 THEN 'Calm' END,
+       CASE WHEN i % 40 = 1 THEN ARRAY['bpm:' || 60 + i % 120, 'key:Bbm'] ELSE '{}' END, 'CC0-1.0', i % 20 = 0, 1, '', '', 1, 1,
        '{}', 1000 * (i / 3), 0, ${place} FROM generate_series(1, 8000) AS i`,
   )
   await database.postgres.query(
@@ -162,10 +165,26 @@ describe('the plan of the list of tracks', () => {
     ['of an author', { author }, 'track_newest_of_author'],
     ['of an author, a later page', { author, after }, 'track_newest_of_author'],
     ['of a rare genre', { genre: 'chant' }, 'track_newest_of_genre'],
+    ['of a rare mood', { mood: 'calm' }, 'track_newest_of_mood'],
+    ['of a rare mood, a later page', { mood: 'calm', after }, 'track_newest_of_mood'],
+    ['in a rare key', { key: 'A#m' }, 'track_newest_of_key'],
+    ['of a rare tempo', { bpmMin: 100, bpmMax: 110 }, 'track_of_tempo'],
+    ['with a rare tag', { tag: 'unheard' }, 'track_tags'],
   ])('%s: walks its index', async (_, filter, index) => {
     expect(withoutOperators(await plan(listTracksQuery({ ...filter, rows: 21, nowMs: Date.now() })))).toEqual(
       [index],
     )
+  })
+})
+
+describe('the plan of the playlists of an author', () => {
+  test.each([
+    ['all', undefined, Number.MAX_SAFE_INTEGER],
+    ['albums', true, Number.MAX_SAFE_INTEGER],
+    ['others, a later page', false, 1_000_000],
+  ])('%s: walks its index', async (_, album, atMs) => {
+    const asked = { author, album, before: [atMs, ''] as const, rows: 21 }
+    expect(withoutOperators(await plan(playlistsOfAuthorQuery(asked)))).toEqual(['playlist_of_author'])
   })
 })
 
@@ -261,7 +280,6 @@ describe('the plans of what people do', () => {
 describe('the plans of what apps of the pioneer ask', () => {
   test.each([
     ['newest playlists', newestPlaylistsQuery(100), ['playlist_newest']],
-    ['playlists of an author', playlistsOfAuthorQuery(author, false, 100), ['playlist_of_author']],
     ['counts of authors', countsQuery([author]), ['playlist_of_author', 'repost_of_author']],
     ['plays of tracks', playsQuery([subjectOf(author, 123n)]), ['play_pkey']],
   ])('%s: walk their indexes', async (_, query, indexes) => {

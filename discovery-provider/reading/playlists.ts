@@ -1,8 +1,18 @@
 import { prepared } from '@hexachord/platform/postgres'
 import type { Address, Subject } from '@hexachord/protocol/names'
-import { type Playlist, type PlaylistSummary, playlistSchema } from '@hexachord/protocol/rest'
+import {
+  type List,
+  listOf,
+  type Playlist,
+  type PlaylistSummary,
+  playlistSchema,
+  playlistSummarySchema,
+} from '@hexachord/protocol/rest'
+import * as z from 'zod'
 import type { PlaylistRow } from '../projections/playlists.ts'
-import { absence, type Database, lastOf, playlistParams } from './entity.ts'
+import { type PageQuery, pageOf, pageQuery, placeBefore } from './cursor.ts'
+import { absence, addressText, type Database, lastOf, playlistParams } from './entity.ts'
+import { releasedOf } from './related-tracks.ts'
 import { route } from './route.ts'
 import { type Tallies, talliesOf } from './tallies.ts'
 import { readTracks } from './tracks.ts'
@@ -49,22 +59,67 @@ export const playlistsStatement = prepared(
    JOIN playlist p ON p.id = asked.id ORDER BY asked.place`,
 )
 
-/** @throws Problem 404 or 410 */
-export async function readPlaylist(database: Database, id: Subject): Promise<Playlist> {
+/** With its tracks that are out, in its order: of unlisted ones those that are its author's own, who chose to show them.
+ * @throws Problem 404 or 410 */
+export async function readPlaylist(database: Database, id: Subject, nowMs: number): Promise<Playlist> {
   const { rows } = await database.query<ReadPlaylistRow>(
     `${selectPlaylists} FROM playlist p WHERE p.id = $1`,
     [id],
   )
   const [row] = rows
   if (row === undefined) throw await absence(database, id, 'playlist')
-  return { ...playlistOf(row), tracks: await readTracks(database, row.tracks) }
+  const known = await readTracks(database, row.tracks)
+  const shown = known.filter(({ unlisted, author }) => !unlisted || author === row.author)
+  return { ...playlistOf(row), tracks: await releasedOf(database, shown, nowMs) }
 }
 
-export function playlistRoutes(database: Database) {
+const listQuery = pageQuery.extend({
+  /** Albums alone, or what is none. */
+  album: z
+    .enum(['true', 'false'])
+    .transform((given) => given === 'true')
+    .optional(),
+})
+
+type Listed = { readonly author: Address; readonly album?: boolean | undefined }
+
+/** Listed playlists and albums of an author, newest first. */
+export async function listPlaylists(
+  database: Database,
+  { limit, cursor, ...asked }: PageQuery & Listed,
+): Promise<List<PlaylistSummary>> {
+  const { text, values } = playlistsOfAuthorQuery({
+    ...asked,
+    before: placeBefore(cursor),
+    rows: limit + 1,
+  })
+  const { rows } = await database.query<ReadPlaylistRow>(text, values)
+  return pageOf(rows, limit, playlistOf, (row) => [row.created_at_ms, row.id])
+}
+
+/** The statement of {@link listPlaylists}; its plan is held to its index by a test. */
+export function playlistsOfAuthorQuery({
+  author,
+  album,
+  before,
+  rows,
+}: Listed & { before: readonly [number, string]; rows: number }): { text: string; values: unknown[] } {
+  const values: unknown[] = [author, ...before, rows]
+  const ofKind = album === undefined ? '' : `AND p.album = $${values.push(album)}`
+  return {
+    text: `${selectPlaylists} FROM playlist p
+      WHERE p.author = $1 AND NOT p.unlisted ${ofKind} AND (p.created_at_ms, p.id) < ($2, $3)
+      ORDER BY p.created_at_ms DESC, p.id DESC LIMIT $4`,
+    values,
+  }
+}
+
+export function playlistRoutes(database: Database, now: () => number) {
   return [
     route({
       path: '/v1/playlists/:id',
-      summary: 'One playlist or album with its tracks; those that were deleted are left out',
+      summary:
+        'One playlist or album with its tracks that are out and listed, or unlisted but of the same author; `trackIds` names all',
       params: playlistParams,
       answers: {
         200: { description: 'The playlist', name: 'Playlist', schema: playlistSchema },
@@ -72,7 +127,24 @@ export function playlistRoutes(database: Database) {
         410: { description: 'The playlist was deleted' },
       },
       async answer({ params }) {
-        return { body: await readPlaylist(database, params.id), freshness: 'checked' }
+        return { body: await readPlaylist(database, params.id, now()), freshness: 'checked' }
+      },
+    }),
+    route({
+      path: '/v1/users/:id/playlists',
+      summary:
+        'Listed playlists and albums of a user, newest first; album=true for albums alone, false for the others',
+      params: z.strictObject({ id: addressText }),
+      query: listQuery,
+      answers: {
+        200: {
+          description: 'One page of playlists, without their tracks',
+          name: 'PlaylistList',
+          schema: listOf(playlistSummarySchema),
+        },
+      },
+      async answer({ params, query }) {
+        return { body: await listPlaylists(database, { ...query, author: params.id }), freshness: 'checked' }
       },
     }),
   ]

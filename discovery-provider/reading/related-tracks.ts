@@ -18,6 +18,14 @@ export async function isReleased(database: Database, releaseAtMs: number, nowMs:
   return releaseAtMs <= (await releasedUntil(database, nowMs))
 }
 
+/** Of some tracks those that are out for a reader. */
+export async function releasedOf(database: Database, tracks: Track[], nowMs: number): Promise<Track[]> {
+  // In most lists nothing is scheduled.
+  if (tracks.every(({ releaseAtMs }) => releaseAtMs === null)) return tracks
+  const untilMs = await releasedUntil(database, nowMs)
+  return tracks.filter(({ releaseAtMs }) => (releaseAtMs ?? 0) <= untilMs)
+}
+
 /** Statement of the tracks that say they are made of another one, newest first; unlisted ones are left out. */
 export function remixesQuery(
   id: Subject,
@@ -50,11 +58,12 @@ async function listRemixes(
 const mostStems = 200
 
 /** In the order in which they were published, unlisted ones too: authors list a piece, not its parts. */
-async function listStems(database: Database, id: Subject): Promise<List<Track>> {
+async function listStems(database: Database, id: Subject, nowMs: number): Promise<List<Track>> {
   await readTrack(database, id)
   const { rows } = await database.query<ReadTrackRow>(
-    `${selectTracks} FROM track t WHERE t.stem_of = $1 ORDER BY t.created_at_ms, t.id LIMIT ${mostStems}`,
-    [id],
+    `${selectTracks} FROM track t WHERE t.stem_of = $1 AND t.listed_at_ms <= (SELECT released_until($2))
+     ORDER BY t.created_at_ms, t.id LIMIT ${mostStems}`,
+    [id, nowMs],
   )
   return { items: rows.map(trackOf), next: null }
 }
@@ -79,11 +88,11 @@ export function relatedTrackRoutes(database: Database, now: () => number) {
     }),
     route({
       path: '/v1/tracks/:id/stems',
-      summary: 'The parts of which this track consists',
+      summary: 'The parts of which this track consists, unlisted ones too, once they are out',
       params: subjectParams,
       answers: { 200: page, ...absent },
       async answer({ params }) {
-        return { body: await listStems(database, params.id), freshness: 'checked' }
+        return { body: await listStems(database, params.id, now()), freshness: 'checked' }
       },
     }),
   ]

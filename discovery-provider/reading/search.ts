@@ -10,7 +10,6 @@ import { playlistOf, type ReadPlaylistRow, selectPlaylists } from './playlists.t
 import { route } from './route.ts'
 import {
   databaseNowMs,
-  type Filter,
   findEach,
   type Searched,
   type Sought,
@@ -18,26 +17,10 @@ import {
   searchedTracks,
   searchedUsers,
 } from './search-matching.ts'
+import { filterOf, trackFilters } from './track-filters.ts'
 import { type ReadTrackRow, selectTracks, trackOf } from './tracks.ts'
 import type { ReadTyped } from './typed-text.ts'
 import { selectUsers, type UserRow, userOf } from './users.ts'
-
-const tempo = z.coerce.number<string>().min(10).max(999)
-
-/** What tracks can be narrowed to; users and playlists have none of it, and are not looked for then. */
-const trackFilters = {
-  genre: searchText(60).optional(),
-  mood: searchText(60).optional(),
-  tag: searchText(30).optional(),
-  /** Beats per minute, as a tag such as `bpm:124` tells them. */
-  bpmMin: tempo.optional(),
-  bpmMax: tempo.optional(),
-  /** As a tag such as `key:F#m` tells it; flats and sharps are the same. */
-  key: z
-    .string()
-    .regex(/^[A-Ga-g][#b♯♭]? ?(m|min|minor|maj|major)?$/, 'must be a key such as C, F#m or B♭ minor')
-    .optional(),
-}
 
 const searchQuery = z.strictObject({
   q: searchText(200).meta({ examples: ['ut queant'] }),
@@ -49,26 +32,6 @@ type SearchQuery = z.output<typeof searchQuery>
 const suggestQuery = searchQuery.pick({ q: true }).extend({
   limit: z.coerce.number<string>().int().min(1).max(20).default(8),
 })
-
-/** How each filter of tracks narrows them, by the number of its value. */
-const filterConditions: Readonly<Record<keyof typeof trackFilters, (value: string) => string>> = {
-  genre: (value) => `e.genre_words = (SELECT search_words(${value}))`,
-  mood: (value) => `e.mood_words = (SELECT search_words(${value}))`,
-  tag: (value) => `e.tag_words @> ARRAY[(SELECT search_words(${value}))]`,
-  bpmMin: (value) => `e.bpm >= ${value}::real`,
-  bpmMax: (value) => `e.bpm <= ${value}::real`,
-  key: (value) => `e.key = (SELECT musical_key(${value}))`,
-}
-
-export function filterOf(asked: Partial<SearchQuery>): Filter {
-  const given = (Object.keys(trackFilters) as (keyof typeof trackFilters)[]).flatMap((name) =>
-    asked[name] === undefined ? [] : [{ condition: filterConditions[name], value: asked[name] }],
-  )
-  return {
-    conditions: given.map(({ condition }, index) => condition(`$${index + 6}`)),
-    values: given.map(({ value }) => value),
-  }
-}
 
 /** What searches are made with. */
 export type Finding = { readonly database: Database; readonly readTyped: ReadTyped }

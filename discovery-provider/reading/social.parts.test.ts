@@ -39,7 +39,9 @@ const [first, second, answer] = [at(hilda, 1), at(guido, 31), at(bjork, 31)]
 const remix = at(bjork, 40)
 const stem = at(bjork, 41)
 const later = at(bjork, 42)
+const laterStem = at(bjork, 44)
 const diary = at(hilda, 50)
+const mix = at(hilda, 51)
 const sealed = { from: `0x${'05'.repeat(32)}`, keys: ['A'.repeat(64)], box: 'c2VhbGVk' }
 /** The second one has left. */
 const by = operators.filter((_, index) => index !== 1)
@@ -98,6 +100,15 @@ beforeAll(async () => {
       }),
     ],
     ['track', later, await made(later, { title: 'Bachelorette', releaseAtMs })],
+    [
+      'track',
+      laterStem,
+      await made(laterStem, { title: 'Drums', releaseAtMs, stemOf: { track: joga, part: 'drums' } }),
+    ],
+    ['save', her, now({ target: later, on: true })],
+    ['repost', userSubject(guido), now({ target: later, on: true })],
+    ['repost', userSubject(guido), now({ target: hidden, on: true })],
+    ['playlist', mix, { prev: null, title: 'Mix', add: [later, joga, hidden].map((track) => ({ track })) }],
     ['playlist', diary, { prev: null, sealed }],
     ['app', at(hilda, 60), { prev: null, name: 'Player' }],
     [
@@ -288,18 +299,61 @@ describe('a track', () => {
     ])
   })
 
+  test('that is unlisted is in no list of somebody else, but in what a listener has saved', async () => {
+    const ids = async (path: string) =>
+      (await served.read(path, listOf(markSchema))).items.map(
+        ({ track, playlist }) => (track ?? playlist)?.id,
+      )
+    expect(await ids(`/v1/users/${hilda}/saves`)).toContain(hidden)
+    expect(await ids(`/v1/users/${guido}/reposts`)).toEqual([joga])
+    expect((await served.read(`/v1/playlists/${mix}`, playlistSchema)).tracks.map(({ id }) => id)).toEqual([
+      joga,
+    ])
+    const ofItsOwn = at(guido, 51)
+    await put([
+      'playlist',
+      ofItsOwn,
+      { prev: null, title: 'For you', unlisted: true, add: [{ track: hidden }] },
+    ])
+    const { tracks } = await served.read(`/v1/playlists/${ofItsOwn}`, playlistSchema)
+    expect(tracks.map(({ id }) => id)).toEqual([hidden])
+  })
+
   test('that is scheduled is there by its id, but neither listed, found nor played before its time', async () => {
     expect(await served.read(`/v1/tracks/${later}`, pricedTrackSchema)).toMatchObject({ releaseAtMs })
     const listed = async () =>
       (await served.read(`/v1/tracks?author=${bjork}`, listOf(trackSchema))).items.map(({ id }) => id)
     const found = async () =>
       ((await (await served.get('/v1/search?q=bachelorette')).json()) as { tracks: [] }).tracks
+    const others = [
+      `playlists/${mix}`,
+      `users/${hilda}/saves`,
+      `users/${guido}/reposts`,
+      `users/${hilda}/feed`,
+    ]
+    const named = async () =>
+      (await Promise.all(others.map(async (path) => (await served.get(`/v1/${path}`)).text()))).map((text) =>
+        text.includes('Bachelorette'),
+      )
+    const stems = async () =>
+      (await served.read(`/v1/tracks/${joga}/stems`, listOf(trackSchema))).items.map(({ id }) => id)
     expect(await listed()).toEqual([remix, joga])
     expect(await found()).toEqual([])
+    expect(await named()).toEqual([false, false, false, false])
+    expect(await stems()).toEqual([stem])
     expect(await served.problem(`/v1/tracks/${later}/stream`)).toMatchObject({ status: 403, releaseAtMs })
     const earlier = { prev: await served.catalogue.digestOf(later), releaseAtMs: Date.now() - 1000 }
     const content = (await trackContent(later, earlier, { by })) as Record<string, Json>
     await put(['track', later, { ...content, title: 'Bachelorette', receipts: [] }])
+    const ofDrums = { prev: await served.catalogue.digestOf(laterStem), releaseAtMs: earlier.releaseAtMs }
+    const drums = (await trackContent(laterStem, ofDrums, { by })) as Record<string, Json>
+    await put([
+      'track',
+      laterStem,
+      { ...drums, title: 'Drums', unlisted: true, stemOf: { track: joga, part: 'drums' }, receipts: [] },
+    ])
+    expect(await named()).toEqual([true, true, true, true])
+    expect(await stems()).toEqual([stem, laterStem])
     expect(await listed()).toEqual([later, remix, joga])
     expect(await found()).toHaveLength(1)
     expect((await served.get(`/v1/tracks/${later}/stream`)).status).toBe(302)

@@ -15,9 +15,10 @@ import { selectTerms, type TermsColumn, termsInForce } from '../payments/read-te
 import type { TrackRow } from '../projections/tracks.ts'
 import { askTogether } from './ask-together.ts'
 import { decodeCursor, pageOf, pageQuery } from './cursor.ts'
-import { absence, addressText, type Database, lastOf, searchText, subjectParams } from './entity.ts'
+import { absence, addressText, type Database, lastOf, subjectParams } from './entity.ts'
 import { route } from './route.ts'
 import { type Tallies, talliesOf } from './tallies.ts'
+import { filterOf, type TrackFilters, trackFilters } from './track-filters.ts'
 
 /** As {@link selectTracks} gives them. */
 export type ReadTrackRow = TrackRow & {
@@ -151,7 +152,7 @@ export async function readPricedTrack(database: Database, id: Subject, nowMs: nu
 
 const listQuery = pageQuery.extend({
   author: addressText.optional(),
-  genre: searchText(60).optional(),
+  ...trackFilters,
 })
 
 export const listKey = z.tuple([z.int(), subjectSchema])
@@ -160,12 +161,11 @@ export const listKey = z.tuple([z.int(), subjectSchema])
  * @param nowMs the reader's clock */
 export async function listTracks(
   database: Database,
-  { author, genre, limit, cursor }: z.output<typeof listQuery>,
+  { limit, cursor, ...asked }: z.output<typeof listQuery>,
   nowMs: number,
 ): Promise<List<Track>> {
   const { text, values } = listTracksQuery({
-    author,
-    genre,
+    ...asked,
     after: cursor === undefined ? undefined : decodeCursor(listKey, cursor),
     rows: limit + 1,
     nowMs,
@@ -177,13 +177,12 @@ export async function listTracks(
 /** The statement of {@link listTracks}; its plan is held to its indexes by a test. */
 export function listTracksQuery({
   author,
-  genre,
   after,
   rows,
   nowMs,
-}: {
+  ...filters
+}: TrackFilters & {
   author?: Address | undefined
-  genre?: string | undefined
   after?: readonly [listedAtMs: number, id: Subject] | undefined
   rows: number
   nowMs: number
@@ -191,7 +190,10 @@ export function listTracksQuery({
   const values: unknown[] = [rows, nowMs]
   const conditions = ['NOT t.unlisted', 't.listed_at_ms <= (SELECT released_until($2))']
   if (author !== undefined) conditions.push(`t.author = $${values.push(author)}`)
-  if (genre !== undefined) conditions.push(`t.genre_words = search_words($${values.push(genre)})`)
+  // Its plan is made for these values: how rare they are decides which index is walked.
+  const filter = filterOf(filters, { table: 't', before: values.length, isPrepared: false })
+  conditions.push(...filter.conditions)
+  values.push(...filter.values)
   if (after !== undefined) {
     const [listedAtMs, id] = after
     conditions.push(`(t.listed_at_ms, t.id) < ($${values.push(listedAtMs)}, $${values.push(id)})`)
@@ -215,7 +217,7 @@ export function trackRoutes(database: Database, now: () => number) {
   return [
     route({
       path: '/v1/tracks',
-      summary: 'Tracks, newest first',
+      summary: 'Tracks, newest first: all, or of an author, genre, mood, tag, tempo and key',
       query: listQuery,
       answers: { 200: { description: 'One page of tracks', name: 'TrackList', schema: listOf(trackSchema) } },
       async answer({ query }) {

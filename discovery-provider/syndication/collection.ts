@@ -3,7 +3,7 @@ import type { Address, Subject } from '@hexachord/protocol/names'
 import type { Track, User } from '@hexachord/protocol/rest'
 import type { Database } from '../reading/entity.ts'
 import { readPlaylist } from '../reading/playlists.ts'
-import { isReleased, releasedUntil } from '../reading/related-tracks.ts'
+import { isReleased } from '../reading/related-tracks.ts'
 import { listTracks, readTrack } from '../reading/tracks.ts'
 import { readUsers } from '../reading/users.ts'
 import type { Source } from './links.ts'
@@ -23,14 +23,20 @@ export type Collection = {
   readonly updatedAtMs: number
 }
 
-/** Newest tracks of an artist that are told of: as many as one page of a list has. */
-const artistTracks = 100
+/** Newest tracks of an artist that are told of: as many as the longest playlist has, and more than artists make. */
+export const artistTracks = 2_000
 
-/** @throws Problem 404 */
-export async function readArtist(database: Database, id: Address, nowMs: number): Promise<Collection> {
+/** @param atMost newest tracks that are wanted
+ * @throws Problem 404 */
+export async function readArtist(
+  database: Database,
+  id: Address,
+  nowMs: number,
+  { atMost = artistTracks }: { atMost?: number } = {},
+): Promise<Collection> {
   const [[user], { items: tracks }] = await Promise.all([
     readUsers(database, [id], nowMs),
-    listTracks(database, { author: id, limit: artistTracks }, nowMs),
+    listTracks(database, { author: id, limit: atMost }, nowMs),
   ])
   if (user === undefined) {
     const detail = `${id} has neither a profile nor anything published`
@@ -46,14 +52,13 @@ export async function readArtist(database: Database, id: Address, nowMs: number)
 
 /** @throws Problem 404, also for a private playlist: nothing of it can be shown; 410 */
 export async function readCollection(database: Database, id: Subject, nowMs: number): Promise<Collection> {
-  const playlist = await readPlaylist(database, id)
+  const playlist = await readPlaylist(database, id, nowMs)
   const { author, title, description, unlisted, album } = playlist
   if (playlist.sealed !== null) {
     const detail = `the playlist ${id} is private: it is sealed to its author's keys`
     throw new Problem({ status: 404, slug: 'private-playlist', detail })
   }
-  const untilMs = await releasedUntil(database, nowMs)
-  const tracks = playlist.tracks.filter((track) => !track.unlisted && listedAtMs(track) <= untilMs)
+  const tracks = playlist.tracks.filter((track) => !track.unlisted)
   return {
     ...{ source: { kind: 'playlists', id }, kind: album ? 'album' : 'playlist' },
     ...{ title, description, unlisted, tracks, byId: author },

@@ -1,4 +1,5 @@
 import { FetchTimeout, type GuardedFetch } from '@hexachord/platform/http'
+import { cidOf } from '@hexachord/protocol/cids'
 import type { Address } from '@hexachord/protocol/names'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { describe, expect, test } from '@jest/globals'
@@ -67,5 +68,19 @@ describe('what a manifest says', () => {
     expect(urls).toHaveLength(before)
     pass(31_000)
     expect(await knowledge.of([asked])).not.toEqual([undefined])
+  })
+
+  test('of a long list is read bit by bit: the first tracks for who asks first', async () => {
+    const { knowledge, urls } = setting({ 'node-1': 'away', 'node-2': 'away' })
+    const list = await Promise.all(
+      Array.from({ length: 450 }, async (_, place) => ({
+        ...{ manifest: await cidOf(new TextEncoder().encode(`track ${place}`), 'dag-json'), holders },
+      })),
+    )
+    const read = () => new Set(urls.map((url) => new URL(url).pathname.split('/')[2])).size
+    expect(await knowledge.of(list)).toHaveLength(450)
+    expect(read()).toBe(300)
+    await knowledge.of(list)
+    expect(read()).toBe(450)
   })
 })

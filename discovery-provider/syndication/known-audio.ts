@@ -36,15 +36,17 @@ export type AudioFile = {
 }
 
 export type AudioKnowledge = {
-  /** Undefined for those whose holders have not told in time. */
+  /** Undefined for those whose holders have not told in time, or were not asked yet. */
   of(tracks: readonly Pick<Track, 'manifest' | 'holders'>[]): Promise<(KnownAudio | undefined)[]>
 }
 
-/** Some kB each. */
-const maximumKnown = 5_000
+/** About 1 kB each: some of the longest lists. */
+const maximumKnown = 10_000
 /** Manifests read at one time, and how many more may wait for their turn. */
 const readsAtOnce = 8
 const maximumWaiting = 1_000
+/** Manifests that are read for one who asks, the first of the list first; for the next one further ones. */
+const readsPerAsk = 300
 /** A manifest and its renditions are some kB, from three holders. */
 const readTimeoutMs = 4_000
 /** Whoever asks for a feed waits for so long at most; what comes later is known to the next one. */
@@ -65,9 +67,12 @@ export function createAudioKnowledge({
   const entries = new Map<string, Entry>()
   const limit = pLimit(readsAtOnce)
 
-  function known(track: Pick<Track, 'manifest' | 'holders'>): Promise<KnownAudio | undefined> {
-    const entry = entries.get(track.manifest)
-    if (entry !== undefined && entry.untilMs > now()) return entry.audio
+  function kept({ manifest }: Pick<Track, 'manifest'>): Promise<KnownAudio | undefined> | undefined {
+    const entry = entries.get(manifest)
+    return entry !== undefined && entry.untilMs > now() ? entry.audio : undefined
+  }
+
+  function ask(track: Pick<Track, 'manifest' | 'holders'>): Promise<KnownAudio | undefined> {
     if (limit.pendingCount >= maximumWaiting) return Promise.resolve(undefined)
     const audio = limit(() => read(track, fetch))
     const fresh: Entry = { audio, untilMs: Number.POSITIVE_INFINITY }
@@ -88,6 +93,9 @@ export function createAudioKnowledge({
     async of(tracks) {
       const { promise: late, resolve } = Promise.withResolvers<undefined>()
       const timer = setTimeout(() => resolve(undefined), patienceMs)
+      let asked = 0
+      const known = (track: Pick<Track, 'manifest' | 'holders'>) =>
+        kept(track) ?? (asked++ < readsPerAsk ? ask(track) : undefined)
       try {
         return await Promise.all(tracks.map((track) => Promise.race([known(track), late])))
       } finally {

@@ -48,9 +48,6 @@ type Context = SyndicationParts & { readonly links: Links; readonly audio: Audio
 const rssType = 'application/rss+xml; charset=utf-8'
 const pageType = 'text/html; charset=utf-8'
 
-/** Tracks that one feed tells of: each is looked up at its holders, and programs read feeds as a whole. */
-const feedEpisodes = 300
-
 /** The catalogue for programs and sites that know nothing of us: feeds, playlists as files, pages, cards. */
 export function syndicationRoutes(parts: SyndicationParts): Route[] {
   const context = { ...parts, links: linksFrom(parts.publicUrl), audio: createAudioKnowledge(parts) }
@@ -97,9 +94,8 @@ function collectionRoutes<Params extends z.ZodObject>(
       answers: answersOf(what, 'RSS 2.0', rssType),
       async answer({ params, query: { items } }) {
         const collection = await read(params)
-        const tracks = collection.tracks.slice(0, feedEpisodes)
-        const known = await audio.of(tracks)
-        const episodes = tracks.map((track, place): Episode => ({ track, audio: known[place] }))
+        const known = await audio.of(collection.tracks)
+        const episodes = collection.tracks.map((track, place): Episode => ({ track, audio: known[place] }))
         const text = (items === 'own' ? rssFeed : remoteFeed)(collection, episodes, links)
         return { text, type: rssType, freshness: freshnessOf(known) }
       },
@@ -209,7 +205,7 @@ function trackRoutes({ database, liveHolders, now, links, audio }: Context): Rou
 
 function oembedRoute({ database, now, links, audio }: Context): Route {
   async function cardOf(url: string): Promise<{ card: Card; known: KnownAudio | undefined }> {
-    const { kind, id } = await resolve(database, { url })
+    const { kind, id } = await resolve(database, { url }, now())
     if (kind === 'track') {
       const track = await readTrack(database, parsed(subjectParams, { id }).id)
       await requireReleased(database, track, now())
@@ -218,7 +214,7 @@ function oembedRoute({ database, now, links, audio }: Context): Route {
     }
     const collection =
       kind === 'user'
-        ? await readArtist(database, parsed(addressText, id), now())
+        ? await readArtist(database, parsed(addressText, id), now(), { atMost: 1 })
         : await readCollection(database, parsed(subjectParams, { id }).id, now())
     const [first] = collection.tracks
     const [known] = first === undefined ? [] : await audio.of([first])

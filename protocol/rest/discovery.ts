@@ -99,8 +99,8 @@ export const userSchema = z.object({
 })
 export type User = z.infer<typeof userSchema>
 
-/** `GET /v1/playlists/:id`; tracks that were deleted, or are taken down by this provider, are left out of
- * `tracks`. */
+/** `GET /v1/playlists/:id`; tracks that were deleted, or are taken down by this provider, that are not out yet, or that
+ * another author has left out of lists, are left out of `tracks`. */
 export const playlistSchema = z.object({
   id: subjectSchema,
   author: addressSchema,

@@ -10,7 +10,7 @@ import {
   subject,
   trackOf,
 } from '../fixtures/index.ts'
-import { findPlaylist, findTrack, findUser, listTracks, search, trackFor } from './index.ts'
+import { findPlaylist, findTrack, findUser, listPlaylists, listTracks, search, trackFor } from './index.ts'
 
 const manifest = 'baguqeerasords4njcts6vs7qvdjfcvgnume4hqohf65zsfguprqphs3icwea'
 const track = trackOf(
@@ -44,6 +44,8 @@ beforeAll(async () => {
     const url = new URL(request.url ?? '', 'http://discovery')
     if (url.pathname === `/v1/tracks/${subject}`) return answerJson(response, track)
     if (url.pathname === '/v1/tracks') return answerJson(response, { items: [track], next: 'more' })
+    if (url.pathname === `/v1/users/${account.address}/playlists`)
+      return answerJson(response, { items: [], next: null })
     if (url.pathname === `/v1/users/${account.address}`) return answerJson(response, user)
     if (url.pathname === '/v1/resolve' && url.searchParams.get('handle') === 'guido') {
       return answerJson(response, { kind: 'user', id: account.address })
@@ -69,6 +71,19 @@ describe('finding', () => {
     const page = await listTracks(connection, { author: account.address, cursor: 'a/b', limit: 5 })
     expect(page).toEqual({ items: [track], next: 'more' })
     expect(discovery.requests).toEqual([`GET /v1/tracks?author=${account.address}&cursor=a%2Fb&limit=5`])
+  })
+
+  test('albums and playlists of an author', async () => {
+    const author = account.address
+    await expect(listPlaylists(connection, { author, album: true, limit: 5 })).resolves.toEqual({
+      items: [],
+      next: null,
+    })
+    await listPlaylists(connection, { author, album: false, cursor: 'a' })
+    expect(discovery.requests).toEqual([
+      `GET /v1/users/${author}/playlists?album=true&limit=5`,
+      `GET /v1/users/${author}/playlists?album=false&cursor=a`,
+    ])
   })
 
   test('a user by address in any case, or by handle', async () => {

@@ -3,8 +3,10 @@ import {
   type List,
   listOf,
   type Playlist,
+  type PlaylistSummary,
   type PricedTrack,
   playlistSchema,
+  playlistSummarySchema,
   pricedTrackSchema,
   resolutionSchema,
   type SearchAnswer,
@@ -55,6 +57,21 @@ export async function addressFor(
 
 export function findPlaylist(connection: Connection, id: Subject, options: Options = {}): Promise<Playlist> {
   return connection.discover(`/v1/playlists/${id}`, playlistSchema, options)
+}
+
+/** Listed playlists and albums of an author, newest first.
+ * @param album true for albums alone, false for the others
+ * @param cursor `next` of the page before */
+export function listPlaylists(
+  connection: Connection,
+  { author, album, cursor, limit }: { author: Address; album?: boolean; cursor?: string; limit?: number },
+  options: Options = {},
+): Promise<List<PlaylistSummary>> {
+  const query = new URLSearchParams()
+  if (album !== undefined) query.set('album', String(album))
+  if (cursor) query.set('cursor', cursor)
+  if (limit) query.set('limit', String(limit))
+  return connection.discover(`/v1/users/${author}/playlists?${query}`, listOf(playlistSummarySchema), options)
 }
 
 export function search(connection: Connection, text: string, options: Options = {}): Promise<SearchAnswer> {
