@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { unitsOfBlocks } from '@hexachord/protocol/payments'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -228,6 +229,31 @@ describe('a track that costs something', () => {
     till.checkpoint(true)
     await hear(await playOf(purse))
     expect(purse.channel(till.operator)).toMatchObject({ base: 4n * unitPrice, cumulative: 8n * unitPrice })
+  })
+
+  test('is paid a whole unit in each new line, also where two plays count on what was left from another price', async () => {
+    const terms = { unitPrice, nodeBps: 1_500, curatorBps: 0 }
+    const refused: number[] = []
+    const options = {
+      ...{ blocks, track, subject },
+      get unitPrice() {
+        return terms.unitPrice
+      },
+      intercept(_: unknown, response: ServerResponse) {
+        response.on('finish', () => response.statusCode === 409 && refused.push(response.statusCode))
+        return false
+      },
+    }
+    const till = await startTill(options)
+    closing.push(till.close)
+    const purse = await purseOf([till], { termsOf: async () => ({ ...terms }) })
+    await hear(await playOf(purse), segments.slice(0, 1))
+    // What was paid ahead is a unit and a half now.
+    terms.unitPrice = (unitPrice * 2n) / 3n
+    till.checkpoint()
+    const plays = [await playOf(purse, { curator }), await playOf(purse)]
+    await Promise.all(plays.map((play) => hear(play)))
+    expect(refused).toEqual([])
   })
 
   test('goes on after the node has restarted and forgotten its sessions', async () => {
