@@ -9,7 +9,7 @@ import { parseAddress } from '@hexachord/protocol/names'
 import { archiveMigrations, keepArchives } from '@hexachord/storage/archives'
 import { catalogueMigrations, followCatalogue } from '@hexachord/storage/catalogue'
 import { ipfsMigrations, openIpfs } from '@hexachord/storage/ipfs'
-import { nodeReadiness } from '@hexachord/storage/node'
+import { nodeReadiness, tillTermsOn } from '@hexachord/storage/node'
 import { createNodeClient, createPeerFetch, peerAddresses } from '@hexachord/storage/peers'
 import { openPremium, premiumMigrations } from '@hexachord/storage/premium'
 import { openTakedowns, type Takedowns, takedownMigrations } from '@hexachord/storage/takedowns'
@@ -66,6 +66,7 @@ export async function startContentService(
 ) {
   const config = readConfig(env)
   const network = await readNetworkFile(config.networkFile)
+  const tillTerms = tillTermsOn(network, config.till)
   const hotKey = new Wallet(
     await readKeyFile(config.hotKeyFile, {
       variable: 'HOT_KEY_FILE',
@@ -232,7 +233,7 @@ export async function startContentService(
   const till = await openNodeTill({
     ...{ directory, network, reader, rpcUrls, hotKey, operator: self, publicUrl, catalogue, takedowns },
     ipfs: { get: reads.get, has: ipfs.has },
-    ...{ terms: config.till, fetch, peerFetch, metrics, logger, now },
+    ...{ terms: tillTerms, fetch, peerFetch, metrics, logger, now },
     ...{ signal: lifecycle.signal, pollMs: pacing.pollMs },
   })
   if (till !== undefined) lifecycle.onClose('till', till.close)

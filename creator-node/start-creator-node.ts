@@ -10,7 +10,7 @@ import { openSecret } from '@hexachord/protocol/premium'
 import { keepArchives } from '@hexachord/storage/archives'
 import { followCatalogue } from '@hexachord/storage/catalogue'
 import { openIpfs } from '@hexachord/storage/ipfs'
-import { nodeReadiness } from '@hexachord/storage/node'
+import { nodeReadiness, tillTermsOn } from '@hexachord/storage/node'
 import { createNodeClient, createPeerFetch, peerAddresses } from '@hexachord/storage/peers'
 import { openPremium } from '@hexachord/storage/premium'
 import { openTakedowns, type Takedowns } from '@hexachord/storage/takedowns'
@@ -54,6 +54,7 @@ export async function startCreatorNode(
 ) {
   const config = readConfig(env)
   const network = await readNetworkFile(config.networkFile)
+  const tillTerms = tillTermsOn(network, config.till)
   const { hotKey, relayerKey } = await readKeys(config)
   const ffmpeg = createFfmpeg({ path: config.ffmpegPath, memoryBytes: config.ffmpegMemoryBytes })
   await checkPrograms({ ffmpeg, ffprobePath: config.ffprobePath, signal: lifecycle.signal })
@@ -180,7 +181,7 @@ export async function startCreatorNode(
 
   const till = await openNodeTill({
     ...{ directory, network, reader, rpcUrls, hotKey, operator: self, publicUrl, catalogue, ipfs, takedowns },
-    ...{ terms: config.till, fetch, peerFetch, metrics, logger, signal, now, pollMs: pacing.pollMs },
+    ...{ terms: tillTerms, fetch, peerFetch, metrics, logger, signal, now, pollMs: pacing.pollMs },
   })
   if (till !== undefined) lifecycle.onClose('till', till.close)
   const premium =

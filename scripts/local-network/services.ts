@@ -133,5 +133,7 @@ function nodeVariables(name: string, port: number, libp2pPort: number, planning:
     OPERATOR_ADDRESS: planning.operatorAddress(name),
     HOT_KEY_FILE: planning.layout.keyFile(name, 'hot'),
     LIBP2P_PORT: libp2pPort,
+    // Its ether costs nothing, and the token is worth nothing.
+    TILL_TOKEN_WEI: 0,
   }
 }

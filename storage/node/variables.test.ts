@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type ConfigError, type Environment, loadConfig } from '@hexachord/platform/process'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import * as z from 'zod'
-import { nodeConfig, nodeVariables } from './variables.ts'
+import { nodeConfig, nodeVariables, tillTermsOn } from './variables.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hexachord-node-variables-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -91,6 +91,13 @@ describe('what an operator asks of those who pay', () => {
   const tillOf = (more: Environment) =>
     nodeConfig(loadConfig(z.object(nodeVariables), { ...environment, LIBP2P_PORT: '4001', ...more })).till
 
+  test('has to be told what its token is worth where there are payments, zero too', () => {
+    const network = { payments: {} }
+    expect(() => tillTermsOn(network, tillOf({}))).toThrow(/TILL_TOKEN_WEI: is not set.* 333000000 /)
+    expect(tillTermsOn(network, tillOf({ TILL_TOKEN_WEI: '0' })).weiPerUnit).toBe(0n)
+    expect(tillTermsOn({}, tillOf({})).weiPerUnit).toBe(0n)
+  })
+
   test('is nothing beyond what tracks ask, and all is redeemed every week, unless it says so', () => {
     const weekMs = 7 * 24 * 3_600_000
     expect(tillOf({})).toEqual({
@@ -98,7 +105,7 @@ describe('what an operator asks of those who pay', () => {
         leastNodeBps: 0,
         previewUnits: 0,
         redeemEveryMs: weekMs,
-        weiPerUnit: 0n,
+        weiPerUnit: undefined,
         leastPurchase: 10_000n,
         freeBytesPerSecond: 0,
       },

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import {
   accountAddress,
   byteSize,
+  ConfigError,
   commaList,
   keyFile,
   origin,
@@ -39,12 +40,12 @@ export const nodeVariables = {
   TILL_PREVIEW_UNITS: wholeNumber(0, 100).default(0),
   /** What listeners owe is redeemed on the chain at least so often. */
   TILL_REDEEM_HOURS: wholeNumber(1, 24 * 366).default(24 * 7),
-  /** What a base unit of the payment token is worth, in wei: what earns less than its gas is left alone. Zero to let gas
-   * cost nothing. */
+  /** What a base unit of the payment token is worth, in wei: what earns less than its gas is left alone. Zero to redeem
+   * whatever it costs, by which anybody can have this node's ether spent. Only needed where the network has payments. */
   TILL_TOKEN_WEI: z
     .string()
     .regex(/^[0-9]{1,30}$/, 'must be a whole number of wei')
-    .default('0'),
+    .optional(),
   /** Tracks that cost less than this altogether, in base units of the payment token, are not sold whole: to settle a
    * purchase costs gas. */
   TILL_LEAST_PURCHASE: z
@@ -81,7 +82,7 @@ export function nodeConfig(config: z.output<typeof schema>) {
       leastNodeBps: config.TILL_LEAST_NODE_BPS,
       previewUnits: config.TILL_PREVIEW_UNITS,
       redeemEveryMs: config.TILL_REDEEM_HOURS * 3_600_000,
-      weiPerUnit: BigInt(config.TILL_TOKEN_WEI),
+      weiPerUnit: config.TILL_TOKEN_WEI === undefined ? undefined : BigInt(config.TILL_TOKEN_WEI),
       leastPurchase: BigInt(config.TILL_LEAST_PURCHASE),
       freeBytesPerSecond: config.TILL_FREE_BYTES_PER_SECOND,
     },
@@ -90,6 +91,23 @@ export function nodeConfig(config: z.output<typeof schema>) {
       directory: config.DENYLIST_DIRECTORY,
     },
   }
+}
+
+/**
+ * An operator's terms on a network.
+ * @throws ConfigError where money is taken there and nobody said what it is worth
+ */
+export function tillTermsOn<Terms extends { readonly weiPerUnit: bigint | undefined }>(
+  network: { readonly payments?: unknown },
+  till: Terms,
+): Terms & { readonly weiPerUnit: bigint } {
+  if (till.weiPerUnit === undefined && network.payments !== undefined) {
+    const problem =
+      'is not set, and this network has payments: what a base unit of the token is worth in wei, such as 333000000 for a ' +
+      'token of six decimals that is worth a dollar where an ether is worth 3,000; 0 to redeem whatever it costs'
+    throw new ConfigError([{ variable: 'TILL_TOKEN_WEI', problem }])
+  }
+  return { ...till, weiPerUnit: till.weiPerUnit ?? 0n }
 }
 
 function backendOf(config: z.output<typeof schema>): IpfsBackend {

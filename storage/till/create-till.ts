@@ -78,15 +78,15 @@ export type Till = {
   readonly paidBlocks: PaidBlocks
   /** All that have vouchers, credit or sessions. `last` is what could be frozen; `frozen` waits to be redeemed. */
   channels(): Iterable<Channel>
-  /** Channels with a frozen voucher. */
+  /** Frozen vouchers; those of one channel in the order in which the chain takes them. */
   frozen(): { payer: Address; key: Address; voucher: SentVoucher }[]
   /**
-   * Ends the vouchers of a channel at the newest one that the contract would redeem now; the next begin there. It stays
-   * as it is until it is settled: redeem it before another. Full vouchers are frozen without being asked.
-   * @returns the frozen voucher, or undefined if there is none that could be redeemed
+   * Ends the vouchers of a channel at the newest one that the contract would redeem after those that are frozen; the next
+   * begin there. It stays as it is until it is settled. Full vouchers are frozen without being asked, where none is.
+   * @returns the newest frozen voucher, or undefined if there is none that could be redeemed
    */
   freeze(payer: Address, key: Address): Promise<SentVoucher | undefined>
-  /** Tells up to where a channel is settled on the chain, once that is final: its frozen voucher is forgotten. */
+  /** Tells up to where a channel is settled on the chain, once that is final: what was frozen before is forgotten. */
   settled(payer: Address, key: Address, amount: bigint): Promise<void>
   /** Lets vouchers reach a signed reserve that the payer can pay and that is on its way to the chain, until `untilMs`;
    * `unitsBeforeMined` units are served on it. */
@@ -100,7 +100,7 @@ export type Till = {
   close(): Promise<void>
 }
 
-/** Each has a reserve on the chain, which costs its payer gas; one takes some kB. */
+/** Each has a reserve on the chain, which costs its payer gas, or had one until a day ago; one takes some kB. */
 const mostChannels = 100_000
 
 /**

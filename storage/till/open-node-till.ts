@@ -190,7 +190,7 @@ export async function openNodeTill(options: {
 function owedIn(till: Pick<Till, 'channels'>): { owed: string; credit: string } {
   let [owed, credit] = [0n, 0n]
   for (const { base, last, frozen, credits } of till.channels()) {
-    owed += (last?.cumulative ?? base) - (frozen?.base ?? base)
+    owed += (last?.cumulative ?? base) - (frozen[0]?.base ?? base)
     for (const amount of credits.values()) credit += amount
   }
   return { owed: owed.toString(), credit: credit.toString() }

@@ -15,6 +15,8 @@ export function reportOf({ book, view, node }: Known, session: Session): Session
   const { payer, key, base, last, frozen } = channel
   const { reserved, released } = view.channel(payer, key)
   const awaited = book.awaitedOf(channel)
+  // The one that ends at `base`, which shows the listener that it signed so far.
+  const newest = frozen.at(-1)
   return {
     ...{ session: token, expiresAt, subject, manifest, curator, units },
     unitPrice: view.termsOf(track)?.unitPrice ?? 0n,
@@ -24,7 +26,7 @@ export function reportOf({ book, view, node }: Known, session: Session): Session
       ...{ payer, key, node, reserved, released, base },
       awaited: awaited > reserved ? awaited - reserved : 0n,
       last: last === undefined ? null : sentVoucher(payer, last),
-      frozen: frozen === undefined ? null : sentVoucher(payer, frozen),
+      frozen: newest === undefined ? null : sentVoucher(payer, newest),
     },
   }
 }

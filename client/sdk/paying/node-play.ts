@@ -223,7 +223,11 @@ export function createNodePlay(
 
   /** Signs what is missing to that much, and sends what was signed. */
   async function coverFunds(report: SessionReport, units: readonly number[], wanted: bigint): Promise<void> {
-    const amount = funds.free < wanted ? wanted - funds.free : 0n
+    const missing = funds.free < wanted ? wanted - funds.free : 0n
+    const { lines } = purse.channel(operator)
+    const isNew = !lines.some((line) => line.track === trackId && line.curator === curator)
+    // A till takes no new line that does not buy a unit. Where two plays begin at once each counts on what was left over.
+    const amount = missing > 0n && isNew && missing < report.unitPrice ? report.unitPrice : missing
     const borrowed = funds.borrowing(report.unitPrice, wanted - amount)
     if (amount > 0n || funds.unsent > 0n) await send(report, units, amount, borrowed)
     else if (borrowed !== 0n) {

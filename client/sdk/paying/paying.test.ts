@@ -18,6 +18,7 @@ import {
 } from '../fixtures/index.ts'
 import { emptyState, type PaidPlay, type Purse, type PurseOptions, playPaid } from './index.ts'
 import { channelWith, withChannel } from './purse-state.ts'
+import { linesOf } from './voucher-parts.ts'
 
 const { track, blocks } = await exampleTrack()
 const units = unitsOfBlocks(track)
@@ -228,6 +229,26 @@ describe('a track that costs something', () => {
     till.checkpoint(true)
     await hear(await playOf(purse))
     expect(purse.channel(till.operator)).toMatchObject({ base: 4n * unitPrice, cumulative: 8n * unitPrice })
+  })
+
+  test('is paid at least a unit in each new line, also where some is left from another price', async () => {
+    const terms = { unitPrice, nodeBps: 1_500, curatorBps: 0 }
+    const till = await startTill({
+      ...{ blocks, track, subject },
+      get unitPrice() {
+        return terms.unitPrice
+      },
+    })
+    closing.push(till.close)
+    const purse = await purseOf([till], { termsOf: async () => ({ ...terms }) })
+    await hear(await playOf(purse), segments.slice(0, 1))
+    // What was paid ahead is a unit and a half now.
+    terms.unitPrice = (unitPrice * 2n) / 3n
+    till.checkpoint()
+    await Promise.all([hear(await playOf(purse, { curator })), hear(await playOf(purse))])
+    const since = till.vouchers.filter(({ base }) => base > 0n).flatMap((sent) => linesOf(sent))
+    expect(since.length).toBeGreaterThan(0)
+    expect(since.filter(({ amount }) => amount < terms.unitPrice)).toEqual([])
   })
 
   test('goes on after the node has restarted and forgotten its sessions', async () => {

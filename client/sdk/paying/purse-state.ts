@@ -121,7 +121,9 @@ export function pay(
   if (left !== null && amount > left) throw new PaymentNeeded('budget', { price: amount, left })
   const channel = channelWith(state, node)
   const lines = addLine(channel.lines, { track, curator, amount })
-  if (lines.length > mostLines) throw new RangeError(`a voucher has at most ${mostLines} lines`)
+  if (lines.length > mostLines) {
+    throw new RangeError(`a voucher has at most ${mostLines} lines: its node has to redeem some first`)
+  }
   const { hour, month } = state.spent
   return {
     ...withChannel(state, node, {

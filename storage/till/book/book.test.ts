@@ -1,73 +1,21 @@
-import { type Address, type Subject, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
-import { packLines, repeatsOfUnit, type SentVoucher, unitsBeforeMined } from '@hexachord/protocol/payments'
+import { subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
+import { repeatsOfUnit, type SentVoucher, unitsBeforeMined } from '@hexachord/protocol/payments'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type BookRecord, createBook, NotCovered, type Session, VoucherRefused } from './index.ts'
-
-const word = (digit: string, length = 20): `0x${string}` => `0x${digit.repeat(length)}`
-const [payer, key, node, nobody] = [word('0a'), word('0b'), word('0c'), word('00')]
-const subjects = [1n, 2n, 3n].map((number) => subjectOf(word('0d'), number))
-const [first = '0x-' as Subject, second = '0x-' as Subject] = subjects
-const prices = new Map(subjects.map((subject, place) => [subjectToBytes32(subject), BigInt(5 + place)]))
-
-/** A book with a chain of which everything can be said. */
-function openBook() {
-  const chain = { reserved: 1_000n, released: 0n, releasing: 0n, settled: 0n }
-  const time = { now: 1_000_000 }
-  const records: BookRecord[] = []
-  const make = (write: (record: BookRecord) => void) =>
-    createBook({
-      view: {
-        termsOf: (track) => {
-          const unitPrice = prices.get(track)
-          return unitPrice === undefined
-            ? undefined
-            : { unitPrice, nodeBps: 1_000, curatorBps: 0, version: 1 }
-        },
-        channel: () => chain,
-      },
-      leastNodeBps: 500,
-      now: () => time.now,
-      limits: { sessions: 6, sessionsOfPayer: 4 },
-      mostChannels: 100,
-      write,
-    })
-  const made = make((record) => records.push(structuredClone(record)))
-  // Whose signature it is stands in its place.
-  const accept = (session: Session, sent: SentVoucher) =>
-    made.accept(session, sent, sent.signature as Address)
-  const book = { ...made, accept }
-  let opened = 0
-  const open = (subject: Subject, change: { payer?: Address; key?: Address } = {}): Session => {
-    opened += 1
-    return book.open({
-      ...{ token: `token ${opened}`, opening: `0x${opened}`, payer, key, subject, curator: nobody },
-      ...{ manifest: 'bafy', units: 10, expiresAt: time.now + 3_600_000, ...change },
-    })
-  }
-  /** The same book after a restart, from all records or from a snapshot. */
-  const again = (from: Iterable<BookRecord>) => {
-    const copy = make(() => {
-      throw new Error('to replay writes nothing')
-    })
-    for (const record of from) copy.apply(JSON.parse(JSON.stringify(record)))
-    return copy
-  }
-  return { book, chain, time, records, open, again }
-}
-
-type Amounts = readonly (readonly [Subject, bigint])[]
-
-function voucher(base: bigint, amounts: Amounts, change: Partial<SentVoucher> = {}): SentVoucher {
-  const lines = amounts.map(([subject, amount]) => ({
-    track: subjectToBytes32(subject),
-    curator: nobody,
-    amount,
-  }))
-  const cumulative = amounts.reduce((sum, [, amount]) => sum + amount, base)
-  const packed: `0x${string}` = `0x${Buffer.from(packLines(lines)).toString('hex')}`
-  return { payer, base, cumulative, lines: packed, signature: key, ...change }
-}
+import {
+  type Amounts,
+  first,
+  free,
+  key,
+  node,
+  openBook,
+  payer,
+  second,
+  subjects,
+  voucher,
+  word,
+} from './fixtures/open-book.ts'
+import { NotCovered, VoucherRefused } from './index.ts'
 
 describe('a unit', () => {
   test('is served for what was paid for its track alone, and charged once', () => {
@@ -141,9 +89,9 @@ describe('a channel', () => {
     expect(book.freeze(payer, key)).toMatchObject({ cumulative: 10n })
     book.accept(session, voucher(10n, [[first, 9n]]))
     book.settled(payer, key, 0n)
-    expect(book.channel(payer, key)).toMatchObject({ base: 10n, frozen: { cumulative: 10n } })
+    expect(book.channel(payer, key)).toMatchObject({ base: 10n, frozen: [{ cumulative: 10n }] })
     book.settled(payer, key, 4n)
-    expect(book.channel(payer, key)).toMatchObject({ base: 4n, last: undefined, frozen: undefined })
+    expect(book.channel(payer, key)).toMatchObject({ base: 4n, last: undefined, frozen: [] })
     expect(() => book.charge(session, 0, 5n)).toThrow(NotCovered)
     book.accept(session, voucher(4n, [[first, 9n]]))
     expect(book.charge(session, 0, 5n)).toBe(5n)
@@ -164,6 +112,23 @@ describe('a voucher', () => {
         [first, 0n],
       ]),
       'StreamAmountZero',
+    ],
+    [
+      'with a line twice',
+      voucher(0n, [
+        [first, 9n],
+        [first, 9n],
+      ]),
+      'LineRepeated',
+    ],
+    ['for a track that costs nothing', voucher(0n, [[free, 9n]]), 'TrackNotSold'],
+    [
+      'with a line that buys nothing beside one that does',
+      voucher(0n, [
+        [first, 5n],
+        [first, 4n, node],
+      ]),
+      'LineTooSmall',
     ],
     ['with another sum', voucher(0n, [[first, 9n]], { cumulative: 10n }), 'StreamLinesSum'],
     ['for a track that nobody sells', voucher(0n, [[subjectOf(node, 9n), 9n]]), 'TrackNotSold'],
@@ -225,26 +190,28 @@ describe('a voucher', () => {
   test('with many lines is frozen, so that there is room for more', () => {
     const { book, open } = openBook()
     const session = open(first)
-    const line = (amount: bigint): [Subject, bigint] => [first, amount]
-    book.accept(
-      session,
-      voucher(
-        0n,
-        Array.from({ length: 47 }, () => line(5n)),
-      ),
-    )
-    expect(book.channel(payer, key)?.frozen).toBeUndefined()
-    book.accept(
-      session,
-      voucher(
-        0n,
-        Array.from({ length: 48 }, () => line(5n)),
-      ),
-    )
-    expect(book.channel(payer, key)).toMatchObject({ base: 240n, frozen: { cumulative: 240n } })
+    book.accept(session, voucher(0n, linesOfCurators(47)))
+    expect(book.channel(payer, key)?.frozen).toEqual([])
+    book.accept(session, voucher(0n, linesOfCurators(48)))
+    expect(book.channel(payer, key)).toMatchObject({ base: 240n, frozen: [{ cumulative: 240n }] })
     expect(book.channel(payer, key)?.credits.get(session.track)).toBe(240n)
   })
+
+  test('with many lines goes on while one waits that was frozen, and is frozen once that is settled', () => {
+    const { book, open, chain } = openBook()
+    const session = open(first)
+    book.accept(session, voucher(0n, linesOfCurators(48)))
+    book.accept(session, voucher(240n, linesOfCurators(64)))
+    expect(book.channel(payer, key)).toMatchObject({ base: 240n, last: { cumulative: 560n } })
+    chain.settled = 240n
+    book.settled(payer, key, 240n)
+    expect(book.channel(payer, key)).toMatchObject({ base: 560n, last: undefined, frozen: [{ base: 240n }] })
+  })
 })
+
+/** What a unit costs, for so many curators. */
+const linesOfCurators = (count: number): Amounts =>
+  Array.from({ length: count }, (_, n) => [first, 5n, `0x${(n + 1).toString(16).padStart(40, '0')}` as const])
 
 describe('sessions', () => {
   test('are bounded; those that pay nothing give way, the oldest first', () => {
@@ -275,7 +242,7 @@ type Step =
   | { do: 'pay'; line: number; more: number; session: number }
   | { do: 'charge'; session: number; unit: number }
   | { do: 'open'; track: number }
-  | { do: 'freeze' | 'settle' | 'restart' | 'compact' }
+  | { do: 'freeze' | 'settle' | 'settle all' | 'restart' | 'compact' }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -295,7 +262,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constantFrom('freeze' as const, 'settle' as const, 'restart' as const, 'compact' as const),
+      do: fc.constantFrom(...(['freeze', 'settle', 'settle all', 'restart', 'compact'] as const)),
     }),
   },
 )
@@ -310,7 +277,7 @@ describe('a book', () => {
         const paid = [0n, 0n, 0n]
         const spent = [0n, 0n, 0n]
         const given = new Map<string, number>()
-        let [lines, base, frozen]: [bigint[], bigint, bigint | undefined] = [[0n, 0n, 0n], 0n, undefined]
+        let [lines, base, frozen]: [bigint[], bigint, bigint[]] = [[0n, 0n, 0n], 0n, []]
         const total = () => lines.reduce((sum, amount) => sum + amount, base)
 
         for (const one of steps) {
@@ -327,7 +294,8 @@ describe('a book', () => {
             const sent = voucher(base, amounts)
             const price = BigInt(5 + one.line)
             const isNew = lines[one.line] === 0n
-            const buys = (paid[one.line] ?? 0n) + BigInt(one.more) - (spent[one.line] ?? 0n) >= price
+            const credit = (paid[one.line] ?? 0n) - (spent[one.line] ?? 0n)
+            const buys = (credit + BigInt(one.more)) / price > credit / price
             const isTaken = one.more > 0 && sent.cumulative <= 1_000n && (!isNew || buys)
             try {
               book.accept(session, sent)
@@ -359,16 +327,18 @@ describe('a book', () => {
             if (tokens.length < 4) tokens.push(open(subjects[one.track] ?? first).token)
           } else if (one.do === 'freeze') {
             const voucher = book.freeze(payer, key)
-            if (frozen === undefined && total() > base) {
-              frozen = total()
-              ;[lines, base] = [[0n, 0n, 0n], frozen]
+            if (total() > base) {
+              frozen.push(total())
+              ;[lines, base] = [[0n, 0n, 0n], total()]
             }
-            expect(voucher?.cumulative).toBe(frozen)
-          } else if (one.do === 'settle') {
-            if (frozen === undefined) continue
-            chain.settled = frozen
-            book.settled(payer, key, frozen)
-            frozen = undefined
+            expect(voucher?.cumulative).toBe(frozen.at(-1))
+          } else if (one.do === 'settle' || one.do === 'settle all') {
+            const [settled] = frozen.splice(0, one.do === 'settle' ? 1 : frozen.length).slice(-1)
+            if (settled === undefined) continue
+            chain.settled = settled
+            book.settled(payer, key, settled)
+            // To be told again, or late, changes nothing.
+            for (const known of [settled, settled - 1n]) book.settled(payer, key, known)
           } else {
             // A restart at any time changes nothing but that repeats are counted anew.
             const copy = again(one.do === 'restart' ? records : book.snapshot())
@@ -381,6 +351,7 @@ describe('a book', () => {
             expect(credit).toBe((paid[place] ?? 0n) - (spent[place] ?? 0n))
           }
           expect(book.channel(payer, key)?.last?.cumulative ?? base).toBe(total())
+          expect([...book.frozen()].map(({ voucher }) => voucher.cumulative)).toEqual(frozen)
         }
         expect([...again(records).snapshot()]).toEqual([...book.snapshot()])
         expect([...again(book.snapshot()).snapshot()]).toEqual([...book.snapshot()])

@@ -14,10 +14,11 @@ import {
   newChannel,
   reserveOf,
 } from './channel.ts'
+import { createForgetting } from './forgetting.ts'
 import { judgeVoucher } from './judge-voucher.ts'
 import type { BookRecord, SessionFacts } from './records.ts'
 import { createSessions, type Session, type SessionLimits, TooManySessions } from './session.ts'
-import { commonDigits, sentVoucher } from './vouchers.ts'
+import { commonDigits, lineDigits, sentVoucher } from './vouchers.ts'
 
 /** A unit that cannot be served for what was paid; `missing` more has to be paid for the track, or, where it is zero, the
  * chain has to have the reserve first. */
@@ -37,7 +38,8 @@ export type BookOptions = {
   /** ms since 1970. */
   readonly now: () => number
   readonly limits: SessionLimits
-  /** Channels with vouchers, credit or sessions; each of them with vouchers has a reserve on the chain. */
+  /** Channels with vouchers, credit or sessions; each of them with vouchers has a reserve on the chain, or had one until
+   * a day ago. */
   readonly mostChannels: number
   /** Takes what has happened; called after it was applied. */
   readonly write: (record: BookRecord) => void
@@ -45,9 +47,8 @@ export type BookOptions = {
 
 export type Book = ReturnType<typeof createBook>
 
-/** Lines from which on a till freezes by itself, so that its listeners always have room for more tracks. */
-const crowdedLines = (mostLines * 3) / 4
-const lineDigits = 128
+/** Lines from which on a till freezes by itself, so that its listeners have room for more tracks. */
+export const crowdedLines = (mostLines * 3) / 4
 
 /**
  * What listeners have paid and what was served for it. Every call decides on what is in memory, at once and as a whole;
@@ -58,6 +59,14 @@ export function createBook(options: BookOptions) {
   const channels = new Map<string, Channel>()
   const sessions = createSessions(options.limits, ({ channel }) => forgetIfEmpty(channel))
   let nextSession = 1
+  const forgetting = createForgetting({
+    ...{ channels, view, now },
+    forget({ payer, key }) {
+      const record = { do: 'forget', payer, key } as const
+      applyForgetting(record)
+      write(record)
+    },
+  })
 
   const find = (payer: Address, key: Address) => channels.get(payer + key)
 
@@ -91,7 +100,7 @@ export function createBook(options: BookOptions) {
     const { payer, key, subject } = facts
     const channel = find(payer, key) ?? newChannel(payer, key, BigInt(base))
     channels.set(payer + key, channel)
-    const isIdle = channel.last === undefined && channel.frozen === undefined
+    const isIdle = channel.last === undefined && channel.frozen.length === 0
     if (isIdle && BigInt(base) > channel.base) channel.base = BigInt(base)
     const session = { ...facts, channel, track: subjectToBytes32(subject), fetches: new Map() }
     sessions.add(session)
@@ -116,10 +125,17 @@ export function createBook(options: BookOptions) {
     const isRedeemable = (voucher: Channel['last']) =>
       voucher !== undefined && voucher.cumulative <= redeemable
     const which = isRedeemable(last) ? 'last' : isRedeemable(sure) ? 'sure' : undefined
-    if (channel.frozen !== undefined || which === undefined) return
+    if (which === undefined) return
     const record = { do: 'freeze', payer, key, which } as const
     applyFreeze(channel, record)
     write(record)
+  }
+
+  /** One that is frozen already has not been worth its gas yet. To freeze more beside it would only pile up what has to be
+   * redeemed at once; whoever redeems decides. */
+  function freezeIfCrowded(channel: Channel): void {
+    const isCrowded = (channel.last?.packed.length ?? 0) - 2 >= crowdedLines * lineDigits
+    if (isCrowded && channel.frozen.length === 0) freeze(channel)
   }
 
   return {
@@ -134,10 +150,12 @@ export function createBook(options: BookOptions) {
      */
     open(facts: Omit<SessionFacts, 'session'>): Session {
       sessions.sweep(now())
+      forgetting.look()
       const known = sessions.byOpening(facts.opening)
       if (known !== undefined) return known
       sessions.makeRoom(facts.payer)
       const channel = find(facts.payer, facts.key)
+      if (channel === undefined && channels.size >= options.mostChannels) forgetting.makeRoom()
       if (channel === undefined && channels.size >= options.mostChannels) {
         throw new TooManySessions('node', `this node has ${channels.size} listeners with money in its book`)
       }
@@ -172,7 +190,7 @@ export function createBook(options: BookOptions) {
       }
       applyPayment(channel, record, lines)
       write(record)
-      if (voucher.lines.length - 2 >= crowdedLines * lineDigits) freeze(channel)
+      freezeIfCrowded(channel)
     },
 
     /** Whether `charge` would serve a unit. */
@@ -230,14 +248,16 @@ export function createBook(options: BookOptions) {
     },
 
     /**
-     * Ends the vouchers of a channel at one that can be redeemed now: the next ones begin there.
-     * @returns the frozen voucher: the one before, for as long as that is not settled; undefined if there is none
+     * Ends the vouchers of a channel at one that can be redeemed once those are that were frozen before: the next ones
+     * begin there.
+     * @returns the newest frozen voucher that is not settled; undefined if there is none
      */
     freeze(payer: Address, key: Address): SentVoucher | undefined {
       const channel = find(payer, key)
       if (channel === undefined) return undefined
       freeze(channel)
-      return channel.frozen && sentVoucher(payer, channel.frozen)
+      const frozen = channel.frozen.at(-1)
+      return frozen && sentVoucher(payer, frozen)
     },
 
     /** Tells up to where a channel is settled on the chain, once no reorganisation will undo it. */
@@ -247,6 +267,7 @@ export function createBook(options: BookOptions) {
       const record = { do: 'settle', payer, key, amount: String(amount) } as const
       applySettlement(channel, record)
       write(record)
+      freezeIfCrowded(channel)
       forgetIfEmpty(channel)
     },
 
@@ -254,7 +275,7 @@ export function createBook(options: BookOptions) {
     channels: (): Iterable<Channel> => channels.values(),
     *frozen(): Generator<{ payer: Address; key: Address; voucher: SentVoucher }> {
       for (const { payer, key, frozen } of channels.values()) {
-        if (frozen !== undefined) yield { payer, key, voucher: sentVoucher(payer, frozen) }
+        for (const voucher of frozen) yield { payer, key, voucher: sentVoucher(payer, voucher) }
       }
     },
     awaitedOf(channel: Channel): bigint {
@@ -280,6 +301,9 @@ export function createBook(options: BookOptions) {
           if (session !== undefined && record.units.length > 0) sessions.paid(session)
           return
         }
+        case 'forget':
+          applyForgetting(record)
+          return
         case 'channel':
           channels.set(record.payer + record.key, channelOf(record))
           return
@@ -303,6 +327,12 @@ export function createBook(options: BookOptions) {
     const { redeemable, isAwaited } = limitsOf(channel)
     if (channel.last === undefined || channel.last.cumulative <= redeemable) return 'reserve'
     return isAwaited && (channel.awaited?.units ?? 0) < unitsBeforeMined ? 'promise' : 'nothing'
+  }
+
+  function applyForgetting({ payer, key }: Extract<BookRecord, { do: 'forget' }>): void {
+    // A book that is read has not ended sessions by the clock.
+    for (const session of find(payer, key)?.sessions ?? []) sessions.remove(session)
+    channels.delete(payer + key)
   }
 
   function applyToChannel(record: Extract<BookRecord, { do: 'pay' | 'await' | 'freeze' | 'settle' }>): void {

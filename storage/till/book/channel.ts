@@ -13,8 +13,9 @@ export type Channel = {
   last: Voucher | undefined
   /** The newest one before `last` that needs no reserve which is still awaited: redeemed should that never come. */
   sure: Voucher | undefined
-  /** The voucher that ends at `base`, until the chain has it. */
-  frozen: Voucher | undefined
+  /** Vouchers that go before, until the chain has them: each begins where the one before ends, and the last ends at `base`.
+   * The chain takes them in this order alone. */
+  frozen: readonly Voucher[]
   /** What was paid for a track and is not spent, in all of the channel's life. Below zero only where the till served on
    * a reserve that never came. */
   readonly credits: Map<Hash, bigint>
@@ -28,13 +29,13 @@ type Of<Kind extends BookRecord['do']> = Extract<BookRecord, { do: Kind }>
 export function newChannel(payer: Address, key: Address, base: bigint): Channel {
   return {
     ...{ payer, key, base, credits: new Map(), sessions: new Set() },
-    ...{ last: undefined, sure: undefined, frozen: undefined, awaited: undefined },
+    ...{ last: undefined, sure: undefined, frozen: [], awaited: undefined },
   }
 }
 
 /** Whether nothing would be lost with it. */
 export function isEmpty({ last, frozen, credits, sessions }: Channel): boolean {
-  return last === undefined && frozen === undefined && credits.size === 0 && sessions.size === 0
+  return last === undefined && frozen.length === 0 && credits.size === 0 && sessions.size === 0
 }
 
 /** @param read the lines, where they have been read already */
@@ -52,26 +53,31 @@ export function applyPayment(channel: Channel, record: Of<'pay'>, read?: Lines):
 /** Frozen lines are paid for good; what `last` had beyond them is not. */
 export function applyFreeze(channel: Channel, { which }: Of<'freeze'>): void {
   const { last, sure } = channel
-  const frozen = which === 'last' ? last : sure
-  if (frozen === undefined || last === undefined) return
-  for (const [track, more] of addedByTrack(frozen.lines, last.lines)) addCredit(channel, track, -more)
-  Object.assign(channel, { frozen, base: frozen.cumulative, last: undefined, sure: undefined })
+  const ended = which === 'last' ? last : sure
+  if (ended === undefined || last === undefined) return
+  for (const [track, more] of addedByTrack(ended.lines, last.lines)) addCredit(channel, track, -more)
+  const frozen = [...channel.frozen, ended]
+  Object.assign(channel, { frozen, base: ended.cumulative, last: undefined, sure: undefined })
 }
 
-/** What is settled at `base` is what was frozen. At another place, past what was settled before, somebody redeemed what this
- * book does not know: the channel begins anew there, and neither side owes the other anything. */
+/** What is settled where a frozen voucher ends is that one, and those before it. At another place, past what was settled
+ * before, somebody redeemed what this book does not know: the channel begins anew there, and neither side owes the other
+ * anything. */
 export function applySettlement(channel: Channel, { amount }: Of<'settle'>): void {
   const settled = BigInt(amount)
   if (!isNews(channel, settled)) return
-  channel.frozen = undefined
-  if (settled === channel.base) return
-  Object.assign(channel, { base: settled, last: undefined, sure: undefined })
+  const ended = channel.frozen.findIndex(({ cumulative }) => cumulative === settled)
+  if (ended >= 0) {
+    channel.frozen = channel.frozen.slice(ended + 1)
+    return
+  }
+  Object.assign(channel, { base: settled, last: undefined, sure: undefined, frozen: [] })
   channel.credits.clear()
 }
 
 /** Whether it changes a channel that it is settled so far. What is frozen can be redeemed only where it begins. */
 export function isNews({ base, frozen }: Channel, settled: bigint): boolean {
-  return frozen === undefined ? settled > base : settled > frozen.base
+  return settled > (frozen[0]?.base ?? base)
 }
 
 export function addCredit(channel: Channel, track: Hash, more: bigint): void {
@@ -84,7 +90,7 @@ export function channelRecord(channel: Channel): Of<'channel'> {
   const { payer, key, base, last, sure, frozen, credits, awaited } = channel
   return {
     ...{ do: 'channel', payer, key, base: String(base) },
-    ...{ last: keep(last), sure: keep(sure), frozen: keep(frozen) },
+    ...{ last: last ? keep(last) : null, sure: sure ? keep(sure) : null, frozen: frozen.map(keep) },
     credits: [...credits].map(([track, credit]) => [track, String(credit)]),
     awaited: awaited === undefined ? null : { ...awaited, total: String(awaited.total) },
   }
@@ -93,21 +99,21 @@ export function channelRecord(channel: Channel): Of<'channel'> {
 export function channelOf({ payer, key, base, awaited, credits, ...record }: Of<'channel'>): Channel {
   return {
     ...newChannel(payer, key, BigInt(base)),
-    ...{ last: kept(record.last), sure: kept(record.sure), frozen: kept(record.frozen) },
+    ...{
+      last: record.last ? kept(record.last) : undefined,
+      sure: record.sure ? kept(record.sure) : undefined,
+    },
+    frozen: [record.frozen ?? []].flat().map(kept),
     credits: new Map(credits.map(([track, credit]) => [track, BigInt(credit)])),
     awaited: awaited === null ? undefined : { ...awaited, total: BigInt(awaited.total) },
   }
 }
 
-function keep(voucher: Voucher | undefined): KeptVoucher | null {
-  if (voucher === undefined) return null
-  const { base, cumulative, packed, signature } = voucher
+function keep({ base, cumulative, packed, signature }: Voucher): KeptVoucher {
   return { base: String(base), cumulative: String(cumulative), lines: packed, signature }
 }
 
-function kept(voucher: KeptVoucher | null): Voucher | undefined {
-  if (voucher === null) return undefined
-  const { base, cumulative, lines, signature } = voucher
+function kept({ base, cumulative, lines, signature }: KeptVoucher): Voucher {
   return {
     ...{ base: BigInt(base), cumulative: BigInt(cumulative), signature },
     ...{ packed: lines, lines: readLines(lines) },

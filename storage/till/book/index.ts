@@ -1,4 +1,4 @@
-export { type Book, createBook, NotCovered } from './book.ts'
+export { type Book, createBook, crowdedLines, NotCovered } from './book.ts'
 export type { Channel } from './channel.ts'
 export type { BookRecord } from './records.ts'
 export { defaultSessionLimits, type Session, type SessionLimits, TooManySessions } from './session.ts'

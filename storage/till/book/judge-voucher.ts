@@ -1,7 +1,7 @@
 import type { Address, Hash } from '@hexachord/protocol/names'
 import type { SentVoucher } from '@hexachord/protocol/payments'
 import type { Channel } from './channel.ts'
-import { addedByTrack, type Lines, readLines, trackOfPlace, VoucherRefused } from './vouchers.ts'
+import { addedByTrack, type Lines, lineDigits, readLines, trackOfPlace, VoucherRefused } from './vouchers.ts'
 
 /** What a voucher is held against beside its channel. */
 export type Judgement = {
@@ -15,7 +15,7 @@ export type Judgement = {
 
 /**
  * Takes a voucher only if StreamEscrow would redeem it, now and after every other that was taken: see `checkVoucher` in
- * `protocol/payments`, with which a test compares this. Beyond that a line never shrinks, and a new one buys a unit.
+ * `protocol/payments`, with which a test compares this. Beyond that no line is there twice or shrinks, and a new one buys a unit.
  * @returns its lines, or undefined for one that is no newer than the last, and changes nothing
  * @throws VoucherRefused
  */
@@ -33,6 +33,9 @@ export function judgeVoucher(channel: Channel, sent: SentVoucher, judgement: Jud
   }
   const lines = readLines(sent.lines, last?.lines)
   requireSum(sent, lines)
+  if (2 + lines.size * lineDigits !== sent.lines.length) {
+    throw new VoucherRefused('LineRepeated', 'two of its lines are for the same track and curator')
+  }
   requireGrowth(last?.lines, lines)
   requireSold(channel, lines, judgement)
   if (judgement.signer !== channel.key) {
@@ -58,16 +61,31 @@ function requireGrowth(before: Lines | undefined, after: Lines): void {
   }
 }
 
+/**
+ * Each new line costs its node gas, and so has to buy at least one unit more than there was money for without it. What a
+ * track's credit lacks to a whole unit is enough for that: such as what is left to pay after a change of the price.
+ */
 function requireSold({ last, credits }: Channel, lines: Lines, { priceOf }: Judgement): void {
   if (lines.size === last?.lines.size) return
   const added = addedByTrack(last?.lines, lines)
-  for (const place of lines.keys()) {
-    if (last?.lines.has(place)) continue
-    const track = trackOfPlace(place)
+  const before = (place: string) => last?.lines.has(place) ?? false
+  const fresh = [...lines].filter(([place]) => !before(place))
+  for (const [track, places] of Map.groupBy(fresh, ([place]) => trackOfPlace(place))) {
     const price = priceOf(track)
-    if (price === undefined) throw new VoucherRefused('TrackNotSold', `track ${track} is not sold here`)
-    if ((credits.get(track) ?? 0n) + (added.get(track) ?? 0n) < price) {
-      throw new VoucherRefused('LineTooSmall', `a unit of ${track} costs ${price}, and its line is less`)
+    if (price === undefined || price === 0n) {
+      throw new VoucherRefused('TrackNotSold', `track ${track} is not sold here`)
+    }
+    const total = (credits.get(track) ?? 0n) + (added.get(track) ?? 0n)
+    const tooSmall = () =>
+      new VoucherRefused('LineTooSmall', `a unit of ${track} costs ${price}, and a line of it is less`)
+    // What the till is owed comes first.
+    if (total < price) throw tooSmall()
+    let credit = places.reduce((sum, [, amount]) => sum - amount, total)
+    if (credit < 0n) credit = 0n
+    for (const [, amount] of places) {
+      const units = credit / price
+      credit += amount
+      if (credit / price === units) throw tooSmall()
     }
   }
 }

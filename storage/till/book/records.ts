@@ -37,6 +37,8 @@ export type BookRecord =
     }
   | { readonly do: 'freeze'; readonly payer: Address; readonly key: Address; readonly which: 'last' | 'sure' }
   | { readonly do: 'settle'; readonly payer: Address; readonly key: Address; readonly amount: string }
+  /** A channel goes, with sessions that have ended: another begins at what the chain has settled. */
+  | { readonly do: 'forget'; readonly payer: Address; readonly key: Address }
   /** All of a channel: how a journal begins after it was written anew. */
   | {
       readonly do: 'channel'
@@ -45,7 +47,8 @@ export type BookRecord =
       readonly base: string
       readonly last: KeptVoucher | null
       readonly sure: KeptVoucher | null
-      readonly frozen: KeptVoucher | null
+      /** One or none in journals of before. */
+      readonly frozen: readonly KeptVoucher[] | KeptVoucher | null
       readonly credits: readonly (readonly [Hash, string])[]
       readonly awaited: { readonly total: string; readonly untilMs: number; readonly units: number } | null
     }

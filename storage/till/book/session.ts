@@ -43,6 +43,7 @@ export type Sessions = {
   paid(session: Session): void
   /** Removes those that have ended. */
   sweep(now: number): void
+  remove(session: Session): void
   all(): Iterable<Session>
   readonly size: number
 }
@@ -99,6 +100,7 @@ export function createSessions(limits: SessionLimits, onEnd: (session: Session) 
       }
     },
     paid: (session) => unpaid.delete(session),
+    remove,
     sweep(now) {
       for (const session of all.values()) {
         if (session.expiresAt > now) return

@@ -8,9 +8,11 @@ export type RefusalFault =
   | 'PayerDiffers'
   /** It gives a line less than the last one did. */
   | 'LineShrunk'
-  /** It pays for a track that nobody sells, or that gives this node too little. */
+  /** Two of its lines are for the same track and curator: the chain takes gas for each. */
+  | 'LineRepeated'
+  /** It pays for a track that nobody sells, that costs nothing, or that gives this node too little. */
   | 'TrackNotSold'
-  /** A new line buys nothing: each costs its node the gas of redeeming it. */
+  /** A new line does not buy a unit by itself: each costs its node the gas of redeeming it. */
   | 'LineTooSmall'
 
 /** A voucher that changes nothing; `fault` names why. */
@@ -36,10 +38,12 @@ export type Voucher = {
   readonly signature: string
 }
 
-const [lineDigits, placeDigits, trackDigits] = [128, 104, 64]
+/** Of a packed line, in hex. */
+export const lineDigits = 128
+const [placeDigits, trackDigits] = [104, 64]
 
 /**
- * Reads lines that are whole, as their schema has seen; lines for the same become one.
+ * Reads lines that are whole, as their schema has seen; lines for the same become one, since journals of before have such.
  * @param before what was read before them: most stand where they stood, and names that are known need no hashing
  * @throws VoucherRefused
  */

@@ -30,7 +30,7 @@ function redeeming(listeners: readonly Booked[]) {
       payer,
       key: payer,
       last: voucher as typeof voucher | undefined,
-      frozen: undefined as typeof voucher | undefined,
+      frozen: [] as (typeof voucher)[],
     }
   })
   const redeemer = createRedeemer({
@@ -38,7 +38,7 @@ function redeeming(listeners: readonly Booked[]) {
       channels: () => channels,
       freeze(payer) {
         const channel = channels.find((one) => one.payer === payer)
-        if (channel) Object.assign(channel, { frozen: channel.last, last: undefined })
+        if (channel) Object.assign(channel, { frozen: [channel.last], last: undefined })
       },
       settled: () => undefined,
     },
@@ -63,7 +63,7 @@ function redeeming(listeners: readonly Booked[]) {
   async function roundAfter(ms: number) {
     state.now += ms
     await redeemer.round()
-    return { sent: state.sent, frozen: channels.filter(({ frozen }) => frozen !== undefined).length }
+    return { sent: state.sent, frozen: channels.filter(({ frozen }) => frozen.length > 0).length }
   }
   return { state, roundAfter }
 }

@@ -2,10 +2,21 @@ import { bigintField, type Rpc, refusal, type Sender } from '@hexachord/platform
 import type { Logger } from '@hexachord/platform/process'
 import type { Address } from '@hexachord/protocol/names'
 import { id as hashOf } from 'ethers'
+import { crowdedLines } from '../book/index.ts'
 import type { PaymentsView } from '../payments-view.ts'
 import { escrowInterface } from './payment-logs.ts'
 import type { TillTables } from './till-tables.ts'
-import { batchesOf, type Claim, gasAlone, gasInCompany, gasOf, nodeShareOf } from './worth.ts'
+import {
+  type BatchLimits,
+  batchesOf,
+  type Claim,
+  gasAlone,
+  gasInCompany,
+  gasOf,
+  isWithin,
+  linesOf,
+  nodeShareOf,
+} from './worth.ts'
 
 /** A voucher in the book; `packed` are its lines, in hex. */
 type BookedVoucher = {
@@ -21,9 +32,10 @@ export type RedeemableBook = {
     readonly payer: Address
     readonly key: Address
     readonly last: BookedVoucher | undefined
-    readonly frozen: BookedVoucher | undefined
+    /** Each begins where the one before ends. */
+    readonly frozen: readonly BookedVoucher[]
   }>
-  /** Ends the vouchers of a channel at one that can be redeemed. */
+  /** Ends the vouchers of a channel at one that can be redeemed after those that are frozen. */
   freeze(payer: Address, key: Address): unknown
   /** Tells up to where a channel is settled, once no reorganisation will undo it. */
   settled(payer: Address, key: Address, amount: bigint): unknown
@@ -34,6 +46,9 @@ export type Redeemer = {
    * @throws what the chain's node gives */
   round(): Promise<void>
 }
+
+/** Vouchers of one channel in the order in which the chain takes them, all or none. */
+type Group = readonly Claim[]
 
 /** Between two tries of a voucher that was refused: each costs the chain's node a call for all of its transaction. */
 const restMs = 30_000
@@ -64,7 +79,7 @@ export function createRedeemer(options: {
   /** Unix time in ms. */
   now: () => number
   /** Of one transaction. */
-  limits?: { gas: bigint; claims: number }
+  limits?: BatchLimits
 }): Redeemer {
   const { book, view, tables, sender, escrow, operator, weiPerUnit, logger, now } = options
   const limits = options.limits ?? defaultLimits
@@ -111,41 +126,53 @@ export function createRedeemer(options: {
     return inFlight
   }
 
-  /** Freezes what is due. */
-  async function freezeDue(gasPrice: bigint): Promise<void> {
+  /** Freezes what is due. Where one is frozen already that was not worth its gas, both go together or not at all. */
+  async function freezeDue(inFlight: ReadonlySet<string>, gasPrice: bigint): Promise<void> {
     const isScheduled = now() - (tables.scheduledAt() ?? 0) >= options.everyMs
-    for (const { payer, key, last, frozen } of book.channels()) {
-      if (last === undefined || frozen !== undefined) continue
+    for (const channel of book.channels()) {
+      const { payer, key, last } = channel
+      if (last === undefined || inFlight.has(payer + key)) continue
       const { reserved, released, releasing, settled } = view.channel(payer, key)
-      const isHalf = (last.cumulative - settled) * 2n >= reserved - released - settled
-      if (!isScheduled && !isHalf && releasing === 0n) continue
       const claim = claimOf(payer, key, last)
+      const waiting = channel.frozen.map((voucher) => claimOf(payer, key, voucher))
+      const isHalf = (last.cumulative - settled) * 2n >= reserved - released - settled
+      const isFull = waiting.length > 0 && linesOf(claim) >= crowdedLines
+      if (!isScheduled && !isHalf && !isFull && releasing === 0n) continue
+      // What goes by itself does not make up for what follows.
+      const isHeldUp = waiting.length > 0 && !isWorth(waiting, gasInCompany(waiting), gasPrice)
+      const judged = isHeldUp ? [...waiting, claim] : [claim]
       // Whoever is about to take the reserve back leaves no time for more.
-      const gas = releasing > 0n ? gasInCompany(claim) : gasAlone(claim)
-      if (isWorth([claim], gas, gasPrice)) await book.freeze(payer, key)
+      const gas = releasing > 0n ? gasInCompany(judged) : gasAlone(judged)
+      if (isWorth(judged, gas, gasPrice)) await book.freeze(payer, key)
       else if (releasing > 0n) complain(claim, 'it earns less than its gas')
     }
     if (isScheduled) tables.setScheduledAt(now())
   }
 
   /** Frozen vouchers that the chain would take now, as far as is known here. */
-  async function redeemable(inFlight: ReadonlySet<string>, gasPrice: bigint): Promise<Claim[]> {
-    const claims: Claim[] = []
+  async function redeemable(inFlight: ReadonlySet<string>, gasPrice: bigint): Promise<Group[]> {
+    const groups: Group[] = []
     for (const { payer, key, frozen } of book.channels()) {
-      if (frozen === undefined || inFlight.has(payer + key)) continue
-      const claim = claimOf(payer, key, frozen)
+      const all = frozen.map((voucher) => claimOf(payer, key, voucher))
+      const [oldest] = all
+      if (oldest === undefined || inFlight.has(payer + key)) continue
       const { settled } = view.channel(payer, key)
-      if (settled > claim.base) {
+      if (settled > oldest.base) {
         // By the operator's own account, or before this till lost what it knew.
-        if (settled !== claim.cumulative)
-          complain(claim, `somebody else redeemed up to ${settled}: run one till`)
+        if (!all.some(({ cumulative }) => cumulative === settled))
+          complain(oldest, `somebody else redeemed up to ${settled}: run one till`)
         await book.settled(payer, key, settled)
         resting.delete(payer + key)
       } else if ((resting.get(payer + key) ?? 0) > now()) continue
-      else if (isWorth([claim], gasInCompany(claim), gasPrice)) claims.push(claim)
-      else complain(claim, 'it earns less than its gas')
+      else {
+        const group = beginningsOf(all).find(
+          (some) => isWithin(some, limits) && isWorth(some, gasInCompany(some), gasPrice),
+        )
+        if (group !== undefined) groups.push(group)
+        else complain(oldest, 'it earns less than its gas')
+      }
     }
-    return claims
+    return groups
   }
 
   const dataOf = (claims: readonly Claim[]) =>
@@ -157,37 +184,62 @@ export function createRedeemer(options: {
     return refusal(options.rpc, call, 'latest', [escrowInterface])
   }
 
-  /** Those that the chain would take: all together, or each of them that it would take alone. */
-  async function accepted(claims: readonly Claim[]): Promise<readonly Claim[]> {
-    if ((await refusalOf(claims)) === null) return claims
-    const alone: Claim[] = []
-    for (const claim of claims) {
-      const reason = await refusalOf([claim])
-      if (reason === null) alone.push(claim)
-      else {
-        complain(claim, reason)
-        resting.set(claim.payer + claim.key, now() + restMs)
-      }
+  function rest(group: Group, reason: string): void {
+    for (const claim of group) {
+      complain(claim, reason)
+      resting.set(claim.payer + claim.key, now() + restMs)
     }
-    return alone
+  }
+
+  /** Those that the chain would take: all together, or of each channel what it would take alone. */
+  async function accepted(groups: readonly Group[], gasPrice: bigint): Promise<readonly Group[]> {
+    if ((await refusalOf(groups.flat())) === null) return groups
+    const taken: Group[] = []
+    for (const group of groups) {
+      const some = await acceptedOf(group, gasPrice)
+      if (some !== undefined) taken.push(some)
+    }
+    return taken
+  }
+
+  async function acceptedOf(group: Group, gasPrice: bigint): Promise<Group | undefined> {
+    const reason = await refusalOf(group)
+    if (reason === null) return group
+    for (const some of beginningsOf(group).slice(1)) {
+      if (isWorth(some, gasInCompany(some), gasPrice) && (await refusalOf(some)) === null) return some
+    }
+    rest(group, reason)
+    return undefined
   }
 
   /**
    * Those that together earn more than the chain says they take, which depends on what their tracks have earned before: or
-   * else those that surely do.
+   * else those that do by themselves, so that nobody's are held up by what others owe.
    */
-  async function worthIt(claims: readonly Claim[], gasPrice: bigint): Promise<readonly Claim[]> {
-    if (weiPerUnit === 0n || claims.length === 0) return claims
-    const call = { from: sender.address, to: escrow, data: dataOf(claims) }
-    const gas = bigintField(await options.rpc.call('eth_estimateGas', [call]), 'gas')
-    if (isWorth(claims, gas, gasPrice)) return claims
-    const sure = claims.filter((claim) => isWorth([claim], gasOf([claim]), gasPrice))
-    for (const claim of claims) {
-      if (sure.includes(claim)) continue
-      complain(claim, 'it earns less than its gas')
-      resting.set(claim.payer + claim.key, now() + restMs)
+  async function worthIt(groups: readonly Group[], gasPrice: bigint): Promise<readonly Group[]> {
+    if (weiPerUnit === 0n || groups.length === 0) return groups
+    if (isWorth(groups.flat(), await estimateOf(groups.flat()), gasPrice)) return groups
+    const worth: Group[] = []
+    for (const group of groups) {
+      const some = await worthAlone(group, gasPrice)
+      if (some !== undefined) worth.push(some)
+      else rest(group, 'it earns less than its gas')
     }
-    return sure
+    return worth
+  }
+
+  async function worthAlone(group: Group, gasPrice: bigint): Promise<Group | undefined> {
+    for (const some of beginningsOf(group)) {
+      if (isWorth(some, gasOf(some), gasPrice)) return some
+      if (!isWorth(some, gasInCompany(some), gasPrice)) continue
+      if (isWorth(some, await estimateOf(some), gasPrice)) return some
+    }
+    return undefined
+  }
+
+  async function estimateOf(claims: readonly Claim[]): Promise<bigint> {
+    const call = { from: sender.address, to: escrow, data: dataOf(claims) }
+    return bigintField(await options.rpc.call('eth_estimateGas', [call]), 'gas')
   }
 
   function send(claims: readonly Claim[]): void {
@@ -205,11 +257,11 @@ export function createRedeemer(options: {
     async round() {
       const inFlight = await settle()
       const gasPrice = weiPerUnit === 0n ? 0n : await options.gasPrice()
-      await freezeDue(gasPrice)
-      const claims = await redeemable(inFlight, gasPrice)
-      for (const batch of batchesOf(claims, limits)) {
-        const good = await worthIt(await accepted(batch), gasPrice)
-        if (good.length > 0) send(good)
+      await freezeDue(inFlight, gasPrice)
+      const groups = await redeemable(inFlight, gasPrice)
+      for (const batch of batchesOf(groups, limits)) {
+        const good = await worthIt(await accepted(batch, gasPrice), gasPrice)
+        if (good.length > 0) send(good.flat())
       }
     },
   }
@@ -218,4 +270,9 @@ export function createRedeemer(options: {
 function claimOf(payer: Address, key: Address, voucher: BookedVoucher): Claim {
   const { base, cumulative, packed: lines, signature } = voucher
   return { payer, key, base, cumulative, lines, signature }
+}
+
+/** All of them, all but the last, and so on. */
+function beginningsOf(group: Group): Group[] {
+  return group.map((_, index) => group.slice(0, group.length - index))
 }

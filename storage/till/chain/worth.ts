@@ -35,14 +35,19 @@ export function gasOfClaim(claim: Pick<Claim, 'lines'>): bigint {
   return gasOfVoucher + gasOfLine * BigInt(linesOf(claim))
 }
 
-/** What it takes by itself as a rule, so that it need not wait for others. */
-export function gasAlone(claim: Pick<Claim, 'lines'>): bigint {
-  return gasOfOneAlone + gasOfLineAlone * BigInt(linesOf(claim))
+/** What those of one listener take by themselves as a rule, so that they need not wait for others. */
+export function gasAlone(claims: readonly Pick<Claim, 'lines'>[]): bigint {
+  const others = gasOfVoucher * BigInt(claims.length - 1)
+  return gasOfOneAlone + others + gasOfLineAlone * allLinesOf(claims)
 }
 
-/** What it takes together with many others: what earns less than that is never worth it. */
-export function gasInCompany(claim: Pick<Claim, 'lines'>): bigint {
-  return gasOfLineInCompany * BigInt(linesOf(claim))
+/** What they take together with many others: what earns less than that is never worth it. */
+export function gasInCompany(claims: readonly Pick<Claim, 'lines'>[]): bigint {
+  return gasOfLineInCompany * allLinesOf(claims)
+}
+
+function allLinesOf(claims: readonly Pick<Claim, 'lines'>[]): bigint {
+  return BigInt(claims.reduce((sum, claim) => sum + linesOf(claim), 0))
 }
 
 /** What the node gets of a voucher's lines, in base units. */
@@ -56,26 +61,27 @@ export function nodeShareOf(
   }, 0n)
 }
 
+/** What a transaction may take. */
+export type BatchLimits = { readonly gas: bigint; readonly claims: number }
+
+/** Whether vouchers have room in one transaction. */
+export function isWithin(claims: readonly Pick<Claim, 'lines'>[], limits: BatchLimits): boolean {
+  return claims.length <= limits.claims && gasOf(claims) <= limits.gas
+}
+
 /**
  * Puts vouchers into transactions that no block refuses, in their order.
- * @param limits of one transaction
+ * @param groups vouchers that come into one transaction: those of a channel, one of which begins where another ends
  */
 export function batchesOf<One extends Pick<Claim, 'lines'>>(
-  claims: readonly One[],
-  limits: { gas: bigint; claims: number },
-): One[][] {
-  const batches: One[][] = []
-  let gas = 0n
-  for (const claim of claims) {
+  groups: readonly (readonly One[])[],
+  limits: BatchLimits,
+): (readonly One[])[][] {
+  const batches: (readonly One[])[][] = []
+  for (const group of groups) {
     const batch = batches.at(-1)
-    const more = gasOfClaim(claim)
-    if (batch !== undefined && batch.length < limits.claims && gas + more <= limits.gas) {
-      batch.push(claim)
-      gas += more
-    } else {
-      batches.push([claim])
-      gas = gasOfTransaction + more
-    }
+    if (batch !== undefined && isWithin([...batch, group].flat(), limits)) batch.push(group)
+    else batches.push([group])
   }
   return batches
 }
