@@ -2,7 +2,7 @@ import { type Address, isSubject, parseAddress, type Subject } from '@hexachord/
 import type { Gate } from '@hexachord/protocol/premium'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
-import { findTrack, findUser } from '@hexachord/sdk/finding'
+import { findTrack, findUser, loadManifest } from '@hexachord/sdk/finding'
 import type { HeldKey } from '@hexachord/sdk/keys'
 import { giveSecret, keyHoldersOf, premiumUploads, readGates } from '@hexachord/sdk/premium'
 import { assertPublishable, detailsOf, publishingNotice, type TrackDetails } from '@hexachord/sdk/publishing'
@@ -261,11 +261,12 @@ async function trackToReplace(connection: Connection, id: string, { signal }: Co
 async function assertReplaceable(
   connection: Connection,
   key: HeldKey,
-  { id, author, premium }: Track,
+  replaced: Track,
   options: Options,
   { signal }: Context,
 ): Promise<void> {
-  if (premium && !options.premium) {
+  const { id, author } = replaced
+  if (!options.premium && (await isPremium(connection, replaced, signal))) {
     throw new UsageError(
       `${id} is premium, and would be free for ever: give --premium, or publish the file as a new track`,
     )
@@ -275,6 +276,12 @@ async function assertReplaceable(
   if (controller !== key.address) {
     throw new UsageError(`${id} is of ${author}: your key, ${key.address}, cannot replace it`)
   }
+}
+
+/** The index may not have read the manifest yet. */
+async function isPremium(connection: Connection, track: Track, signal: AbortSignal): Promise<boolean> {
+  if (track.premium !== null) return track.premium
+  return (await loadManifest(connection, track, { signal })).manifest.keyHolders !== undefined
 }
 
 async function confirmRights(options: Options, self: Command, context: Context): Promise<void> {
