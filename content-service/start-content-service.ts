@@ -238,7 +238,10 @@ export async function startContentService(
   })
   if (till !== undefined) lifecycle.onClose('till', till.close)
   const premium =
-    till && openPremium({ database, reader, catalogue, till, client, hotKey, self, publicUrl, logger, now })
+    till &&
+    openPremium({
+      ...{ database, reader, catalogue, till, ipfs, client, peerFetch, hotKey, self, publicUrl, logger, now },
+    })
   const status = () =>
     contentStatus({
       version: manifest.version,

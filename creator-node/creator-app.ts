@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import type { ChainReader, Sender } from '@hexachord/platform/chain'
 import { createApp, finishApp, type HealthCheck, healthRoutes, quickFirst } from '@hexachord/platform/http'
 import type { Logger, Metrics } from '@hexachord/platform/process'
+import type { Subject } from '@hexachord/protocol/names'
 import { type ArchiveKeeper, archiveRoutes } from '@hexachord/storage/archives'
 import { audioRoutes } from '@hexachord/storage/audio'
 import type { Catalogue } from '@hexachord/storage/catalogue'
@@ -23,6 +24,7 @@ import type { CreatorStatus } from './status.ts'
 import {
   cancelUpload,
   type OpenSecret,
+  publishedPremium,
   type SourceFiles,
   termsRoutes,
   tusRoutes,
@@ -105,6 +107,9 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
       .slice(0, otherNodesNamed)
       .map(({ endpoint }) => endpoint)
 
+  const isPremium = (subject: Subject) =>
+    publishedPremium(subject, { catalogue, uploads, loadTrack: till?.loadTrack })
+
   const keysOf = premium?.keysBy((manifest) => uploads.byManifest(manifest)[0]?.subject)
 
   const app = createApp({
@@ -131,7 +136,7 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
         onArrived: options.onArrived,
         onReceived: options.onReceived,
       },
-      admit: { ...options, domain, audience: publicUrl, otherNodes },
+      admit: { ...options, domain, audience: publicUrl, otherNodes, isPremium },
       takeOver: (upload) => takeOver(upload, { ...options, otherNodes }),
       onCancel: (upload) => cancelUpload(upload, options),
     }),

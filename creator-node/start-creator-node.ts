@@ -185,7 +185,10 @@ export async function startCreatorNode(
   })
   if (till !== undefined) lifecycle.onClose('till', till.close)
   const premium =
-    till && openPremium({ database, reader, catalogue, till, client, hotKey, self, publicUrl, logger, now })
+    till &&
+    openPremium({
+      ...{ database, reader, catalogue, till, ipfs, client, peerFetch, hotKey, self, publicUrl, logger, now },
+    })
 
   const room = () =>
     freeBytes({ directory, floorBytes: config.diskFloorBytes, promisedBytes: uploads.outstandingBytes })

@@ -18,9 +18,12 @@ export type AdmitOptions = {
   takedowns: Pick<Takedowns, 'trackDenied'>
   gate: PublisherGate
   budgets: Budgets
-  uploads: Pick<UploadStore, 'add' | 'countOpen' | 'bySubject'>
+  uploads: Pick<UploadStore, 'add' | 'countOpen'>
   /** Opens secrets that were sealed to this node. @throws SealedSecretError */
   openSecret: OpenSecret
+  /** Whether what is published of a track now is encrypted; undefined for one that is not published.
+   * @throws Problem 410, 502 */
+  isPremium: (subject: Subject) => Promise<boolean | undefined>
   limits: UploadLimits
   /** Origins of other nodes that take uploads, for whom this one refuses. */
   otherNodes: () => readonly string[]
@@ -64,16 +67,17 @@ export function spentBytes(byteLength: number): number {
 /**
  * Checks everything about a new upload that can be checked before a byte is sent.
  * @returns the upload in state `receiving`; nothing is spent or stored for it yet
- * @throws Problem 400, 403, 409, 411, 413 or 429
+ * @throws Problem 400, 403, 409, 411, 413 or 429; 410 or 502 where it cannot be seen what is published
  */
-export function checkUpload(request: UploadRequest, options: AdmitOptions): Upload {
+export async function checkUpload(request: UploadRequest, options: AdmitOptions): Promise<Upload> {
   const { id, account } = request
   const atMs = options.now()
   const byteLength = lengthOf(request.byteLength, options.limits.maximumBytes)
   const metadata = parse(uploadMetadataSchema, request.metadata ?? {})
   const grant = grantOf(metadata.grant, { account, atMs }, options)
   const keepOriginal = metadata.keepOriginal === 'true'
-  const premium = metadata.premium === undefined ? undefined : premiumOf(metadata.premium, grant, options)
+  const premium =
+    metadata.premium === undefined ? undefined : await premiumOf(metadata.premium, grant, options)
   if (premium !== undefined && keepOriginal) {
     throw new Problem({
       status: 400,
@@ -236,11 +240,11 @@ function grantOf(
 }
 
 /** @throws Problem 400 for what this node cannot open, 409 for a track that everybody may hear already */
-function premiumOf(
+async function premiumOf(
   text: string,
   { subject }: Grant,
-  { catalogue, uploads, openSecret }: AdmitOptions,
-): PremiumUpload {
+  { isPremium, openSecret }: AdmitOptions,
+): Promise<PremiumUpload> {
   const premium = parse(premiumUploadSchema, jsonOf(text, 'premium'))
   try {
     openSecret(premium.sealed, subject)
@@ -248,12 +252,11 @@ function premiumOf(
     if (!(cause instanceof SealedSecretError)) throw cause
     throw new Problem({ status: 400, slug: 'invalid-secret', detail: cause.message, cause })
   }
-  const published = catalogue.subject(subject) !== undefined
-  if (published && !uploads.bySubject(subject).some((earlier) => earlier.premium !== undefined)) {
+  if ((await isPremium(subject)) === false) {
     throw new Problem({
       status: 409,
       slug: 'already-free',
-      detail: `${subject} was published without encryption, as far as this node knows, and what was free stays so: publish it as a new track, or replace it by the node that has made it premium`,
+      detail: `${subject} is published without encryption, and what was free stays so: publish it as a new track`,
     })
   }
   return premium

@@ -55,7 +55,7 @@ export function tusRoutes(options: TusRoutesOptions): Router {
     generateUrl: (_request, { id }) => `${options.publicUrl}/uploads/${id}`,
     async onUploadCreate(request, { id, size, metadata }) {
       const account = identify(originOf(request))
-      const upload = checkUpload({ id, account, byteLength: size, metadata }, options.admit)
+      const upload = await checkUpload({ id, account, byteLength: size, metadata }, options.admit)
       if (await options.takeOver(upload)) return {}
       await addWithRoom(upload, options.admit)
       return {}

@@ -35,14 +35,18 @@ export const gateAnswerSchema = z.strictObject({
   atMs: z.int().positive().optional(),
 })
 
-/** Body of `PUT /premium/:subject`, by which an artist gives a key holder what it needs; and what key holders give each
- * other, sealed to whoever asks. Nodes keep some that came before gates were signed. */
+/** What a key holder needs: as an artist gives it, and as key holders give it to each other, sealed to whoever asks. Nodes
+ * keep some that came before gates were signed. */
 export const keptSecretSchema = z.strictObject({
   sealed: z.string().regex(sealedSecretPattern, 'must be a secret that was sealed to this node'),
   gate: gateSchema.nullable(),
   proof: gateProofSchema.optional(),
 })
 export type KeptSecret = z.infer<typeof keptSecretSchema>
+
+/** Body of `PUT /premium/:subject`: without a secret, to a key holder that has it, the gate alone. */
+export const givenSecretSchema = keptSecretSchema.partial({ sealed: true })
+export type GivenSecret = z.infer<typeof givenSecretSchema>
 
 /** Says who may have the keys of a track. @param domain of the Catalog @param set.atMs ms since 1970 */
 export async function signGate(

@@ -1,9 +1,11 @@
 export {
   type Gate,
   type GateProof,
+  type GivenSecret,
   gateAnswerSchema,
   gateSchema,
   gateSigner,
+  givenSecretSchema,
   type KeptSecret,
   keptSecretSchema,
   signGate,

@@ -19,7 +19,7 @@ import {
   type Token,
   termsFromChain,
 } from '@hexachord/sdk/paying'
-import { findKeyHolders, giveSecret, premiumUploads } from '@hexachord/sdk/premium'
+import { giveSecret, premiumUploads } from '@hexachord/sdk/premium'
 import { setTerms } from '@hexachord/sdk/pricing'
 import { publishTrack } from '@hexachord/sdk/publishing'
 import { forgetUpload, type UploadMemory, uploadTrack } from '@hexachord/sdk/uploading'
@@ -113,8 +113,7 @@ async function publishOnce(
     content: await openAsBlob(file),
     fingerprint: `${path.resolve(file)} ${size} ${Math.round(mtimeMs)}`,
   }
-  const keyHolders = piece === 'premium' ? await findKeyHolders(connection, { signal }) : undefined
-  const premium = keyHolders && premiumUploads(connection, artist, { keyHolders, clearMs: previewMs })
+  const premium = piece === 'premium' ? premiumUploads(connection, artist, { clearMs: previewMs }) : undefined
   const upload = await uploadTrack(connection, artist, source, { memory, signal, premium })
   const track = await publishTrack(
     connection,
@@ -129,11 +128,11 @@ async function publishOnce(
     { signal },
   )
   await sell(track)
-  if (keyHolders !== undefined) {
-    const { refused } = await giveSecret(connection, artist, track.id, { keyHolders, signal })
+  if (premium !== undefined) {
+    const { refused } = await giveSecret(connection, artist, track.id, { signal })
     if (refused[0] !== undefined) throw new Error(`a key holder refuses: ${refused[0].reason}`)
   }
-  await forgetUpload(memory, artist, source)
+  await forgetUpload(memory, artist, source, { premium: premium !== undefined })
   await rememberPublished(directory, piece, track.id)
   return track
 }

@@ -33,12 +33,12 @@ export type HeldSecrets = {
    * minute ago, or never since the start. Who does not answer is not waited for.
    */
   newest(subject: Subject, others: readonly Address[]): Promise<KeptSecret | undefined>
-  /** Durable when it returns. @throws SealedSecretError */
+  /** What was checked before; durable when it returns. */
   take(subject: Subject, secret: KeptSecret): void
   /** The secret itself. @throws SealedSecretError when it was sealed to a hot key that this node had once */
   opened(secret: KeptSecret, subject: Subject): Uint8Array
   /** Whether whoever controls the track has signed this gate, and not for a time still to come. */
-  isArtists(subject: Subject, secret: KeptSecret): boolean
+  isArtists(subject: Subject, secret: Pick<KeptSecret, 'gate' | 'proof'>): boolean
 }
 
 export function createHeldSecrets(options: HeldSecretsOptions): HeldSecrets {
@@ -71,7 +71,7 @@ export function createHeldSecrets(options: HeldSecretsOptions): HeldSecrets {
     return kept !== undefined && opens(kept, subject) ? kept : undefined
   }
 
-  function isArtists(subject: Subject, { gate, proof }: KeptSecret): boolean {
+  function isArtists(subject: Subject, { gate, proof }: Pick<KeptSecret, 'gate' | 'proof'>): boolean {
     if (proof === undefined || proof.atMs > now() + gateSkewMs) return false
     try {
       const { controller } = catalogue.identity(authorOf(subject), now())
@@ -123,10 +123,7 @@ export function createHeldSecrets(options: HeldSecretsOptions): HeldSecrets {
         comparing.delete(subject)
       }
     },
-    take(subject, secret) {
-      opened(secret, subject)
-      secrets.set(subject, secret)
-    },
+    take: (subject, secret) => secrets.set(subject, secret),
   }
 }
 

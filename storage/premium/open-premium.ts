@@ -1,21 +1,27 @@
 import type { ChainReader } from '@hexachord/platform/chain'
+import { type GuardedFetch, Problem } from '@hexachord/platform/http'
 import type { Logger } from '@hexachord/platform/process'
 import type { Sqlite } from '@hexachord/platform/sqlite'
 import { parsed } from '@hexachord/protocol/checked'
 import type { Address, Subject } from '@hexachord/protocol/names'
 import { type KeptSecret, keptSecretSchema } from '@hexachord/protocol/premium'
+import { RetrievalFailed } from '@hexachord/protocol/retrieval'
 import type { Wallet } from 'ethers'
 import type { Router } from 'express'
 import type { Catalogue } from '../catalogue/index.ts'
 import type { KeysOf } from '../hls/index.ts'
+import { BlockNotFound, type IpfsNode } from '../ipfs/index.ts'
 import { createIdentify, type NodeClient, requireOperator } from '../peers/index.ts'
 import type { NodeTill } from '../till/index.ts'
+import { fetchFromHolders } from '../tracks/index.ts'
 import { premiumRoutes } from './premium-routes.ts'
 import { createSecretStore } from './secret-store.ts'
 
 /** A listener waits for it, each minute. */
 const answerMs = 2_000
 const answerBytes = 10_000
+/** An artist waits for it, once for each track. */
+const blockMs = 10_000
 
 /** What a node does as a key holder of premium tracks. */
 export type NodePremium = {
@@ -38,7 +44,10 @@ export function openPremium(options: {
   reader: Pick<ChainReader, 'call'>
   catalogue: Catalogue
   till: Pick<NodeTill, 'gate' | 'loadTrack' | 'priceOf'>
+  ipfs: Pick<IpfsNode, 'get'>
   client: NodeClient
+  /** Signs as a peer, see `createPeerFetch`. */
+  peerFetch: GuardedFetch
   hotKey: Wallet
   self: Address
   /** Origin of this node. */
@@ -71,8 +80,26 @@ export function openPremium(options: {
   }
 
   const { self } = options
+  const fetchFrom = fetchFromHolders({ catalogue, fetch: options.peerFetch, self })
+
+  async function blockOf(subject: Subject, cid: string): Promise<Uint8Array> {
+    const signal = AbortSignal.timeout(blockMs)
+    try {
+      return await options.ipfs.get(cid, { signal })
+    } catch (error) {
+      if (!(error instanceof BlockNotFound)) throw error
+    }
+    try {
+      return await fetchFrom(subject, cid, signal)
+    } catch (cause) {
+      if (!(cause instanceof RetrievalFailed) && !signal.aborted) throw cause
+      const detail = `no holder of ${subject} gives the block now by which its secret is tried; try again soon`
+      throw new Problem({ status: 502, detail, headers: { 'Retry-After': '5' }, cause })
+    }
+  }
+
   const routes = premiumRoutes({
-    ...{ self, catalogue, reader: options.reader, now, askOthers, domain },
+    ...{ self, catalogue, reader: options.reader, now, askOthers, blockOf, domain },
     ...{ privateKey: hotKey.privateKey, secrets: createSecretStore(options.database) },
     ...{ loadTrack: till.loadTrack, priceOf: till.priceOf, sell: till.gate.sell },
     identify: createIdentify({ domain, audience, now }),

@@ -12,8 +12,8 @@ import {
 import { unitsOfBlocks } from '@hexachord/protocol/payments'
 import {
   type gateAnswerSchema,
+  givenSecretSchema,
   type KeptSecret,
-  keptSecretSchema,
   SealedSecretError,
   sealSecret,
   segmentKey,
@@ -25,6 +25,7 @@ import { type Catalogue, liveTrack } from '../catalogue/index.ts'
 import { type Identify, operatorOf } from '../peers/index.ts'
 import type { NodeTill } from '../till/index.ts'
 import { checkGate } from './check-gate.ts'
+import { opensTrack } from './check-secret.ts'
 import { createHeldSecrets, type HeldSecretsOptions, setAt } from './held-secrets.ts'
 
 export type PremiumRoutesOptions = HeldSecretsOptions & {
@@ -38,6 +39,8 @@ export type PremiumRoutesOptions = HeldSecretsOptions & {
   readonly priceOf: (subject: Subject) => bigint | undefined
   /** Charges a unit of a track to the listener's session, durably. @returns headers for the answer @throws Problem 402 */
   readonly sell: NodeTill['gate']['sell']
+  /** A block of a track, verified, from here or from its holders. @throws Problem 502 */
+  readonly blockOf: (subject: Subject, cid: string) => Promise<Uint8Array>
   readonly identify: Identify
   readonly requireOperator: RequestHandler
 }
@@ -49,7 +52,8 @@ const sealedQuery = z.object({
 
 /**
  * What a key holder does for the premium tracks of which it has the secret:
- * `PUT /premium/:subject` takes the secret from the artist; `GET /premium/:subject/sealed` gives it, sealed anew, to
+ * `PUT /premium/:subject` takes secret and gate from the artist, where the track's manifest lists this node and the secret
+ * opens the track; without a secret, the gate alone where it has one; `GET /premium/:subject/sealed` gives it, sealed anew, to
  * another operator of the artist's list; `GET /premium/:subject` says what the gate is, and refuses the account whose token
  * comes along where it does not pass, before it has paid for anything; `GET /premium/:subject/keys/:manifest/:rendition/:segment` gives the key of one
  * segment, 16 bytes, to whoever has paid for it (`?s=` names a session, as for paid blocks) and passes the artist's gate
@@ -62,7 +66,7 @@ export function premiumRoutes(options: PremiumRoutesOptions): Router {
   const units = new WeakMap<LoadedTrack, Map<string, number>>()
   const router = Router()
 
-  router.put('/premium/:subject', (request, response) => {
+  router.put('/premium/:subject', async (request, response) => {
     const subject = subjectIn(request)
     const account = identify(request)
     const { controller } = catalogue.identity(authorOf(subject), options.now())
@@ -73,14 +77,16 @@ export function premiumRoutes(options: PremiumRoutesOptions): Router {
         detail: `only ${controller}, who controls ${authorOf(subject)}, says who has the keys of ${subject}`,
       })
     }
-    const secret = parse(keptSecretSchema, request.body)
+    const given = parse(givenSecretSchema, request.body)
+    const track = await liveManifest(subject)
+    requireListed(subject, track)
+    const sealed = given.sealed ?? (await secretOf(subject, track)).sealed
+    const secret: KeptSecret = { ...given, sealed }
     checkProof(subject, secret)
-    try {
-      secrets.take(subject, secret)
-    } catch (cause) {
-      if (!(cause instanceof SealedSecretError)) throw cause
-      throw new Problem({ status: 400, slug: 'invalid-secret', detail: cause.message, cause })
-    }
+    await checkSecret(subject, secret, track)
+    // Another gate may have come meanwhile.
+    checkProof(subject, secret)
+    secrets.take(subject, secret)
     response.status(204).end()
   })
 
@@ -162,23 +168,63 @@ export function premiumRoutes(options: PremiumRoutesOptions): Router {
   }
 
   async function liveManifest(subject: Subject): Promise<LoadedTrack> {
-    return trackOf(subject, liveTrack(subject, catalogue.subject(subject))?.manifest ?? '')
+    const live = liveTrack(subject, catalogue.subject(subject))
+    if (live !== undefined) return options.loadTrack(live.manifest, subject)
+    throw new Problem({
+      status: 404,
+      slug: 'unknown-track',
+      detail: `${subject} is no published track, as far as this node has read the chain`,
+    })
   }
 
-  async function secretOf(subject: Subject, { manifest }: LoadedTrack): Promise<KeptSecret> {
-    const keyHolders = manifest.keyHolders ?? []
-    if (!keyHolders.includes(self)) {
+  /** @throws Problem where this node is to have no keys of a track */
+  function requireListed(subject: Subject, { manifest }: LoadedTrack): readonly Address[] {
+    const { keyHolders } = manifest
+    if (keyHolders?.includes(self)) return keyHolders
+    if (keyHolders === undefined) {
       throw new Problem({
         status: 404,
-        slug: 'not-a-key-holder',
-        detail: `this node gives out no keys of ${subject}; these operators do: ${keyHolders.join(', ')}`,
-        members: { keyHolders },
+        slug: 'not-premium',
+        detail: `${subject} is not premium: it has no keys`,
       })
     }
+    throw new Problem({
+      status: 404,
+      slug: 'not-a-key-holder',
+      detail: `this node gives out no keys of ${subject}; these operators do: ${keyHolders.join(', ')}`,
+      members: { keyHolders },
+    })
+  }
+
+  async function secretOf(subject: Subject, track: LoadedTrack): Promise<KeptSecret> {
+    const keyHolders = requireListed(subject, track)
     const others = keyHolders.filter((operator) => operator !== self)
     const kept = await secrets.newest(subject, others)
     if (kept === undefined) throw unknownSecret(subject)
     return kept
+  }
+
+  /** What is not known yet is tried before it takes the place of anything. @throws Problem */
+  async function checkSecret(subject: Subject, given: KeptSecret, track: LoadedTrack): Promise<void> {
+    const secret = openGiven(subject, given)
+    const kept = secrets.get(subject)
+    if (kept !== undefined && Buffer.compare(secrets.opened(kept, subject), secret) === 0) return
+    if (await opensTrack(secret, track, (cid) => options.blockOf(subject, cid))) return
+    throw new Problem({
+      status: 409,
+      slug: 'wrong-secret',
+      detail: `this secret does not open ${subject}: it follows from the key by which the music was uploaded, and from no later one`,
+    })
+  }
+
+  /** @throws Problem */
+  function openGiven(subject: Subject, given: KeptSecret): Uint8Array {
+    try {
+      return secrets.opened(given, subject)
+    } catch (cause) {
+      if (!(cause instanceof SealedSecretError)) throw cause
+      throw new Problem({ status: 400, slug: 'invalid-secret', detail: cause.message, cause })
+    }
   }
 
   /** @throws Problem */

@@ -5,7 +5,14 @@ import { followKey, type SubjectState } from '@hexachord/protocol/actions'
 import { cidOf, linkTo } from '@hexachord/protocol/cids'
 import { encodeManifest, encodeRendition, type LoadedTrack, loadTrack } from '@hexachord/protocol/manifests'
 import { type Address, parseAddress, type Subject, subjectOf } from '@hexachord/protocol/names'
-import { type KeptSecret, openSecret, sealSecret, segmentKey, signGate } from '@hexachord/protocol/premium'
+import {
+  encryptSegment,
+  type KeptSecret,
+  openSecret,
+  sealSecret,
+  segmentKey,
+  signGate,
+} from '@hexachord/protocol/premium'
 import type { Domain } from '@hexachord/protocol/signing'
 import { createToken } from '@hexachord/protocol/tokens'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -33,8 +40,12 @@ const addressOf = (wallet: Wallet) => parseAddress(wallet.address)
 const subject = subjectOf(addressOf(artist), 5n)
 const ticksOfUnit = 288_000
 
+/** Of all tracks here. */
+const blocks = new Map<string, Uint8Array>()
 let server: Listening
 let track: LoadedTrack
+let isPublished: boolean
+let controller: Wallet
 /** Another manifest of the same sound, of nobody's track. */
 let forged: LoadedTrack
 let price: bigint | undefined
@@ -46,12 +57,16 @@ let tokenBalance: () => Promise<string>
 let atOthers: KeptSecret[]
 let asked: number
 let now: number
+let blocksAway: boolean
 let peer: { operator: Address; hotKey: Address } | undefined
 const secrets = createSecretStore(openSqlite(':memory:', { migrations: premiumMigrations }))
 
 beforeEach(async () => {
-  track = await aTrack([ticksOfUnit, ticksOfUnit, ticksOfUnit, ticksOfUnit], [self, other])
+  track = await aTrack(ticksOfFour, [self, other])
   forged = await aTrack([1, 1, 1, 1], [self, other])
+  isPublished = true
+  controller = artist
+  blocksAway = false
   price = 100n
   charged = []
   entries = new Map()
@@ -71,12 +86,21 @@ beforeEach(async () => {
       ...{ self, secrets, privateKey: nodeKey.privateKey, now: () => now, domain },
       catalogue: {
         entry: (key) => entries.get(key) as never,
-        identity: (author) => ({ controller: controllers.get(author) ?? author }) as never,
-        subject: (asked) => (asked === subject ? stateOf(track) : undefined),
+        identity: (author) =>
+          ({
+            controller:
+              controllers.get(author) ?? (author === addressOf(artist) ? addressOf(controller) : author),
+          }) as never,
+        subject: (asked) => (isPublished && asked === subject ? stateOf(track) : undefined),
         replacedAt: () => undefined,
       },
       reader: { call: () => tokenBalance() },
       loadTrack: async (manifest) => (manifest === forged.cid ? forged : track),
+      async blockOf(_, cid) {
+        const block = blocks.get(cid)
+        if (block === undefined || blocksAway) throw new Problem({ status: 502, detail: 'nobody gives it' })
+        return block
+      },
       async askOthers() {
         asked += 1
         return atOthers
@@ -103,9 +127,13 @@ function stateOf({ cid }: LoadedTrack): SubjectState {
   return { kind: 'track', deleted: false, author: addressOf(artist), body: { manifest: cid } } as never
 }
 
-/** A track of four segments, the first of them in the clear, that is all but sound. */
-async function aTrack(ticks: readonly number[], keyHolders: Address[]): Promise<LoadedTrack> {
-  const blocks = new Map<string, Uint8Array>()
+/** A track of four segments, the first of them in the clear, that is all but sound.
+ * @param keyHolders none: all of it is in the clear */
+async function aTrack(
+  ticks: readonly number[],
+  keyHolders?: Address[],
+  by: Uint8Array = secret,
+): Promise<LoadedTrack> {
   const store = async (bytes: Uint8Array, codec: 'raw' | 'dag-json') => {
     const cid = await cidOf(bytes, codec)
     blocks.set(cid, bytes)
@@ -113,27 +141,39 @@ async function aTrack(ticks: readonly number[], keyHolders: Address[]): Promise<
   }
   const init = await store(new Uint8Array([9]), 'raw')
   const segments = ticks.map(async (count, n): Promise<[number, number, typeof init]> => {
-    return [count, 1, await store(new Uint8Array([n]), 'raw')]
+    const clear = new TextEncoder().encode(`size${n === 0 ? 'styp' : 'moof'}${n}`)
+    const isHidden = keyHolders !== undefined && n > 0
+    const bytes = isHidden ? await encryptSegment(clear, segmentKey(by, salt, n)) : clear
+    return [count, bytes.length, await store(bytes, 'raw')]
   })
   const rendition = encodeRendition({
     ...{ v: 1, kind: 'rendition', codec: 'mp4a.40.2', container: 'fmp4', channels: 2 },
     ...{ sampleRateHz: 48_000, averageBandwidth: 96_000, bandwidth: 96_000, timescale: 48_000 },
-    encryption: { method: 'AES-128', salt, clearSegments: 1 },
+    ...(keyHolders && { encryption: { method: 'AES-128', salt, clearSegments: 1 } }),
     init: { data: init, byteLength: 1 },
     segments: await Promise.all(segments),
   })
   const durationMs = Math.max(1, Math.round(ticks.reduce((sum, count) => sum + count, 0) / 48))
   const renditions = [await store(rendition, 'dag-json')]
-  const manifest = encodeManifest({ v: 1, kind: 'track', durationMs, renditions, keyHolders })
+  const manifest = encodeManifest({
+    v: 1,
+    kind: 'track',
+    durationMs,
+    renditions,
+    ...(keyHolders && { keyHolders }),
+  })
   const { '/': cid } = await store(manifest, 'dag-json')
   return loadTrack(cid, async (name) => blocks.get(name) ?? new Uint8Array())
 }
 
+const ticksOfFour = [ticksOfUnit, ticksOfUnit, ticksOfUnit, ticksOfUnit]
+const otherSecret = new Uint8Array(32).fill(8)
+
 const sealedToNode = async (
   gate: KeptSecret['gate'] = null,
-  { by = artist, atMs = now }: { by?: Wallet; atMs?: number } = {},
+  { by = artist, atMs = now, of = secret }: { by?: Wallet; atMs?: number; of?: Uint8Array } = {},
 ): Promise<KeptSecret> => ({
-  sealed: sealSecret(secret, { subject, publicKey: nodeKey.signingKey.publicKey }, random),
+  sealed: sealSecret(of, { subject, publicKey: nodeKey.signingKey.publicKey }, random),
   gate,
   proof: await signGate(by, domain, { subject, gate, atMs }),
 })
@@ -211,12 +251,56 @@ describe('a key holder', () => {
     const signed = await sealedToNode()
     expect(await put({ ...signed, sealed: elsewhere })).toEqual([400, 'invalid-secret'])
     const sixth = subjectOf(addressOf(artist), 6n)
-    expect(await put(signed, artist, sixth)).toEqual([400, 'invalid-gate'])
     const proof = await signGate(artist, domain, { subject: sixth, gate: null, atMs: now })
-    expect(await put({ ...signed, proof }, artist, sixth)).toEqual([400, 'invalid-secret'])
+    expect(await put({ ...signed, proof })).toEqual([400, 'invalid-gate'])
+    const forSixth = { subject: sixth, publicKey: nodeKey.signingKey.publicKey }
+    const sealed = sealSecret(secret, forSixth, random)
+    expect(await put({ ...signed, sealed })).toEqual([400, 'invalid-secret'])
     expect((await put({ sealed: '0x', gate: null }))[0]).toBe(400)
     expect((await put(await sealedToNode(), artist, 'nobody'))[1]).toBe('malformed-subject')
     expect(secrets.get(subject)).toBeUndefined()
+  })
+
+  test('takes no secret of what is not published, not premium, or opened by others alone', async () => {
+    isPublished = false
+    expect(await put(await sealedToNode())).toEqual([404, 'unknown-track'])
+    isPublished = true
+    track = await aTrack(ticksOfFour)
+    expect(await put(await sealedToNode())).toEqual([404, 'not-premium'])
+    track = await aTrack(ticksOfFour, [other])
+    expect(await put(await sealedToNode())).toEqual([404, 'not-a-key-holder'])
+    const fresh = Wallet.createRandom()
+    controller = new Wallet(fresh.privateKey)
+    expect(await put(await sealedToNode(), controller, subjectOf(addressOf(controller), 9n))).toEqual([
+      404,
+      'unknown-track',
+    ])
+    expect(secrets.get(subject)).toBeUndefined()
+  })
+
+  test('takes no secret that does not open the track, nor one that it cannot try', async () => {
+    const wrong = () => sealedToNode(null, { of: otherSecret })
+    expect(await put(await wrong())).toEqual([409, 'wrong-secret'])
+    blocksAway = true
+    expect((await put(await sealedToNode()))[0]).toBe(502)
+    expect(secrets.get(subject)).toBeUndefined()
+    blocksAway = false
+    expect(await put(await sealedToNode())).toEqual([204])
+    // Whose key was rotated has another secret for the same track.
+    controller = listener
+    expect(await put(await sealedToNode(null, { by: listener, of: otherSecret }), listener)).toEqual([
+      409,
+      'wrong-secret',
+    ])
+    expect((await key(2)).status).toBe(200)
+  })
+
+  test('takes the secret of music that has taken the place of other music', async () => {
+    await put(await sealedToNode())
+    track = await aTrack(ticksOfFour, [self, other], otherSecret)
+    expect(await put(await sealedToNode(null, { of: otherSecret }))).toEqual([204])
+    const bytes = new Uint8Array(await (await key(1)).arrayBuffer())
+    expect(bytes).toEqual(segmentKey(otherSecret, salt, 1).key)
   })
 
   test('that has no secret gets it from another one, once', async () => {
@@ -238,7 +322,7 @@ describe('a key holder', () => {
 
   test('that the artist took from the list gives none any more', async () => {
     await put(await sealedToNode())
-    track = await aTrack([ticksOfUnit, ticksOfUnit, ticksOfUnit, ticksOfUnit], [other])
+    track = await aTrack(ticksOfFour, [other])
     expect(await refusal(2)).toEqual([404, 'not-a-key-holder'])
   })
 })
@@ -298,6 +382,22 @@ describe('a gate', () => {
     entries.set(followKey(addressOf(listener), addressOf(artist)), { on: true })
     expect((await ask(listener)).status).toBe(200)
     expect(charged).toEqual([])
+  })
+
+  test('is set without the secret where that is known, also by a key that came later', async () => {
+    const gateOnly = async (by: Wallet) => {
+      const { sealed: _, ...rest } = await sealedToNode({ kind: 'follower' }, { by })
+      return rest
+    }
+    expect(await put(await gateOnly(artist))).toEqual([503, 'secret-unknown'])
+    await put(await sealedToNode())
+    controller = listener
+    expect(await put(await gateOnly(artist), listener)).toEqual([400, 'invalid-gate'])
+    expect(await put(await gateOnly(listener), listener)).toEqual([204])
+    expect(secrets.get(subject)?.gate).toEqual({ kind: 'follower' })
+    // An artist passes by the key of today, and has the keys that the first one made.
+    expect((await key(2, { account: listener })).status).toBe(200)
+    expect(await refusal(2, { account: artist })).toEqual([403, 'gate-closed'])
   })
 
   test('of a track with a price lets nobody through who has not paid', async () => {

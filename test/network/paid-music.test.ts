@@ -259,6 +259,9 @@ describe('a premium track', () => {
     const name = renditionName(await loaded(), 0)
     const text = await (await fetch(`${endpoint}/hls/${premium.manifest}/${name}.m3u8`)).text()
     expect(text).toContain(`#EXT-X-KEY:METHOD=AES-128,URI="../../premium/${premium.id}/keys/`)
+    const elsewhere = { keyHolders: [other.address] }
+    const { refused } = await giveSecret(artist.connection, artistKey, premium.id, elsewhere)
+    expect(refused).toEqual([{ operator: other.address, reason: `it is no key holder of ${premium.id}` }])
     const key = await fetch(`${endpoint}/premium/${premium.id}/keys/${premium.manifest}/0/5`)
     expect(key.status).toBe(402)
     expect((await fetch(`${endpoint}/audio/${premium.manifest}`)).status).toBe(403)

@@ -8,7 +8,7 @@ import { NodeRefused, PaymentNeeded, TransactionFailed } from '@hexachord/sdk/pa
 import { RenditionUnknown, TrackLocked } from '@hexachord/sdk/playing'
 import { NoPayments } from '@hexachord/sdk/premium'
 import { ReceiptsOutdated } from '@hexachord/sdk/publishing'
-import { UploadFailed } from '@hexachord/sdk/uploading'
+import { NotPremium, UploadFailed } from '@hexachord/sdk/uploading'
 import { ActionRejected, NotRelayed, PaymentFailed } from '@hexachord/sdk/writing'
 import { CommanderError } from 'commander'
 import { UsageError } from '../settings/index.ts'
@@ -40,7 +40,7 @@ const wrongUse = [CommanderError, UsageError, KeyError, RenditionUnknown, Action
 
 const refusals = [
   ...[UploadFailed, ReceiptsOutdated, ActionRejected, PaymentFailed],
-  ...[PaymentNeeded, NodeRefused, TransactionFailed, TrackLocked, NoPayments],
+  ...[PaymentNeeded, NodeRefused, TransactionFailed, TrackLocked, NoPayments, NotPremium],
 ]
 
 export function exitCodeOf(error: unknown): ExitCode {

@@ -1,10 +1,17 @@
 import { checked } from '@hexachord/protocol/checked'
-import type { Address, Subject } from '@hexachord/protocol/names'
+import type { Subject } from '@hexachord/protocol/names'
 import { type Gate, gateSchema } from '@hexachord/protocol/premium'
 import type { Connection } from '@hexachord/sdk/connect'
-import { findTrack } from '@hexachord/sdk/finding'
-import { openTrack } from '@hexachord/sdk/playing'
-import { giveSecret, readGates, type ToldGate } from '@hexachord/sdk/premium'
+import type { HeldKey } from '@hexachord/sdk/keys'
+import {
+  type Given,
+  giveSecret,
+  keyHoldersOf,
+  readGates,
+  setGate,
+  type ToldGate,
+} from '@hexachord/sdk/premium'
+import { NotPremium } from '@hexachord/sdk/uploading'
 import { type Command, Option } from 'commander'
 import { keyStore, UsageError } from '../settings/index.ts'
 import { askPassword } from '../terminal/index.ts'
@@ -45,10 +52,12 @@ async function gate(track: Subject, options: Options, self: Command, context: Co
   const wanted = gateFrom(options)
   const { signal } = context
   const { connection, settings } = await openConnection(self, context)
-  const keyHolders = await keyHoldersOf(connection, track, signal)
+  const keyHolders = await keyHoldersOf(connection, track, { signal }).catch((cause: unknown) => {
+    throw cause instanceof NotPremium ? new UsageError(cause.message) : cause
+  })
   if (wanted !== undefined) {
     const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
-    const { given, refused } = await giveSecret(connection, key, track, { keyHolders, gate: wanted, signal })
+    const { given, refused } = await putGate(connection, key, track, wanted, signal)
     if (given.length === 0) {
       throw new Error(`no key holder has taken the gate of ${track}: ${refused[0]?.reason}`)
     }
@@ -61,13 +70,32 @@ async function gate(track: Subject, options: Options, self: Command, context: Co
   print(self, { track, gates }, describeGates(gates))
 }
 
-/** The gate of a premium track that is about to be replaced. @throws Error when no key holder says, ApiError */
+/** Where nobody has the secret it goes with the gate. */
+async function putGate(
+  connection: Connection,
+  key: HeldKey,
+  track: Subject,
+  wanted: Gate | null,
+  signal: AbortSignal,
+): Promise<Given> {
+  const told = await setGate(connection, key, track, { gate: wanted, signal })
+  const lacks = told.given.length === 0 && told.refused.some(({ lacksSecret }) => lacksSecret)
+  return lacks ? giveSecret(connection, key, track, { gate: wanted, signal }) : told
+}
+
+/** The gate of a premium track that is about to be replaced. @throws Error when no key holder says, NotPremium, ApiError */
 export async function gateOf(
   connection: Connection,
   track: Subject,
   signal: AbortSignal,
 ): Promise<Gate | null> {
-  const keyHolders = await keyHoldersOf(connection, track, signal)
+  const keyHolders = await keyHoldersOf(connection, track, { signal }).catch((cause: unknown) => {
+    if (!(cause instanceof NotPremium)) throw cause
+    throw new NotPremium(
+      `${track} is free, and what was free stays so: leave out --replace, so that the file is a track of its own`,
+      { cause },
+    )
+  })
   const told = await readGates(connection, track, { keyHolders, signal })
   const [newest] = told
     .toSorted((a, b) => (b.atMs ?? 0) - (a.atMs ?? 0))
@@ -76,18 +104,6 @@ export async function gateOf(
   throw new Error(
     `no key holder says who may hear ${track} now (${told[0]?.reason}): say it anew by 'hexachord gate'`,
   )
-}
-
-async function keyHoldersOf(
-  connection: Connection,
-  track: Subject,
-  signal: AbortSignal,
-): Promise<readonly Address[]> {
-  const found = await findTrack(connection, track, { signal })
-  const { keyHolders } = (await openTrack(connection, found, { signal })).loaded.manifest
-  if (keyHolders === undefined)
-    throw new UsageError(`${track} is not premium: it has no keys, and so no gate`)
-  return keyHolders
 }
 
 /** @throws UsageError */

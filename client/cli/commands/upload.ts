@@ -2,11 +2,17 @@ import { type Address, isSubject, parseAddress, type Subject } from '@hexachord/
 import type { Gate } from '@hexachord/protocol/premium'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
-import { findTrack, findUser } from '@hexachord/sdk/finding'
+import { findTrack, findUser, loadManifest } from '@hexachord/sdk/finding'
 import type { HeldKey } from '@hexachord/sdk/keys'
-import { findKeyHolders, giveSecret, premiumUploads } from '@hexachord/sdk/premium'
+import { giveSecret, keyHoldersOf, premiumUploads, readGates } from '@hexachord/sdk/premium'
 import { assertPublishable, detailsOf, publishingNotice, type TrackDetails } from '@hexachord/sdk/publishing'
-import { type ReleaseFile, type ReleaseOptions, releaseTracks, uploadAlbum } from '@hexachord/sdk/releasing'
+import {
+  type ReleasedFile,
+  type ReleaseFile,
+  type ReleaseOptions,
+  releaseTracks,
+  uploadAlbum,
+} from '@hexachord/sdk/releasing'
 import { cancelLeftUploads, forgetUpload, memoryKey, type UploadSource } from '@hexachord/sdk/uploading'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type FileMemory, fileUploadMemory, keyStore, type Settings, UsageError } from '../settings/index.ts'
@@ -118,20 +124,19 @@ async function upload(paths: string[], options: Options, self: Command, context:
   const replaced = options.replace ? await trackToReplace(connection, options.replace, context) : undefined
   await confirmRights(options, self, context)
   const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
-  if (replaced) await assertOurs(connection, key, replaced, context)
+  if (replaced) await assertReplaceable(connection, key, replaced, options, context)
   const setPrice =
     options.price && (await priceSetter(options.price, options, { connection, settings, key, context }))
-  const holders = options.premium && (options.keyHolder ?? (await findKeyHolders(connection, { signal })))
-  const premium =
-    holders && premiumUploads(connection, key, { keyHolders: holders, clearMs: options.preview * 1000 })
-  const gate = replaced && holders ? await gateOf(connection, replaced.id, signal) : null
+  const premium = options.premium && premiumUploads(connection, key, premiumTerms(options))
+  const gate = replaced && premium && (await gateOf(connection, replaced.id, signal))
   const memory = fileUploadMemory(settings.directory)
-  if (options.again) for (const source of sources) await forgetUpload(memory, key, source)
+  const kind = { premium: premium !== undefined }
+  if (options.again) for (const source of sources) await forgetUpload(memory, key, source, kind)
   const shown = showUploads(paths, { json: globalOptions(self).json === true })
   const steps = timeSteps()
   const settled: ReleaseOptions = {
     ...{ memory, signal, payer: payerOf?.(key), until: options.wait, parallel: options.parallel },
-    ...{ keepOriginal: options.keepOriginal, invite: options.invite, premium: premium || undefined },
+    ...{ keepOriginal: options.keepOriginal, invite: options.invite, premium },
     onProgress(file, progress) {
       steps.note(file, progress)
       shown.show(file, progress)
@@ -154,14 +159,14 @@ async function upload(paths: string[], options: Options, self: Command, context:
     for (const file of released.files) {
       if (file.state !== 'published') continue
       if (setPrice) await setPrice(file.track.id)
-      if (holders) await giveKeys(connection, key, file.track.id, { keyHolders: holders, gate }, context)
+      if (premium) await giveKeys(connection, key, file, gate, context)
     }
     printUploads(self, {
       ...{ paths, ...released, isAlbum, context, connection },
       times: paths.map((_, file) => steps.of(file, context.startedAt)),
     })
   } catch (error) {
-    if (signal.aborted && (await isBegun(memory, key, sources))) throw new Interrupted()
+    if (signal.aborted && (await isBegun(memory, key, sources, kind))) throw new Interrupted()
     throw error
   } finally {
     shown.stop()
@@ -169,20 +174,40 @@ async function upload(paths: string[], options: Options, self: Command, context:
   }
 }
 
-/** @throws Error when no key holder has taken the secret: nobody could hear the track */
+function premiumTerms({ keyHolder, preview }: Options) {
+  return { clearMs: preview * 1000, ...(keyHolder && { keyHolders: keyHolder }) }
+}
+
+/**
+ * Gives the secret of a track to its key holders, where they do not have it yet. The gate stays what it is.
+ * @param gate of the track that is replaced
+ * @throws Error when no key holder has taken the secret: nobody could hear the track
+ */
 async function giveKeys(
   connection: Connection,
   key: HeldKey,
-  track: Subject,
-  toWhom: { readonly keyHolders: readonly Address[]; readonly gate: Gate | null },
+  { track: { id }, before }: Extract<ReleasedFile, { state: 'published' }>,
+  gate: Gate | null | undefined,
   { signal }: Context,
 ): Promise<void> {
-  const { given, refused } = await giveSecret(connection, key, track, { ...toWhom, signal })
+  if (before) {
+    const keyHolders = await keyHoldersOf(connection, id, { signal })
+    const told = await readGates(connection, id, { keyHolders, signal })
+    // One that has it is enough, and who sets a gate knows more than this command.
+    if (told.some((answer) => answer.gate !== undefined)) return
+    const silent = told.find(({ lacksSecret }) => !lacksSecret)
+    if (silent !== undefined && gate === undefined) {
+      throw new Error(
+        `it is not known who may hear ${id}, and whether its key holders have its keys: ${silent.operator} does not say (${silent.reason}). Run the same command again later, or say it anew by 'hexachord gate'`,
+      )
+    }
+  }
+  const { given, refused } = await giveSecret(connection, key, id, { gate: gate ?? null, signal })
   for (const { operator, reason } of refused) {
     process.stderr.write(`hexachord: ${operator} has not taken the keys: ${reason}\n`)
   }
   if (given.length === 0) {
-    throw new Error(`no key holder has taken the keys of ${track}; run the same command again`)
+    throw new Error(`no key holder has taken the keys of ${id}; run the same command again`)
   }
 }
 
@@ -232,18 +257,31 @@ async function trackToReplace(connection: Connection, id: string, { signal }: Co
   return findTrack(connection, id as Subject, { signal })
 }
 
-/** Told now, and not after the file was sent. */
-async function assertOurs(
+/** Told now, and not after the file was sent. @throws UsageError, ApiError */
+async function assertReplaceable(
   connection: Connection,
   key: HeldKey,
-  { id, author }: Track,
+  replaced: Track,
+  options: Options,
   { signal }: Context,
 ): Promise<void> {
+  const { id, author } = replaced
+  if (!options.premium && (await isPremium(connection, replaced, signal))) {
+    throw new UsageError(
+      `${id} is premium, and would be free for ever: give --premium, or publish the file as a new track`,
+    )
+  }
   if (author === key.address) return
   const { controller } = await findUser(connection, author, { signal })
   if (controller !== key.address) {
     throw new UsageError(`${id} is of ${author}: your key, ${key.address}, cannot replace it`)
   }
+}
+
+/** The index may not have read the manifest yet. */
+async function isPremium(connection: Connection, track: Track, signal: AbortSignal): Promise<boolean> {
+  if (track.premium !== null) return track.premium
+  return (await loadManifest(connection, track, { signal })).manifest.keyHolders !== undefined
 }
 
 async function confirmRights(options: Options, self: Command, context: Context): Promise<void> {
@@ -285,8 +323,13 @@ function given({ title, artist, album, genre, description, licence, unlisted }: 
   }>
 }
 
-async function isBegun(memory: FileMemory, key: HeldKey, sources: readonly UploadSource[]): Promise<boolean> {
-  const saved = await Promise.all(sources.map((source) => memory.load(memoryKey(key, source))))
+async function isBegun(
+  memory: FileMemory,
+  key: HeldKey,
+  sources: readonly UploadSource[],
+  kind: { readonly premium: boolean },
+): Promise<boolean> {
+  const saved = await Promise.all(sources.map((source) => memory.load(memoryKey(key, source, kind))))
   return saved.some((upload) => upload !== undefined && !upload.published)
 }
 

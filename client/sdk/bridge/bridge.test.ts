@@ -75,7 +75,14 @@ function startFile(): Buffer {
   return Buffer.concat(cids.map((cid) => blocks.get(cid ?? '') ?? Buffer.alloc(0)))
 }
 
+/** @param path below what the bridge keeps secret */
 function statusFor(bridge: Bridge, path: string, headers: Record<string, string>, method = 'GET') {
+  return statusOf(bridge, secretOf(bridge) + path, headers, method)
+}
+
+const secretOf = (bridge: Bridge) => new URL('..', bridge.urlOf(subject)).pathname.slice(0, -1)
+
+function statusOf(bridge: Bridge, path: string, headers: Record<string, string> = {}, method = 'GET') {
   return new Promise<number | undefined>((resolve, reject) => {
     request(bridge.origin + path, { method, headers }, (response) => {
       response.resume().once('end', () => resolve(response.statusCode))
@@ -88,7 +95,9 @@ function statusFor(bridge: Bridge, path: string, headers: Record<string, string>
 describe('the bridge', () => {
   test('plays a track to a player that only knows HTTP', async () => {
     const bridge = await bridgeTo([await holder()])
-    expect(bridge.urlOf(subject)).toBe(`${bridge.origin}/${subject}/master.m3u8`)
+    expect(bridge.urlOf(subject)).toMatch(
+      new RegExp(`^${bridge.origin}/[0-9a-f]{32}/${subject}/master\\.m3u8$`),
+    )
     await expect(playThrough(bridge.urlOf(subject))).resolves.toEqual(startFile())
   })
 
@@ -125,6 +134,45 @@ describe('the bridge', () => {
       '127.0.0.1:80@evil.example',
     ]) {
       await expect(statusFor(bridge, path, { host })).resolves.toBe(421)
+    }
+  })
+
+  test('opens nothing for who does not know its secret, which is another at each start', async () => {
+    const gateway = await holder()
+    const [bridge, other] = [await bridgeTo([gateway]), await bridgeTo([gateway])]
+    const path = `/${subject}/master.m3u8`
+    for (const guess of [
+      '',
+      '/',
+      '/0',
+      secretOf(other),
+      `${secretOf(bridge)}0`,
+      secretOf(bridge).slice(0, -1),
+    ]) {
+      await expect(statusOf(bridge, guess + path)).resolves.toBe(404)
+    }
+    expect(gateway.requests).toEqual([])
+    await expect(statusOf(bridge, secretOf(bridge) + path)).resolves.toBe(200)
+  })
+
+  test('answers no web page but its own, whatever it knows; what somebody opens, and players, it does', async () => {
+    const gateway = await holder()
+    const bridge = await bridgeTo([gateway])
+    const path = `/${subject}/master.m3u8`
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+    ] as Record<string, string>[]) {
+      await expect(statusFor(bridge, path, headers)).resolves.toBe(403)
+    }
+    expect(gateway.requests).toEqual([])
+    for (const headers of [
+      { 'sec-fetch-site': 'none' },
+      { 'sec-fetch-site': 'same-origin', origin: bridge.origin },
+    ] as Record<string, string>[]) {
+      await expect(statusFor(bridge, path, headers)).resolves.toBe(200)
     }
   })
 

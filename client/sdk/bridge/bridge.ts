@@ -1,3 +1,4 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { isSubject, type Subject } from '@hexachord/protocol/names'
@@ -11,6 +12,8 @@ import { createOpenedTracks, type OpenedTracks } from './opened-tracks.ts'
 /** Players open a few connections each; more than these wait for one to end. */
 const maximumConnections = 64
 const requestTimeoutMs = 10_000
+/** A web page may ask for any path of this machine, without end. */
+const secretBytes = 16
 
 export type BridgeOptions = {
   /** It listens on loopback only. @default any free one */
@@ -24,21 +27,24 @@ export type BridgeOptions = {
 export type Bridge = {
   /** `http://127.0.0.1:<port>` */
   readonly origin: string
-  /** What to give to a player: VLC, mpv, ffplay, MPD. */
+  /** What to give to a player: VLC, mpv, ffplay, MPD. Whoever has it can play all tracks, and have them paid, while the
+   * bridge is open: it holds a secret, another one at each start. */
   urlOf(track: Subject): string
   close(): Promise<void>
 }
 
 /** A server on this machine for players without hooks: it answers HLS from verified blocks, so that such a
  * player too gets the next holder when one fails, and never a wrong byte.
- * `GET /<track>/master.m3u8`, `/<track>/<n>.m3u8`, `/<track>/ipfs/<cid>/<filename>`.
+ * `GET /<secret>/<track>/master.m3u8`, and there `<n>.m3u8` and `ipfs/<cid>/<filename>`. Web pages get nothing, since any
+ * page can ask this machine for a track of its own, which is then paid.
  * @throws what listening throws, such as EADDRINUSE */
 export async function startBridge(connection: Connection, options: BridgeOptions = {}): Promise<Bridge> {
   const { port = 0, ...opening } = options
   const stop = new AbortController()
   const tracks = createOpenedTracks(connection, { ...opening, signal: stop.signal })
+  const secret = randomBytes(secretBytes).toString('hex')
   const server = createServer((request, response) => {
-    answer(request, response, tracks).catch((error: unknown) => {
+    answer(request, response, { tracks, secret }).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
       else send(response, statusOf(error), 'text/plain', `${messageOf(error)}\n`)
     })
@@ -53,7 +59,7 @@ export async function startBridge(connection: Connection, options: BridgeOptions
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     origin,
-    urlOf: (track) => `${origin}/${track}/master.m3u8`,
+    urlOf: (track) => `${origin}/${secret}/${track}/master.m3u8`,
     close: () => closeServer(server, stop),
   }
 }
@@ -61,17 +67,22 @@ export async function startBridge(connection: Connection, options: BridgeOptions
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  tracks: OpenedTracks,
+  { tracks, secret }: { tracks: OpenedTracks; secret: string },
 ): Promise<void> {
   // A web page may point a name of its own at this machine, and would then read what is answered here.
   if (!isLoopback(request.headers.host ?? '')) {
     return send(response, 421, 'text/plain', 'only requests to 127.0.0.1 or localhost are answered\n')
   }
+  if (isOfOtherPage(request)) {
+    return send(response, 403, 'text/plain', 'no web page is answered: this is for players on this machine\n')
+  }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return send(response, 405, 'text/plain', 'only GET and HEAD\n', { allow: 'GET, HEAD' })
   }
-  const [, subject = '', rest = '', cid = ''] = (request.url ?? '').split('?')[0]?.split('/') ?? []
-  if (!isSubject(subject)) return send(response, 404, 'text/plain', 'expected: /<track id>/master.m3u8\n')
+  const [, given = '', subject = '', rest = '', cid = ''] = request.url?.split('?')[0]?.split('/') ?? []
+  if (!isSame(given, secret) || !isSubject(subject)) {
+    return send(response, 404, 'text/plain', 'expected: the URL of a track that the bridge has told\n')
+  }
   const { track, cids } = await tracks.open(subject)
   if (rest === 'master.m3u8') {
     const playlist = track.master((index) => `${index}.m3u8`)
@@ -95,6 +106,17 @@ async function answer(
     }
   }
   return send(response, 404, 'text/plain', 'the track has no such playlist or block\n')
+}
+
+/** Browsers say where a request is from; players say neither. A page that somebody opens by its address is their own. */
+function isOfOtherPage({ headers }: IncomingMessage): boolean {
+  const { host, origin, 'sec-fetch-site': site = 'none' } = headers
+  return !['none', 'same-origin'].includes(String(site)) || (origin ?? `http://${host}`) !== `http://${host}`
+}
+
+function isSame(given: string, secret: string): boolean {
+  const [one, other] = [Buffer.from(given), Buffer.from(secret)]
+  return one.length === other.length && timingSafeEqual(one, other)
 }
 
 function isLoopback(host: string): boolean {

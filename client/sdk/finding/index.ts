@@ -18,6 +18,8 @@ import {
 } from '@hexachord/protocol/rest'
 import type { Connection } from '../connect/index.ts'
 
+export { loadManifest } from './load-manifest.ts'
+
 type Options = { readonly signal?: AbortSignal }
 
 /** @returns the track with what it costs, so that whoever opens it needs not ask again

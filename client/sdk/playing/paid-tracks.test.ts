@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -149,12 +150,30 @@ describe('a track that costs something', () => {
     const free = await startBridge(connection)
     closing.push(bridge.close, free.close)
     const [, , link] = loaded.renditions[2]?.segments[1] ?? []
-    const path = `/${subject}/ipfs/${link?.['/']}/1.m4s`
-    const paid = await fetch(bridge.origin + path)
+    const path = `ipfs/${link?.['/']}/1.m4s`
+    const url = new URL(path, bridge.urlOf(subject))
+    // As a page does that embeds a track of its own.
+    const page = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'audio' }
+    expect(await statusOf(new URL(`${bridge.origin}/${subject}/${path}`), page)).toBe(403)
+    expect(await statusOf(new URL(`${bridge.origin}/${subject}/${path}`), {})).toBe(404)
+    expect(await statusOf(url, page)).toBe(403)
+    expect(till.sold).toEqual([])
+    const paid = await fetch(url)
     expect(Buffer.from(await paid.arrayBuffer())).toEqual(Buffer.from(blocks.get(link?.['/'] ?? '') ?? []))
     expect(till.sold).toEqual([link?.['/']])
-    const refused = await fetch(free.origin + path)
+    const refused = await fetch(new URL(path, free.urlOf(subject)))
     expect(refused.status).toBe(402)
     expect(await refused.text()).toContain('not free')
   })
 })
+
+/** What `fetch` does not let us say. */
+function statusOf(url: URL, headers: Record<string, string>): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request(url, { headers }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode))
+    })
+      .once('error', reject)
+      .end()
+  })
+}

@@ -1,4 +1,4 @@
-import type { Subject } from '@hexachord/protocol/names'
+import type { Address, Subject } from '@hexachord/protocol/names'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
 import pLimit from 'p-limit'
 import { ApiError, type Connection, isGone } from '../connect/index.ts'
@@ -6,7 +6,9 @@ import { findTrack } from '../finding/index.ts'
 import type { Account } from '../keys/index.ts'
 import { type PublishOptions, publishTrack, type TrackDetails } from '../publishing/index.ts'
 import {
+  checkPremium,
   memoryKey,
+  NotPremium,
   type Progress,
   type SavedUpload,
   type UploadSource,
@@ -122,13 +124,14 @@ async function publishedBefore({
   connection,
   account,
   file: { source, subject },
-  options: { memory, signal },
+  options: { memory, signal, premium },
 }: Release): Promise<ReleasedFile | undefined> {
-  const key = memoryKey(account, source)
+  const key = memoryKey(account, source, { premium: premium !== undefined })
   const saved = await memory?.load(key)
   if (!saved?.published || (subject !== undefined && subject !== saved.subject)) return undefined
   try {
     const track = await findTrack(connection, saved.subject, signal ? { signal } : {})
+    if (premium) await assertPremium(connection, track, premium.keyHolders, signal)
     return { state: 'published', track, before: true, place: saved.place }
   } catch (error) {
     if (!isGone(error) && !(error instanceof ApiError && error.status === 404)) throw error
@@ -137,10 +140,28 @@ async function publishedBefore({
   }
 }
 
+/** It may have been replaced since. @throws NotPremium */
+async function assertPremium(
+  connection: Connection,
+  track: Track,
+  keyHolders: readonly Address[] | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await checkPremium(connection, track, { keyHolders }, { signal })
+  } catch (cause) {
+    if (!(cause instanceof NotPremium)) throw cause
+    throw new NotPremium(
+      `the file was published before as ${track.id}, which is not the premium track that is asked for: ${cause.message}. What was free stays so, and other key holders need another upload: publish the file as a new track`,
+      { cause },
+    )
+  }
+}
+
 async function publishReady(release: Release, { upload: ready }: Ready): Promise<ReleasedFile> {
   const { connection, account, file, options, asking, index } = release
-  const { memory, signal, onProgress } = options
-  const key = memoryKey(account, file.source)
+  const { memory, signal, premium, onProgress } = options
+  const key = memoryKey(account, file.source, { premium: premium !== undefined })
   const place = placeOf(ready)
   const details = await asking(() => file.details(ready))
   const saved = await memory?.load(key)

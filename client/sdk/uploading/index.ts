@@ -1,5 +1,6 @@
 export { browserMemory } from './browser-memory.ts'
 export { abandonUpload, cancelLeftUploads, cancelUpload } from './cancel-upload.ts'
+export { type AskedPremium, checkPremium, NotPremium } from './check-premium.ts'
 export { followUpload } from './follow-upload.ts'
 export { forgetUpload, memoryKey, type SavedUpload, savedUploadSchema, type UploadMemory } from './memory.ts'
 export {
@@ -13,4 +14,4 @@ export {
 } from './progress.ts'
 export { type CreatorNode, rankCreators } from './rank-creators.ts'
 export { sourceOf, type UploadSource } from './source.ts'
-export { UploadFailed, type UploadTrackOptions, uploadTrack } from './upload-track.ts'
+export { type PremiumUploads, UploadFailed, type UploadTrackOptions, uploadTrack } from './upload-track.ts'

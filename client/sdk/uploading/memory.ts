@@ -1,7 +1,8 @@
 import { type SignedAction, signedActionSchema } from '@hexachord/protocol/actions'
-import { type Subject, subjectSchema } from '@hexachord/protocol/names'
+import { addressSchema, type Subject, subjectSchema } from '@hexachord/protocol/names'
 import * as z from 'zod'
 import type { Account } from '../keys/index.ts'
+import type { AskedPremium } from './check-premium.ts'
 import type { UploadSource } from './source.ts'
 
 /** What is needed to go on with an upload: which node has how much of it under which URL is asked there. */
@@ -19,6 +20,8 @@ export type SavedUpload = {
   readonly published?: boolean | undefined
   /** Whether another node has taken over: what this one has is to be given up. */
   readonly left?: boolean | undefined
+  /** Of a premium track: how it was begun. */
+  readonly premium?: Required<AskedPremium> | undefined
 }
 
 /** For memories that outlive the program that wrote them. */
@@ -31,6 +34,9 @@ export const savedUploadSchema = z.object({
   place: z.int().optional(),
   published: z.boolean().optional(),
   left: z.boolean().optional(),
+  premium: z
+    .object({ keyHolders: z.array(addressSchema).readonly(), clearMs: z.int().nonnegative() })
+    .optional(),
 })
 
 /** Where a client keeps uploads that are under way, so that it can go on after a restart. */
@@ -42,8 +48,13 @@ export type UploadMemory = {
   list?(): Promise<{ readonly key: string; readonly saved: SavedUpload }[]>
 }
 
-export function memoryKey(account: Account, source: Pick<UploadSource, 'fingerprint'>): string {
-  return `${account.address} ${source.fingerprint}`
+/** A premium track and one in the clear are two uploads of a file: neither goes on with the other, or counts as it. */
+export function memoryKey(
+  account: Account,
+  source: Pick<UploadSource, 'fingerprint'>,
+  { premium = false }: { readonly premium?: boolean } = {},
+): string {
+  return `${account.address} ${source.fingerprint}${premium ? ' premium' : ''}`
 }
 
 /** Key of what was left behind at a node. */
@@ -56,6 +67,7 @@ export async function forgetUpload(
   memory: UploadMemory,
   account: Account,
   source: UploadSource,
+  options: { readonly premium?: boolean } = {},
 ): Promise<void> {
-  await memory.forget(memoryKey(account, source))
+  await memory.forget(memoryKey(account, source, options))
 }

@@ -1,4 +1,4 @@
-import { freshNumber, type Subject, subjectOf } from '@hexachord/protocol/names'
+import { type Address, freshNumber, type Subject, subjectOf } from '@hexachord/protocol/names'
 import { signGrant } from '@hexachord/protocol/offers'
 import { type PremiumUpload, type UploadAnswer, uploadAnswerSchema } from '@hexachord/protocol/rest'
 import {
@@ -10,7 +10,8 @@ import {
   readJson,
 } from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
-import { leave } from './cancel-upload.ts'
+import { abandonUpload, cancelUpload, leave } from './cancel-upload.ts'
+import { checkPremium, isSameList, NotPremium } from './check-premium.ts'
 import { followUpload } from './follow-upload.ts'
 import { withInvite } from './invites.ts'
 import { leftKey, memoryKey, type SavedUpload, type UploadMemory } from './memory.ts'
@@ -45,6 +46,19 @@ export class UploadFailed extends Error {
   }
 }
 
+/** Makes uploads premium tracks: see `premiumUploads`. */
+export type PremiumUploads = {
+  /** Who gives out keys. @default operators that can, chosen as an upload begins */
+  readonly keyHolders?: readonly Address[] | undefined
+  readonly clearMs: number
+  /** What goes with the upload of a track to a node. @param keyHolders of the attempt that it goes on with */
+  readonly toNode: (
+    node: string,
+    track: Subject,
+    keyHolders: readonly Address[] | undefined,
+  ) => Promise<PremiumUpload>
+}
+
 export type UploadTrackOptions = {
   /** The track's name. @default a fresh one, or that of the upload which is resumed */
   readonly subject?: Subject | undefined
@@ -57,8 +71,9 @@ export type UploadTrackOptions = {
   readonly patienceMs?: number | undefined
   /** Makes the file itself a part of the track, for whoever wants it as it was made. @default false */
   readonly keepOriginal?: boolean | undefined
-  /** Makes a premium track, which opens with keys only: see `premiumUploads`. Not together with `keepOriginal`. */
-  readonly premium?: ((node: string, track: Subject) => Promise<PremiumUpload>) | undefined
+  /** Makes a premium track, which opens with keys only: see `premiumUploads`. Not together with `keepOriginal`. It never
+   * goes on with an upload of the same file in the clear, and what the node has made is looked at before it is returned. */
+  readonly premium?: PremiumUploads | undefined
   /** Given to a node that takes only whom it has invited. */
   readonly invite?: string | undefined
 }
@@ -74,17 +89,20 @@ type Task = UploadTrackOptions & {
  * one is chosen that has room and the least to do; the next one takes over, under the same track id and from the
  * first byte on, when one cannot take it, stays away or fails half-way. What the first one has is given up then.
  * @returns the upload in state `ready`: manifest and receipts for the publish action
- * @throws UploadFailed when the file is no good, ApiError of the last node, and the signal's reason */
+ * @throws UploadFailed when the file is no good, NotPremium when the node made another track than was asked for, ApiError
+ * of the last node, and the signal's reason */
 export async function uploadTrack(
   connection: Connection,
   account: Account,
   source: UploadSource,
   options: UploadTrackOptions = {},
 ): Promise<UploadAnswer> {
-  const key = memoryKey(account, source)
+  const { premium } = options
+  const key = memoryKey(account, source, { premium: premium !== undefined })
   const saved = await options.memory?.load(key)
-  const subject = options.subject ?? saved?.subject ?? freshSubject(account)
-  const resumable = saved?.subject === subject ? saved : undefined
+  const begun = saved !== undefined && isAsAsked(saved, premium) ? saved : undefined
+  const subject = options.subject ?? begun?.subject ?? freshSubject(account)
+  const resumable = begun?.subject === subject ? begun : undefined
   const task: Task = { ...options, connection, account, source, subject }
   const places = trackPlaces(task, resumable)
   let last: Error | undefined
@@ -93,7 +111,10 @@ export async function uploadTrack(
       if (last) options.onProgress?.({ step: 'moving', node, reason: last.message })
       try {
         const upload = await uploadAt(node, task, places)
-        if (upload.state === 'ready') return upload
+        if (upload.state === 'ready') {
+          await checkMade(task, upload, { node, begun: places.premium() })
+          return upload
+        }
         await options.memory?.forget(key)
         last = new UploadFailed(upload)
         if (upload.state === 'cancelled' || problemsOfFiles.includes(upload.problem ?? '')) throw last
@@ -107,6 +128,38 @@ export async function uploadTrack(
     throw last ?? noAnswer('', 'no creator node is known')
   } finally {
     await places.close()
+  }
+}
+
+/** Whether an upload that was begun becomes what is asked for now. */
+function isAsAsked({ premium: begun }: SavedUpload, asked: PremiumUploads | undefined): boolean {
+  if (begun === undefined || asked === undefined) return begun === asked
+  const { keyHolders = begun.keyHolders, clearMs } = asked
+  return isSameList(keyHolders, begun.keyHolders) && clearMs === begun.clearMs
+}
+
+/** A node that made another track than was asked for gives it up again. @throws NotPremium, RetrievalFailed */
+async function checkMade(
+  { connection, account, source, premium, memory, signal }: Task,
+  upload: UploadAnswer,
+  { node, begun }: { node: string; begun: SavedUpload['premium'] },
+): Promise<void> {
+  if (premium === undefined) return
+  const manifest = upload.track?.manifest ?? ''
+  try {
+    if (begun === undefined) throw new NotPremium('nobody knows who was to have its keys')
+    await checkPremium(connection, { manifest, holders: [{ endpoint: node }] }, begun, { signal })
+  } catch (cause) {
+    if (!(cause instanceof NotPremium)) throw cause
+    const key = memoryKey(account, source, { premium: true })
+    const cancelled = memory
+      ? abandonUpload(connection, account, memory, key, { signal })
+      : cancelUpload(connection, account, `${node}/uploads/${upload.id}`, { signal })
+    await cancelled.catch(() => undefined)
+    throw new NotPremium(
+      `what ${node} has made of ${source.filename} is not the premium track that was asked for: ${cause.message}. Nothing was signed, and the upload is given up: try again, by another creator node`,
+      { cause },
+    )
   }
 }
 
@@ -129,10 +182,15 @@ function trackPlaces(task: Task, begun: SavedUpload | undefined) {
   const closing = new AbortController()
   const leaving: Promise<unknown>[] = []
   let latest: { readonly node: string; readonly url: string } | undefined = begun
+  let premium = begun?.premium
   return {
     urlAt: (node: string) => (latest?.node === node ? latest.url : undefined),
-    async moveTo(node: string, url: string): Promise<void> {
-      await memory?.save(memoryKey(account, source), { subject, node, url, filename })
+    /** How the track was begun. */
+    premium: () => premium,
+    async moveTo(node: string, url: string, asked: SavedUpload['premium']): Promise<void> {
+      const key = memoryKey(account, source, { premium: asked !== undefined })
+      await memory?.save(key, { subject, node, url, filename, ...(asked && { premium: asked }) })
+      premium = asked
       if (latest && latest.node !== node) {
         const { node: from, url: leftUrl } = latest
         await memory?.save(leftKey(leftUrl), { subject, node: from, url: leftUrl, filename, left: true })
@@ -192,7 +250,8 @@ async function send(node: string, task: Task, places: Places, resumeAt: string |
     byteLimit: byteLimitOf(totalBytes, task.keepOriginal ?? false),
     expiresAt: connection.now() + grantMs,
   })
-  const premium = resumeAt === undefined ? await task.premium?.(node, subject) : undefined
+  // Also for one that is gone on with: a node that has forgotten it meanwhile begins it anew.
+  const premium = await task.premium?.toNode(node, subject, places.premium()?.keyHolders)
   const sha256 = resumeAt === undefined ? await source.sha256?.(signal) : undefined
   return sendFile(connection, account, source, {
     node,
@@ -208,8 +267,12 @@ async function send(node: string, task: Task, places: Places, resumeAt: string |
     signal,
     patienceMs,
     onProgress: (sentBytes) => task.onProgress?.({ step: 'sending', sentBytes, totalBytes, node }),
-    onUrl: (url) => places.moveTo(node, url),
+    onUrl: (url) => places.moveTo(node, url, premium && begunBy(premium)),
   })
+}
+
+function begunBy({ keyHolders, clearMs }: PremiumUpload): SavedUpload['premium'] {
+  return { keyHolders, clearMs }
 }
 
 /** What all renditions of a source can weigh: lossless ones no more than the source, the AAC ladder (576 kbit/s

@@ -162,9 +162,9 @@ export async function targets(folder: string): Promise<readonly Target[]> {
       name: 'creator-node/upload-metadata',
       seeds: [JSON.stringify({ byteLength: 1000, metadata })],
       refuses: (error) => error instanceof SyntaxError || problems(400, 403, 411, 413)(error),
-      read(text) {
+      async read(text) {
         const { byteLength, metadata: given } = Object(JSON.parse(text))
-        const upload = checkUpload({ id: 'one', account: me, byteLength, metadata: given }, admitting)
+        const upload = await checkUpload({ id: 'one', account: me, byteLength, metadata: given }, admitting)
         assert.equal(upload.subject, grant.subject)
         assert.ok(upload.filename.length <= 255 && upload.byteLength >= 0)
       },
