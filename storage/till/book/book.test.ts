@@ -25,6 +25,7 @@ function openBook() {
             : { unitPrice, nodeBps: 1_000, curatorBps: 0, version: 1 }
         },
         channel: () => chain,
+        finalChannel: () => chain,
       },
       leastNodeBps: 500,
       now: () => time.now,

@@ -11,10 +11,13 @@ export type Channel = {
   base: bigint
   /** The newest voucher since `base`. */
   last: Voucher | undefined
-  /** The newest one before `last` that needs no reserve which is still awaited: redeemed should that never come. */
+  /** Where `last` needs a reserve that no final block has: the newest one before it that does not, as far as was seen when
+   * `last` came. Redeemed should that reserve never come, or a reorganisation take it away. */
   sure: Voucher | undefined
   /** The voucher that ends at `base`, until the chain has it. */
   frozen: Voucher | undefined
+  /** What was `sure` when that was frozen: redeemed in its place should the chain lose the reserve that it needs. */
+  instead: Voucher | undefined
   /** What was paid for a track and is not spent, in all of the channel's life. Below zero only where the till served on
    * a reserve that never came. */
   readonly credits: Map<Hash, bigint>
@@ -28,7 +31,7 @@ type Of<Kind extends BookRecord['do']> = Extract<BookRecord, { do: Kind }>
 export function newChannel(payer: Address, key: Address, base: bigint): Channel {
   return {
     ...{ payer, key, base, credits: new Map(), sessions: new Set() },
-    ...{ last: undefined, sure: undefined, frozen: undefined, awaited: undefined },
+    ...{ last: undefined, sure: undefined, frozen: undefined, instead: undefined, awaited: undefined },
   }
 }
 
@@ -44,18 +47,34 @@ export function applyPayment(channel: Channel, record: Of<'pay'>, read?: Lines):
   const lines = read ?? readLines(packed)
   for (const [track, more] of addedByTrack(last?.lines, lines)) addCredit(channel, track, more)
   if (!record.beyond) channel.sure = undefined
-  else if (channel.sure === undefined) channel.sure = last
+  else if (channel.sure === undefined || record.keepsLast) channel.sure = last
   const cumulative = BigInt(record.cumulative)
   channel.last = { base: channel.base, cumulative, packed, lines, signature: record.signature }
 }
 
-/** Frozen lines are paid for good; what `last` had beyond them is not. */
+/** Frozen lines are paid for good; what `last` had beyond them is not. With what is redeemed instead of a frozen voucher,
+ * what that had beyond it, and all that followed, is not paid either. */
 export function applyFreeze(channel: Channel, { which }: Of<'freeze'>): void {
-  const { last, sure } = channel
+  const { last, sure, instead } = channel
+  if (which === 'instead') {
+    if (instead === undefined) return
+    takeBack(channel, instead.lines, channel.frozen?.lines)
+    takeBack(channel, undefined, last?.lines)
+    Object.assign(channel, { frozen: instead, base: instead.cumulative })
+    Object.assign(channel, { last: undefined, sure: undefined, instead: undefined })
+    return
+  }
   const frozen = which === 'last' ? last : sure
   if (frozen === undefined || last === undefined) return
-  for (const [track, more] of addedByTrack(frozen.lines, last.lines)) addCredit(channel, track, -more)
+  takeBack(channel, frozen.lines, last.lines)
   Object.assign(channel, { frozen, base: frozen.cumulative, last: undefined, sure: undefined })
+  channel.instead = which === 'last' ? sure : undefined
+}
+
+/** Takes the credit of what lines have beyond others. */
+function takeBack(channel: Channel, kept: Lines | undefined, lost: Lines | undefined): void {
+  if (lost === undefined) return
+  for (const [track, more] of addedByTrack(kept, lost)) addCredit(channel, track, -more)
 }
 
 /** What is settled at `base` is what was frozen. At another place, past what was settled before, somebody redeemed what this
@@ -64,6 +83,7 @@ export function applySettlement(channel: Channel, { amount }: Of<'settle'>): voi
   const settled = BigInt(amount)
   if (!isNews(channel, settled)) return
   channel.frozen = undefined
+  channel.instead = undefined
   if (settled === channel.base) return
   Object.assign(channel, { base: settled, last: undefined, sure: undefined })
   channel.credits.clear()
@@ -81,10 +101,10 @@ export function addCredit(channel: Channel, track: Hash, more: bigint): void {
 }
 
 export function channelRecord(channel: Channel): Of<'channel'> {
-  const { payer, key, base, last, sure, frozen, credits, awaited } = channel
+  const { payer, key, base, last, sure, frozen, instead, credits, awaited } = channel
   return {
     ...{ do: 'channel', payer, key, base: String(base) },
-    ...{ last: keep(last), sure: keep(sure), frozen: keep(frozen) },
+    ...{ last: keep(last), sure: keep(sure), frozen: keep(frozen), instead: keep(instead) },
     credits: [...credits].map(([track, credit]) => [track, String(credit)]),
     awaited: awaited === undefined ? null : { ...awaited, total: String(awaited.total) },
   }
@@ -94,6 +114,7 @@ export function channelOf({ payer, key, base, awaited, credits, ...record }: Of<
   return {
     ...newChannel(payer, key, BigInt(base)),
     ...{ last: kept(record.last), sure: kept(record.sure), frozen: kept(record.frozen) },
+    instead: kept(record.instead ?? null),
     credits: new Map(credits.map(([track, credit]) => [track, BigInt(credit)])),
     awaited: awaited === null ? undefined : { ...awaited, total: BigInt(awaited.total) },
   }

@@ -16,8 +16,10 @@ export type BookRecord =
       readonly kept: number
       readonly lines: string
       readonly signature: string
-      /** Whether it needs a reserve that the chain has not got yet. */
+      /** Whether it needs a reserve that no final block has. */
       readonly beyond: boolean
+      /** Where it does: whether the one before it does not any more, and is kept. Not in older records. */
+      readonly keepsLast?: true
     }
   | {
       readonly do: 'charge'
@@ -35,7 +37,12 @@ export type BookRecord =
       readonly untilMs: number
       readonly units: number
     }
-  | { readonly do: 'freeze'; readonly payer: Address; readonly key: Address; readonly which: 'last' | 'sure' }
+  | {
+      readonly do: 'freeze'
+      readonly payer: Address
+      readonly key: Address
+      readonly which: 'last' | 'sure' | 'instead'
+    }
   | { readonly do: 'settle'; readonly payer: Address; readonly key: Address; readonly amount: string }
   /** All of a channel: how a journal begins after it was written anew. */
   | {
@@ -46,6 +53,8 @@ export type BookRecord =
       readonly last: KeptVoucher | null
       readonly sure: KeptVoucher | null
       readonly frozen: KeptVoucher | null
+      /** Not in older records. */
+      readonly instead?: KeptVoucher | null
       readonly credits: readonly (readonly [Hash, string])[]
       readonly awaited: { readonly total: string; readonly untilMs: number; readonly units: number } | null
     }

@@ -94,6 +94,7 @@ export function followPayments(options: {
       return terms === undefined ? undefined : termsAt(terms, Math.max(now() / 1000, progress.timestamp))
     },
     channel: store.channel,
+    finalChannel: store.finalChannel,
     tracks: store.tracks,
     onChange(listener) {
       listeners.add(listener)

@@ -12,6 +12,8 @@ const address = (digits: string): Address => `0x${digits.repeat(20)}`
 const [gasPrice, weiPerUnit] = [10_000_000n, 333_333_333n]
 const [unitPrice, unitsOfTrack] = [134n, 37n]
 
+const reserve = { reserved: 200_000n, released: 0n, releasing: 0n, settled: 0n }
+
 type Booked = { payer: Address; lines: number; amount: bigint }
 
 /** Redeems the vouchers of listeners who heard so many tracks, each for an amount, for a chain that says what gas it takes. */
@@ -40,11 +42,13 @@ function redeeming(listeners: readonly Booked[]) {
         const channel = channels.find((one) => one.payer === payer)
         if (channel) Object.assign(channel, { frozen: channel.last, last: undefined })
       },
+      fallBack: () => undefined,
       settled: () => undefined,
     },
     view: {
       termsOf: () => ({ unitPrice, nodeBps: 1_500, curatorBps: 0, version: 1 }),
-      channel: () => ({ reserved: 200_000n, released: 0n, releasing: 0n, settled: 0n }),
+      channel: () => reserve,
+      finalChannel: () => reserve,
     },
     tables: createTillTables(openSqlite(':memory:', { migrations: tillMigrations })),
     sender: {

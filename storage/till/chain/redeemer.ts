@@ -25,6 +25,8 @@ export type RedeemableBook = {
   }>
   /** Ends the vouchers of a channel at one that can be redeemed. */
   freeze(payer: Address, key: Address): unknown
+  /** Takes what is surely covered in place of a frozen voucher whose reserve the chain has lost. */
+  fallBack(payer: Address, key: Address): unknown
   /** Tells up to where a channel is settled, once no reorganisation will undo it. */
   settled(payer: Address, key: Address, amount: bigint): unknown
 }
@@ -46,7 +48,7 @@ const defaultLimits = { gas: 12_000_000n, claims: 200 }
  */
 export function createRedeemer(options: {
   book: RedeemableBook
-  view: Pick<PaymentsView, 'termsOf' | 'channel'>
+  view: Pick<PaymentsView, 'termsOf' | 'channel' | 'finalChannel'>
   tables: TillTables
   /** Of the operator's hot key. */
   sender: Pick<Sender, 'address' | 'enqueue' | 'status'>
@@ -112,11 +114,17 @@ export function createRedeemer(options: {
   }
 
   /** Freezes what is due. */
-  async function freezeDue(gasPrice: bigint): Promise<void> {
+  async function freezeDue(inFlight: ReadonlySet<string>, gasPrice: bigint): Promise<void> {
     const isScheduled = now() - (tables.scheduledAt() ?? 0) >= options.everyMs
     for (const { payer, key, last, frozen } of book.channels()) {
-      if (last === undefined || frozen !== undefined) continue
       const { reserved, released, releasing, settled } = view.channel(payer, key)
+      if (frozen !== undefined) {
+        // A reserve that a reorganisation took away is waited for, as long as its payer takes nothing back.
+        const isLost = frozen.cumulative > reserved - released && !inFlight.has(payer + key)
+        if (isLost && (isScheduled || releasing > 0n)) await book.fallBack(payer, key)
+        continue
+      }
+      if (last === undefined) continue
       const isHalf = (last.cumulative - settled) * 2n >= reserved - released - settled
       if (!isScheduled && !isHalf && releasing === 0n) continue
       const claim = claimOf(payer, key, last)
@@ -136,10 +144,11 @@ export function createRedeemer(options: {
       const claim = claimOf(payer, key, frozen)
       const { settled } = view.channel(payer, key)
       if (settled > claim.base) {
-        // By the operator's own account, or before this till lost what it knew.
-        if (settled !== claim.cumulative)
-          complain(claim, `somebody else redeemed up to ${settled}: run one till`)
-        await book.settled(payer, key, settled)
+        // By the operator's own account, or before this till lost what it knew. A reorganisation may still undo it.
+        const final = view.finalChannel(payer, key).settled
+        if (final <= claim.base) continue
+        if (final !== claim.cumulative) complain(claim, `somebody else redeemed up to ${final}: run one till`)
+        await book.settled(payer, key, final)
         resting.delete(payer + key)
       } else if ((resting.get(payer + key) ?? 0) > now()) continue
       else if (isWorth([claim], gasInCompany(claim), gasPrice)) claims.push(claim)
@@ -205,7 +214,7 @@ export function createRedeemer(options: {
     async round() {
       const inFlight = await settle()
       const gasPrice = weiPerUnit === 0n ? 0n : await options.gasPrice()
-      await freezeDue(gasPrice)
+      await freezeDue(inFlight, gasPrice)
       const claims = await redeemable(inFlight, gasPrice)
       for (const batch of batchesOf(claims, limits)) {
         const good = await worthIt(await accepted(batch), gasPrice)
