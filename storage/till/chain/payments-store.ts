@@ -28,6 +28,13 @@ export const paymentsMigrations: readonly Migration[] = [
       CREATE TABLE payments_entry (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'payments-2',
+    sql: `
+      CREATE INDEX payments_change ON payments_entry (json_extract(value, '$.change.effectiveAt'))
+        WHERE json_extract(value, '$.change.effectiveAt') IS NOT NULL;
+    `,
+  },
 ]
 
 /** What a range of blocks, or a reorganisation, changed. */
@@ -45,6 +52,8 @@ export type PaymentsStore = {
   track(track: Hash): TrackTerms | undefined
   /** Up to `limit` tracks with terms behind one, in the order of their names. */
   tracks(after: Hash | undefined, limit: number): Hash[]
+  /** Tracks whose terms change after one time and at another at the latest (unix seconds). */
+  changing(after: number, until: number): Hash[]
   /** Adds a range in one transaction. */
   append(range: Extract<ChainEvent, { type: 'range' }>): PaymentsChange
   /** Takes back every block above one, in one transaction. */
@@ -159,6 +168,14 @@ export function openPaymentsStore(
         .all<{ key: string }>(
           `SELECT key FROM payments_entry WHERE key > ? AND key < 'track!' ORDER BY key LIMIT ?`,
           ...[after === undefined ? 'track ' : trackKey(after), limit],
+        )
+        .map(({ key }) => key.slice('track '.length) as Hash),
+    changing: (after, until) =>
+      database
+        .all<{ key: string }>(
+          `SELECT key FROM payments_entry WHERE json_extract(value, '$.change.effectiveAt') > ?
+             AND json_extract(value, '$.change.effectiveAt') <= ?`,
+          ...[after, until],
         )
         .map(({ key }) => key.slice('track '.length) as Hash),
     append({ toBlock, finalized, logs, blocks }) {

@@ -1,11 +1,11 @@
 import { bigintField, type Rpc, refusal, type Sender } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
-import type { Address } from '@hexachord/protocol/names'
+import type { Address, Hash } from '@hexachord/protocol/names'
 import { id as hashOf } from 'ethers'
-import type { PaymentsView } from '../payments-view.ts'
+import type { FollowedPayments } from './follow-payments.ts'
 import { escrowInterface } from './payment-logs.ts'
 import type { TillTables } from './till-tables.ts'
-import { batchesOf, type Claim, gasAlone, gasInCompany, gasOf, nodeShareOf } from './worth.ts'
+import { batchesOf, type Claim, gasAlone, gasInCompany, gasOf, nodeShareOf, paysFor } from './worth.ts'
 
 /** A voucher in the book; `packed` are its lines, in hex. */
 type BookedVoucher = {
@@ -39,16 +39,25 @@ export type Redeemer = {
 
 /** Between two tries of a voucher that was refused: each costs the chain's node a call for all of its transaction. */
 const restMs = 30_000
+/**
+ * Lines are split by the terms in force when they are redeemed. What was heard before a change is therefore redeemed from
+ * so long before it on: a seventh of the time that a change waits, and longer than a chain is away.
+ */
+const changeMarginMs = 24 * 3_600_000
+/** A channel is not frozen again for a change before this: owners may announce as many as they like. */
+const changeRestMs = 6 * 3_600_000
+/** Between looks for changes: each goes through the lines of all channels. */
+const changeLookMs = 10 * 60_000
 /** A round number well below what a transaction may take (EIP-7825: 16.8 million). */
 const defaultLimits = { gas: 12_000_000n, claims: 200 }
 
 /**
- * Redeems by the hot key: when half of a reserve is owed, at once when a payer asks for its reserve back, and all of it
- * every `everyMs`.
+ * Redeems by the hot key: when half of a reserve is owed, at once when a payer asks for its reserve back, before the terms
+ * of what was heard change, and all of it every `everyMs`.
  */
 export function createRedeemer(options: {
   book: RedeemableBook
-  view: Pick<PaymentsView, 'termsOf' | 'channel' | 'finalChannel'>
+  view: Pick<FollowedPayments, 'termsOf' | 'channel' | 'finalChannel' | 'changing'>
   tables: TillTables
   /** Of the operator's hot key. */
   sender: Pick<Sender, 'address' | 'enqueue' | 'status'>
@@ -74,6 +83,9 @@ export function createRedeemer(options: {
   const complained = new Set<string>()
   /** Channels whose vouchers were refused, and until when they are left alone. */
   const resting = new Map<string, number>()
+  /** Channels that were frozen for a change of terms, and when. */
+  const frozenForChange = new Map<string, number>()
+  let changesLookedAt = Number.NEGATIVE_INFINITY
 
   /** Says once of each voucher why it is not redeemed. */
   function complain({ payer, key, base, cumulative }: Claim, reason: string): void {
@@ -113,8 +125,19 @@ export function createRedeemer(options: {
     return inFlight
   }
 
+  /** Tracks whose terms change soon, now and then; none in between. */
+  function lookForChanges(): ReadonlySet<Hash> {
+    if (now() - changesLookedAt < changeLookMs) return new Set()
+    changesLookedAt = now()
+    for (const [channel, at] of frozenForChange) {
+      if (now() - at >= changeRestMs) frozenForChange.delete(channel)
+    }
+    return new Set(view.changing(changeMarginMs))
+  }
+
   /** Freezes what is due. */
   async function freezeDue(inFlight: ReadonlySet<string>, gasPrice: bigint): Promise<void> {
+    const changing = lookForChanges()
     const isScheduled = now() - (tables.scheduledAt() ?? 0) >= options.everyMs
     for (const { payer, key, last, frozen } of book.channels()) {
       const { reserved, released, releasing, settled } = view.channel(payer, key)
@@ -126,12 +149,15 @@ export function createRedeemer(options: {
       }
       if (last === undefined) continue
       const isHalf = (last.cumulative - settled) * 2n >= reserved - released - settled
-      if (!isScheduled && !isHalf && releasing === 0n) continue
       const claim = claimOf(payer, key, last)
+      const isChanging = changing.size > 0 && !frozenForChange.has(payer + key) && paysFor(claim, changing)
+      if (!isScheduled && !isHalf && releasing === 0n && !isChanging) continue
       // Whoever is about to take the reserve back leaves no time for more.
       const gas = releasing > 0n ? gasInCompany(claim) : gasAlone(claim)
-      if (isWorth([claim], gas, gasPrice)) await book.freeze(payer, key)
-      else if (releasing > 0n) complain(claim, 'it earns less than its gas')
+      if (isWorth([claim], gas, gasPrice)) {
+        if (isChanging) frozenForChange.set(payer + key, now())
+        await book.freeze(payer, key)
+      } else if (releasing > 0n) complain(claim, 'it earns less than its gas')
     }
     if (isScheduled) tables.setScheduledAt(now())
   }
