@@ -98,13 +98,13 @@ describe('what an operator asks of those who pay', () => {
     expect(tillTermsOn({}, tillOf({})).weiPerUnit).toBe(0n)
   })
 
-  test('is nothing beyond what tracks ask, and all is redeemed every week, unless it says so', () => {
-    const weekMs = 7 * 24 * 3_600_000
+  test('is nothing beyond what tracks ask, and all is redeemed before announced terms come into force, unless it says so', () => {
+    const dayMs = 24 * 3_600_000
     expect(tillOf({})).toEqual({
       ...{
         leastNodeBps: 0,
         previewUnits: 0,
-        redeemEveryMs: weekMs,
+        redeemEveryMs: 6 * dayMs,
         weiPerUnit: undefined,
         leastPurchase: 10_000n,
         freeBytesPerSecond: 0,
@@ -112,7 +112,9 @@ describe('what an operator asks of those who pay', () => {
     })
     expect(
       tillOf({ TILL_LEAST_NODE_BPS: '800', TILL_REDEEM_HOURS: '24', TILL_TOKEN_WEI: '330000000' }),
-    ).toMatchObject({ leastNodeBps: 800, redeemEveryMs: weekMs / 7, weiPerUnit: 330_000_000n })
+    ).toMatchObject({ leastNodeBps: 800, redeemEveryMs: dayMs, weiPerUnit: 330_000_000n })
+    expect(tillOf({ TILL_REDEEM_HOURS: '144' }).redeemEveryMs).toBe(6 * dayMs)
+    expect(mistakesOf({ LIBP2P_PORT: '4001', TILL_REDEEM_HOURS: '145' })).toEqual(['TILL_REDEEM_HOURS'])
     expect(mistakesOf({ LIBP2P_PORT: '4001', TILL_TOKEN_WEI: 'a lot', TILL_PREVIEW_UNITS: '101' })).toEqual([
       'TILL_PREVIEW_UNITS',
       'TILL_TOKEN_WEI',

@@ -11,8 +11,12 @@ import {
   wholeNumber,
 } from '@hexachord/platform/process'
 import { parseAddress } from '@hexachord/protocol/names'
+import { termsDelaySeconds } from '@hexachord/protocol/payments'
 import * as z from 'zod'
 import type { IpfsBackend } from '../ipfs/index.ts'
+
+/** A day less than a change of terms waits: lines are split by those that are in force when they are redeemed. */
+const mostRedeemHours = termsDelaySeconds / 3_600 - 24
 
 /** Variables of every node that holds segments; spread into the schema of a service. */
 export const nodeVariables = {
@@ -39,7 +43,7 @@ export const nodeVariables = {
   /** Units of six seconds that are free of each paid track, from its beginning. */
   TILL_PREVIEW_UNITS: wholeNumber(0, 100).default(0),
   /** What listeners owe is redeemed on the chain at least so often. */
-  TILL_REDEEM_HOURS: wholeNumber(1, 24 * 366).default(24 * 7),
+  TILL_REDEEM_HOURS: wholeNumber(1, mostRedeemHours).default(mostRedeemHours),
   /** What a base unit of the payment token is worth, in wei: what earns less than its gas is left alone. Zero to redeem
    * whatever it costs, by which anybody can have this node's ether spent. Only needed where the network has payments. */
   TILL_TOKEN_WEI: z

@@ -86,6 +86,9 @@ export type Till = {
    * @returns the newest frozen voucher, or undefined if there is none that could be redeemed
    */
   freeze(payer: Address, key: Address): Promise<SentVoucher | undefined>
+  /** Takes the voucher that no reorganisation can touch in place of a frozen one whose reserve the chain has lost, while
+   * none of them is on its way there. What followed it is lost. */
+  fallBack(payer: Address, key: Address): Promise<void>
   /** Tells up to where a channel is settled on the chain, once that is final: what was frozen before is forgotten. */
   settled(payer: Address, key: Address, amount: bigint): Promise<void>
   /** Lets vouchers reach a signed reserve that the payer can pay and that is on its way to the chain, until `untilMs`;
@@ -160,6 +163,11 @@ export async function createTill(options: TillOptions): Promise<Till> {
       const voucher = book.freeze(payer, key)
       await journal.durable()
       return voucher
+    },
+    async fallBack(payer, key) {
+      journal.requireRoom()
+      book.fallBack(payer, key)
+      await journal.durable()
     },
     async settled(payer, key, amount) {
       book.settled(payer, key, amount)

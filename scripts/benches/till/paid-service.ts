@@ -16,12 +16,14 @@ const logger = createLogger({ service: 'bench', level: 'warn' })
 const metrics = createMetrics('bench')
 const ipfs = await createEmbeddedIpfs({ directory: path.join(folder, 'data'), logger, bitswap: false })
 const loaded = await loadLocalTrack(ipfs, manifest)
+const reserve = { reserved: 10n ** 12n, released: 0n, releasing: 0n, settled: 0n }
 const till = await createTill({
   ...{ directory: path.join(folder, 'till'), network: paidNetwork, node, publicUrl: origin, logger, metrics },
   ...{ leastNodeBps: 0, previewUnits: 0, now: Date.now },
   view: {
     termsOf: () => ({ unitPrice, nodeBps: 1_500, curatorBps: 0, version: 1 }),
-    channel: () => ({ reserved: 10n ** 12n, released: 0n, releasing: 0n, settled: 0n }),
+    channel: () => reserve,
+    finalChannel: () => reserve,
     onChange: () => () => undefined,
   },
   loadTrack: async () => loaded,

@@ -244,10 +244,12 @@ function requireWhole({ session, voucher }: Payment): void {
 
 /** An empty book, and a session in it. */
 function openBook() {
+  const reserve = { reserved: 1_000n, released: 0n, releasing: 0n, settled: 0n }
   const book = createBook({
     view: {
       termsOf: () => ({ unitPrice: 100n, nodeBps: 1_000, curatorBps: 0, version: 1 }),
-      channel: () => ({ reserved: 1_000n, released: 0n, releasing: 0n, settled: 0n }),
+      channel: () => reserve,
+      finalChannel: () => reserve,
     },
     ...{
       leastNodeBps: 0,

@@ -3,6 +3,7 @@ import { mostLines, repeatsOfUnit, type SentVoucher, unitsBeforeMined } from '@h
 import type { PaymentsView } from '../payments-view.ts'
 import {
   addCredit,
+  applyFallBack,
   applyFreeze,
   applyPayment,
   applySettlement,
@@ -32,7 +33,7 @@ export class NotCovered extends Error {
 }
 
 export type BookOptions = {
-  readonly view: Pick<PaymentsView, 'termsOf' | 'channel'>
+  readonly view: Pick<PaymentsView, 'termsOf' | 'channel' | 'finalChannel'>
   /** Tracks that give a node less are not sold here. */
   readonly leastNodeBps: number
   /** ms since 1970. */
@@ -79,7 +80,8 @@ export function createBook(options: BookOptions) {
     const { reserved, released, releasing, settled } = view.channel(payer, key)
     const isAwaited = awaited !== undefined && awaited.total > reserved && now() < awaited.untilMs
     const promised = isAwaited ? awaited.total : reserved
-    return { redeemable: reserved - released, limit: promised - released - releasing, settled, isAwaited }
+    const limit = promised - released - releasing
+    return { redeemable: reserved - released, limit, released, settled, isAwaited }
   }
 
   function priceOf(track: Hash): bigint | undefined {
@@ -177,16 +179,21 @@ export function createBook(options: BookOptions) {
      * @throws VoucherRefused
      */
     accept({ channel }: Session, voucher: SentVoucher, signer: Address | undefined): void {
-      const { limit, redeemable, settled } = limitsOf(channel)
+      const { limit, released, settled } = limitsOf(channel)
       catchUp(channel, settled)
       const lines = judgeVoucher(channel, voucher, { limit, priceOf, signer })
       if (lines === undefined) return
       const { payer, key } = channel
+      const sureLimit = view.finalChannel(payer, key).reserved - released
+      const isBeyond = voucher.cumulative > sureLimit
+      const keepsLast = isBeyond && channel.last !== undefined && channel.last.cumulative <= sureLimit
       const kept = channel.last === undefined ? 0 : commonDigits(channel.last.packed, voucher.lines)
       const record: Extract<BookRecord, { do: 'pay' }> = {
         ...{ do: 'pay' as const, payer, key, kept, lines: voucher.lines.slice(kept) },
         ...{ cumulative: String(voucher.cumulative), signature: voucher.signature },
-        beyond: voucher.cumulative > redeemable,
+        beyond: isBeyond,
+        // Without this the last is kept, too, unless another is kept already.
+        ...(keepsLast && channel.sure !== undefined ? { keepsLast: true as const } : {}),
       }
       applyPayment(channel, record, lines)
       write(record)
@@ -258,6 +265,22 @@ export function createBook(options: BookOptions) {
       freeze(channel)
       const frozen = channel.frozen.at(-1)
       return frozen && sentVoucher(payer, frozen)
+    },
+
+    /**
+     * Takes the voucher that is sure in place of a frozen one, where the chain has lost the reserve that this needs. The
+     * vouchers that followed are lost, and the next ones begin there. Not while a frozen one is on its way to the chain.
+     */
+    fallBack(payer: Address, key: Address): void {
+      const channel = find(payer, key)
+      if (channel === undefined) return
+      const { redeemable } = limitsOf(channel)
+      const place = channel.frozen.findIndex(({ cumulative }) => cumulative > redeemable)
+      const instead = channel.frozen[place]?.instead
+      if (instead === undefined || instead.cumulative > redeemable) return
+      const record = { do: 'fallBack', payer, key, place } as const
+      applyFallBack(channel, record)
+      write(record)
     },
 
     /** Tells up to where a channel is settled on the chain, once no reorganisation will undo it. */
@@ -335,12 +358,15 @@ export function createBook(options: BookOptions) {
     channels.delete(payer + key)
   }
 
-  function applyToChannel(record: Extract<BookRecord, { do: 'pay' | 'await' | 'freeze' | 'settle' }>): void {
+  function applyToChannel(
+    record: Extract<BookRecord, { do: 'pay' | 'await' | 'freeze' | 'fallBack' | 'settle' }>,
+  ): void {
     const channel = find(record.payer, record.key)
     if (channel === undefined) return
     if (record.do === 'pay') applyPayment(channel, record)
     else if (record.do === 'await') channel.awaited = reserveOf(record)
     else if (record.do === 'freeze') applyFreeze(channel, record)
+    else if (record.do === 'fallBack') applyFallBack(channel, record)
     else applySettlement(channel, record)
   }
 }

@@ -1,7 +1,13 @@
 import type { Address, Hash } from '@hexachord/protocol/names'
-import type { BookRecord, KeptVoucher } from './records.ts'
+import type { BookRecord, KeptFrozen, KeptVoucher } from './records.ts'
 import type { Session } from './session.ts'
 import { addedByTrack, type Lines, readLines, type Voucher } from './vouchers.ts'
+
+/** A voucher that ends what was paid until then. */
+export type Frozen = Voucher & {
+  /** What was `sure` when it was frozen: redeemed in its place should the chain lose the reserve that it needs. */
+  readonly instead: Voucher | undefined
+}
 
 /** What a till knows of what a key may spend for a payer. Only `applyTo…` change it. */
 export type Channel = {
@@ -11,11 +17,12 @@ export type Channel = {
   base: bigint
   /** The newest voucher since `base`. */
   last: Voucher | undefined
-  /** The newest one before `last` that needs no reserve which is still awaited: redeemed should that never come. */
+  /** Where `last` needs a reserve that no final block has: the newest one before it that does not, as far as was seen when
+   * `last` came. Redeemed should that reserve never come, or a reorganisation take it away. */
   sure: Voucher | undefined
   /** Vouchers that go before, until the chain has them: each begins where the one before ends, and the last ends at `base`.
    * The chain takes them in this order alone. */
-  frozen: readonly Voucher[]
+  frozen: readonly Frozen[]
   /** What was paid for a track and is not spent, in all of the channel's life. Below zero only where the till served on
    * a reserve that never came. */
   readonly credits: Map<Hash, bigint>
@@ -45,7 +52,7 @@ export function applyPayment(channel: Channel, record: Of<'pay'>, read?: Lines):
   const lines = read ?? readLines(packed)
   for (const [track, more] of addedByTrack(last?.lines, lines)) addCredit(channel, track, more)
   if (!record.beyond) channel.sure = undefined
-  else if (channel.sure === undefined) channel.sure = last
+  else if (channel.sure === undefined || record.keepsLast) channel.sure = last
   const cumulative = BigInt(record.cumulative)
   channel.last = { base: channel.base, cumulative, packed, lines, signature: record.signature }
 }
@@ -55,9 +62,26 @@ export function applyFreeze(channel: Channel, { which }: Of<'freeze'>): void {
   const { last, sure } = channel
   const ended = which === 'last' ? last : sure
   if (ended === undefined || last === undefined) return
-  for (const [track, more] of addedByTrack(ended.lines, last.lines)) addCredit(channel, track, -more)
-  const frozen = [...channel.frozen, ended]
+  takeBack(channel, ended.lines, last.lines)
+  const frozen = [...channel.frozen, { ...ended, instead: which === 'last' ? sure : undefined }]
   Object.assign(channel, { frozen, base: ended.cumulative, last: undefined, sure: undefined })
+}
+
+/** What a frozen voucher had beyond the one that is redeemed instead, and all that followed it, is not paid. */
+export function applyFallBack(channel: Channel, { place }: Of<'fallBack'>): void {
+  const lost = channel.frozen[place]
+  if (lost?.instead === undefined) return
+  takeBack(channel, lost.instead.lines, lost.lines)
+  for (const { lines } of channel.frozen.slice(place + 1)) takeBack(channel, undefined, lines)
+  takeBack(channel, undefined, channel.last?.lines)
+  const frozen = [...channel.frozen.slice(0, place), { ...lost.instead, instead: undefined }]
+  Object.assign(channel, { frozen, base: lost.instead.cumulative, last: undefined, sure: undefined })
+}
+
+/** Takes the credit of what lines have beyond others. */
+function takeBack(channel: Channel, kept: Lines | undefined, lost: Lines | undefined): void {
+  if (lost === undefined) return
+  for (const [track, more] of addedByTrack(kept, lost)) addCredit(channel, track, -more)
 }
 
 /** What is settled where a frozen voucher ends is that one, and those before it. At another place, past what was settled
@@ -90,7 +114,7 @@ export function channelRecord(channel: Channel): Of<'channel'> {
   const { payer, key, base, last, sure, frozen, credits, awaited } = channel
   return {
     ...{ do: 'channel', payer, key, base: String(base) },
-    ...{ last: last ? keep(last) : null, sure: sure ? keep(sure) : null, frozen: frozen.map(keep) },
+    ...{ last: last ? keep(last) : null, sure: sure ? keep(sure) : null, frozen: frozen.map(keepFrozen) },
     credits: [...credits].map(([track, credit]) => [track, String(credit)]),
     awaited: awaited === undefined ? null : { ...awaited, total: String(awaited.total) },
   }
@@ -103,10 +127,18 @@ export function channelOf({ payer, key, base, awaited, credits, ...record }: Of<
       last: record.last ? kept(record.last) : undefined,
       sure: record.sure ? kept(record.sure) : undefined,
     },
-    frozen: [record.frozen ?? []].flat().map(kept),
+    frozen: [record.frozen ?? []].flat().map(keptFrozen),
     credits: new Map(credits.map(([track, credit]) => [track, BigInt(credit)])),
     awaited: awaited === null ? undefined : { ...awaited, total: BigInt(awaited.total) },
   }
+}
+
+function keepFrozen({ instead, ...voucher }: Frozen): KeptFrozen {
+  return { ...keep(voucher), ...(instead === undefined ? {} : { instead: keep(instead) }) }
+}
+
+function keptFrozen({ instead, ...voucher }: KeptFrozen): Frozen {
+  return { ...kept(voucher), instead: instead && kept(instead) }
 }
 
 function keep({ base, cumulative, packed, signature }: Voucher): KeptVoucher {

@@ -16,8 +16,10 @@ export type BookRecord =
       readonly kept: number
       readonly lines: string
       readonly signature: string
-      /** Whether it needs a reserve that the chain has not got yet. */
+      /** Whether it needs a reserve that no final block has. */
       readonly beyond: boolean
+      /** Where it does: whether the one before it does not any more, and is kept. Not in older records. */
+      readonly keepsLast?: true
     }
   | {
       readonly do: 'charge'
@@ -36,6 +38,8 @@ export type BookRecord =
       readonly units: number
     }
   | { readonly do: 'freeze'; readonly payer: Address; readonly key: Address; readonly which: 'last' | 'sure' }
+  /** `place` is that of the frozen voucher, whose `instead` comes in its place. */
+  | { readonly do: 'fallBack'; readonly payer: Address; readonly key: Address; readonly place: number }
   | { readonly do: 'settle'; readonly payer: Address; readonly key: Address; readonly amount: string }
   /** A channel goes, with sessions that have ended: another begins at what the chain has settled. */
   | { readonly do: 'forget'; readonly payer: Address; readonly key: Address }
@@ -48,7 +52,7 @@ export type BookRecord =
       readonly last: KeptVoucher | null
       readonly sure: KeptVoucher | null
       /** One or none in journals of before. */
-      readonly frozen: readonly KeptVoucher[] | KeptVoucher | null
+      readonly frozen: readonly KeptFrozen[] | KeptVoucher | null
       readonly credits: readonly (readonly [Hash, string])[]
       readonly awaited: { readonly total: string; readonly untilMs: number; readonly units: number } | null
     }
@@ -78,3 +82,5 @@ export type KeptVoucher = {
   readonly lines: string
   readonly signature: string
 }
+
+export type KeptFrozen = KeptVoucher & { readonly instead?: KeptVoucher }

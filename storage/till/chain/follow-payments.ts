@@ -11,6 +11,8 @@ import { openPaymentsStore, type PaymentsChange } from './payments-store.ts'
 export type FollowedPayments = PaymentsView & {
   /** Up to `limit` tracks with terms behind one, in the order of their names. */
   tracks(after: Hash | undefined, limit: number): Hash[]
+  /** Tracks whose terms are about to change, within so many ms. */
+  changing(withinMs: number): Hash[]
   /** The last block that is part of every answer. */
   indexed(): number
   /** Resolves once the block that is the head at the time of the call is indexed. @throws what the chain's node gives, or the signal's reason */
@@ -87,13 +89,17 @@ export function followPayments(options: {
     failure = error
   })
 
+  /** In unix seconds. Contracts know the time of their block only; a clock that is behind must not hold a change up. */
+  const chainTime = () => Math.max(now() / 1000, progress.timestamp)
+
   return {
     termsOf(track) {
       const terms = store.track(track)
-      // Contracts know the time of their block only; a clock that is behind must not hold a change up.
-      return terms === undefined ? undefined : termsAt(terms, Math.max(now() / 1000, progress.timestamp))
+      return terms === undefined ? undefined : termsAt(terms, chainTime())
     },
+    changing: (withinMs) => store.changing(chainTime(), chainTime() + withinMs / 1000),
     channel: store.channel,
+    finalChannel: store.finalChannel,
     tracks: store.tracks,
     onChange(listener) {
       listeners.add(listener)

@@ -1,12 +1,5 @@
+import type { ChannelTotals } from '../payments-view.ts'
 import type { NodeTerms, PaymentEvent } from './payment-logs.ts'
-
-/** Totals of a channel since its beginning, and what its payer has asked back, in base units. */
-export type ChannelTotals = {
-  readonly reserved: bigint
-  readonly released: bigint
-  readonly releasing: bigint
-  readonly settled: bigint
-}
 
 /** Terms of a track: those in force, and a change that waits until `effectiveAt` (unix seconds). */
 export type TrackTerms = {

@@ -2,14 +2,9 @@ import type { ChainEvent } from '@hexachord/platform/chain'
 import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
 import type { Address, Hash } from '@hexachord/protocol/names'
 import { LRUCache } from 'lru-cache'
+import type { ChannelTotals } from '../payments-view.ts'
 import { decodePaymentLog, type PaymentEvent } from './payment-logs.ts'
-import {
-  type ChannelTotals,
-  channelAfter,
-  emptyChannel,
-  type TrackTerms,
-  termsAfter,
-} from './payment-rules.ts'
+import { channelAfter, emptyChannel, type TrackTerms, termsAfter } from './payment-rules.ts'
 
 /** For a node's one database. */
 export const paymentsMigrations: readonly Migration[] = [
@@ -33,6 +28,13 @@ export const paymentsMigrations: readonly Migration[] = [
       CREATE TABLE payments_entry (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'payments-2',
+    sql: `
+      CREATE INDEX payments_change ON payments_entry (json_extract(value, '$.change.effectiveAt'))
+        WHERE json_extract(value, '$.change.effectiveAt') IS NOT NULL;
+    `,
+  },
 ]
 
 /** What a range of blocks, or a reorganisation, changed. */
@@ -45,9 +47,13 @@ export type PaymentsStore = {
   /** Newest first. */
   blocks(): { number: number; hash: string }[]
   channel(payer: Address, key: Address): ChannelTotals
+  /** As of the newest final block. */
+  finalChannel(payer: Address, key: Address): ChannelTotals
   track(track: Hash): TrackTerms | undefined
   /** Up to `limit` tracks with terms behind one, in the order of their names. */
   tracks(after: Hash | undefined, limit: number): Hash[]
+  /** Tracks whose terms change after one time and at another at the latest (unix seconds). */
+  changing(after: number, until: number): Hash[]
   /** Adds a range in one transaction. */
   append(range: Extract<ChainEvent, { type: 'range' }>): PaymentsChange
   /** Takes back every block above one, in one transaction. */
@@ -99,8 +105,33 @@ export function openPaymentsStore(
     }
   }
 
+  /** What blocks that are not final have changed, as it was before them; undefined where it has to be read anew. */
+  let finalEntries: Map<string, string | null> | undefined
+
+  function readFinalEntries(): Map<string, string | null> {
+    const entries = new Map<string, string | null>()
+    const blocks = database.all<{ undo: string }>(
+      `SELECT undo FROM payments_block
+       WHERE number > (SELECT finalized FROM payments_progress) AND undo <> '[]' ORDER BY number`,
+    )
+    for (const { undo } of blocks) {
+      for (const [key, before] of JSON.parse(undo) as [string, string | null][]) {
+        if (!entries.has(key)) entries.set(key, before)
+      }
+    }
+    return entries
+  }
+
+  function readFinal(key: string): Entry | null {
+    finalEntries ??= readFinalEntries()
+    const before = finalEntries.get(key)
+    if (before === undefined) return read(key)
+    return before === null ? null : parse(before)
+  }
+
   /** Memory must not be ahead of a transaction that failed. */
   function transaction<Result>(work: () => Result): Result {
+    finalEntries = undefined
     try {
       return database.transaction(work)
     } catch (error) {
@@ -111,6 +142,8 @@ export function openPaymentsStore(
 
   const channel = (payer: Address, key: Address) =>
     (read(channelKey(payer, key)) ?? emptyChannel) as ChannelTotals
+  const finalChannel = (payer: Address, key: Address) =>
+    (readFinal(channelKey(payer, key)) ?? emptyChannel) as ChannelTotals
   const track = (id: Hash) => (read(trackKey(id)) ?? undefined) as TrackTerms | undefined
 
   function after(event: PaymentEvent, timestamp: number): { key: string; entry: Entry } {
@@ -128,12 +161,21 @@ export function openPaymentsStore(
       },
     blocks: () => database.all('SELECT number, hash FROM payments_block ORDER BY number DESC'),
     channel,
+    finalChannel,
     track,
     tracks: (after, limit) =>
       database
         .all<{ key: string }>(
           `SELECT key FROM payments_entry WHERE key > ? AND key < 'track!' ORDER BY key LIMIT ?`,
           ...[after === undefined ? 'track ' : trackKey(after), limit],
+        )
+        .map(({ key }) => key.slice('track '.length) as Hash),
+    changing: (after, until) =>
+      database
+        .all<{ key: string }>(
+          `SELECT key FROM payments_entry WHERE json_extract(value, '$.change.effectiveAt') > ?
+             AND json_extract(value, '$.change.effectiveAt') <= ?`,
+          ...[after, until],
         )
         .map(({ key }) => key.slice('track '.length) as Hash),
     append({ toBlock, finalized, logs, blocks }) {

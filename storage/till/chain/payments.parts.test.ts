@@ -2,10 +2,11 @@ import { createChainReader } from '@hexachord/platform/chain'
 import { createLogger } from '@hexachord/platform/process'
 import { openSqlite, type Sqlite } from '@hexachord/platform/sqlite'
 import { eventually } from '@hexachord/platform/testing'
-import { type Address, parseAddress } from '@hexachord/protocol/names'
+import { type Address, parseAddress, subjectOf } from '@hexachord/protocol/names'
 import { termsDelaySeconds } from '@hexachord/protocol/payments'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { type PaidChain, startPaidChain } from './fixtures/index.ts'
+import { createBook } from '../book/index.ts'
+import { type PaidChain, signVoucher, startPaidChain } from './fixtures/index.ts'
 import { type FollowedPayments, followPayments } from './follow-payments.ts'
 import { paymentsMigrations } from './payments-store.ts'
 
@@ -100,6 +101,41 @@ describe('what a till knows of the chain', () => {
     await eventually(() => expect(view.channel(payer, payer).reserved).toBe(1_000n))
   })
 
+  test('has a reserve for sure once that is final: what this covers is redeemed whatever a reorganisation takes', async () => {
+    const view = follow()
+    const artist = await paid.account()
+    const subject = subjectOf(parseAddress(artist.address), 3n)
+    const track = await paid.setTerms(artist, 3n, {})
+    const wallet = await paid.account(10_000n)
+    const payer = parseAddress(wallet.address)
+    await paid.call(wallet, 'escrow', 'reserve', [{ node, total: 1_000n }])
+    await view.caughtUp(soon())
+    expect(view.finalChannel(payer, payer).reserved).toBe(0n)
+    await paid.chain.mine(paid.chain.network.finalityBlocks)
+    await eventually(() => expect(view.finalChannel(payer, payer).reserved).toBe(1_000n))
+    await paid.call(wallet, 'escrow', 'reserve', [{ node, total: 1_100n }])
+    await view.caughtUp(soon())
+    expect(view.channel(payer, payer).reserved).toBe(1_100n)
+    expect(view.finalChannel(payer, payer).reserved).toBe(1_000n)
+    const book = createBook({
+      ...{ view, leastNodeBps: 0, now: Date.now, limits: { sessions: 9, sessionsOfPayer: 9 } },
+      ...{ mostChannels: 9, write: () => undefined },
+    })
+    const session = book.open({
+      ...{ token: 'token', opening: '0x01', payer, key: payer, subject, curator: node },
+      ...{ manifest: 'bafy', units: 9, expiresAt: Date.now() + 3_600_000 },
+    })
+    for (const amount of [1_000n, 1_100n]) {
+      const lines = [{ track, curator: node, amount }]
+      book.accept(session, await signVoucher(paid.domain, wallet, { payer, node, base: 0n, lines }), payer)
+    }
+    await paid.chain.reorganise(1)
+    await eventually(() => expect(view.channel(payer, payer).reserved).toBe(1_000n))
+    expect(view.finalChannel(payer, payer).reserved).toBe(1_000n)
+    const voucher = book.freeze(payer, payer)
+    expect(voucher?.cumulative).toBe(1_000n)
+  })
+
   test('goes on after a restart where its database ends, and stays as it was while the chain is away', async () => {
     const database = memory()
     const first = follow({ database })
@@ -115,6 +151,10 @@ describe('what a till knows of the chain', () => {
     const again = follow({ database })
     await again.caughtUp(soon())
     expect(again.channel(payer, payer).reserved).toBe(3_000n)
+    expect(again.finalChannel(payer, payer).reserved).toBe(0n)
+    await again.close()
+    // What is not final is known after a restart, too.
+    expect(follow({ database }).finalChannel(payer, payer).reserved).toBe(0n)
     expect(storedBlocks(database)).toBeLessThanOrEqual(paid.chain.network.finalityBlocks + 1)
   })
 })

@@ -34,6 +34,8 @@ function redeeming() {
   const view = {
     termsOf: () => ({ unitPrice, nodeBps: 1_500, curatorBps: 0, version: 1 }),
     channel: () => ({ ...chain }),
+    finalChannel: () => ({ ...chain }),
+    changing: () => [],
   }
   const make = (write: (record: BookRecord) => void) =>
     createBook({

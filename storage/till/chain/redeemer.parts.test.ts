@@ -14,6 +14,7 @@ import {
 } from './fixtures/index.ts'
 
 const curator: Address = '0x2222222222222222222222222222222222222222'
+const dayMs = 24 * 3_600_000
 const shares = { nodeBps: 1_500, curatorBps: 300 }
 
 let paid: PaidChain
@@ -42,8 +43,8 @@ async function listener({ operator, till }: TestTill): Promise<Wallet> {
   return payer
 }
 
-async function pay(till: TestTill, payer: Wallet, amount: bigint, base = 0n): Promise<Line> {
-  const line = { track, curator, amount }
+async function pay(till: TestTill, payer: Wallet, amount: bigint, base = 0n, heard = track): Promise<Line> {
+  const line = { track: heard, curator, amount }
   const of = { payer: lower(payer), node: till.operator.address, base, lines: [line] }
   till.book.put(lower(payer), await signVoucher(paid.domain, payer, of))
   return line
@@ -97,6 +98,56 @@ describe('what listeners owe', () => {
     await paid.chain.mine(1)
     later = 3_700_000
     await eventually(() => expect(settledOf(till, payer)).toBe(10n))
+  })
+
+  test('is redeemed under the terms under which it was heard, before others come into force', async () => {
+    let later = 0
+    const redeemEveryMs = 30 * dayMs
+    const till = await open({ now: () => Date.now() + later, redeemEveryMs })
+    const [payer, other] = [await listener(till), await listener(till)]
+    const artist = await paid.account()
+    const heard = await paid.setTerms(artist, 1n, shares)
+    await pay(till, payer, 1_000n, 0n, heard)
+    await pay(till, other, 1_000n)
+    await paid.setTerms(artist, 1n, { nodeBps: 500, curatorBps: 0 })
+    await eventually(() => expect(till.till.view.changing(8 * dayMs)).toEqual([heard]))
+    const before = await paid.balanceOf(till.operator.address)
+    later = 5 * dayMs
+    await paid.chain.mine(1)
+    expect(settledOf(till, payer)).toBe(0n)
+    expect(till.till.view.changing(dayMs)).toEqual([])
+    later = 6 * dayMs + 3_600_000
+    await paid.later(later / 1000)
+    await eventually(() => expect(settledOf(till, payer)).toBe(1_000n))
+    expect(await paid.balanceOf(till.operator.address)).toBe(before + 150n)
+    expect(settledOf(till, other)).toBe(0n)
+    expect(await paid.escrow.getFunction('earnedBy')(heard, 1)).toMatchObject([820n, 0n])
+    later = 8 * dayMs
+    expect(till.till.view.changing(dayMs)).toEqual([])
+  })
+
+  test('is redeemed in time when a payer asked for its reserve back while the chain was away', async () => {
+    const proxy = await startFaultProxy(paid.chain.rpcUrl)
+    const till = await open({ rpcUrl: proxy.url })
+    try {
+      const payer = await listener(till)
+      await pay(till, payer, 1_000n)
+      proxy.fault = () => ({ status: 503, body: '' })
+      const looks = proxy.asked.get('eth_getBlockByNumber') ?? 0
+      await paid.call(payer, 'escrow', 'initiateRelease', payer.address, till.operator.address, 10_000n)
+      await paid.later(50)
+      await eventually(() => expect(proxy.asked.get('eth_getBlockByNumber')).toBeGreaterThan(looks))
+      expect(till.till.view.channel(lower(payer), lower(payer)).releasing).toBe(0n)
+      expect([...till.book.channels()][0]?.frozen).toEqual([])
+      proxy.fault = () => undefined
+      await eventually(() => expect(settledOf(till, payer)).toBe(1_000n), 15_000)
+      await paid.later(10)
+      await paid.call(payer, 'escrow', 'finalizeRelease', payer.address, till.operator.address)
+      expect(await paid.balanceOf(payer.address)).toBe(19_000n)
+    } finally {
+      await opened.pop()?.close()
+      await proxy.close()
+    }
   })
 
   test('waits while the chain is away, and is redeemed when it is back', async () => {
@@ -155,6 +206,7 @@ describe('what is not redeemed', () => {
     await expect(paid.call(thief, 'escrow', 'redeem', till.operator.address, claim)).rejects.toThrow()
     await paid.call(till.operator.cold, 'escrow', 'redeem', till.operator.address, claim)
     await pay(till, payer, 9_000n)
+    await paid.chain.mine(paid.chain.network.finalityBlocks)
     await eventually(() =>
       expect(till.book.settlements).toContainEqual({ payer: who, key: who, amount: 100n }),
     )

@@ -12,11 +12,13 @@ const address = (digits: string): Address => `0x${digits.repeat(20)}`
 const [gasPrice, weiPerUnit] = [10_000_000n, 333_333_333n]
 const [unitPrice, unitsOfTrack] = [134n, 37n]
 
+const reserve = { reserved: 200_000n, released: 0n, releasing: 0n, settled: 0n }
+
 type Booked = { payer: Address; lines: number; amount: bigint }
 
 /** Redeems the vouchers of listeners who heard so many tracks, each for an amount, for a chain that says what gas it takes. */
-function redeeming(listeners: readonly Booked[]) {
-  const state = { gas: 0n, now: 0, sent: 0 }
+function redeeming(listeners: readonly Booked[], everyMs = 1_000) {
+  const state = { gas: 0n, now: 0, sent: 0, changing: [] as Hash[], isFinal: false }
   const channels = listeners.map(({ payer, lines, amount }) => {
     const packed = Array.from({ length: lines }, (_, n) => {
       const track = hashOf(`track ${n}`) as Hash
@@ -40,11 +42,14 @@ function redeeming(listeners: readonly Booked[]) {
         const channel = channels.find((one) => one.payer === payer)
         if (channel) Object.assign(channel, { frozen: [channel.last], last: undefined })
       },
+      fallBack: () => undefined,
       settled: () => undefined,
     },
     view: {
       termsOf: () => ({ unitPrice, nodeBps: 1_500, curatorBps: 0, version: 1 }),
-      channel: () => ({ reserved: 200_000n, released: 0n, releasing: 0n, settled: 0n }),
+      channel: () => reserve,
+      finalChannel: () => reserve,
+      changing: () => state.changing,
     },
     tables: createTillTables(openSqlite(':memory:', { migrations: tillMigrations })),
     sender: {
@@ -53,10 +58,10 @@ function redeeming(listeners: readonly Booked[]) {
         state.sent += 1
         return undefined as never
       },
-      status: () => null,
+      status: () => (state.isFinal ? ({ state: 'final', hash: null, reason: null } as never) : null),
     },
     rpc: { call: async (method) => (method === 'eth_estimateGas' ? `0x${state.gas.toString(16)}` : '0x') },
-    ...{ escrow: address('e5'), operator: address('0d'), everyMs: 1_000, weiPerUnit },
+    ...{ escrow: address('e5'), operator: address('0d'), everyMs, weiPerUnit },
     ...{ gasPrice: async () => gasPrice, costOf: async () => 0n, now: () => state.now },
     logger: createLogger({ service: 'test', level: 'silent' }),
   })
@@ -65,8 +70,46 @@ function redeeming(listeners: readonly Booked[]) {
     await redeemer.round()
     return { sent: state.sent, frozen: channels.filter(({ frozen }) => frozen.length > 0).length }
   }
-  return { state, roundAfter }
+  /** Lets the frozen vouchers be settled, and their listeners pay as much again. */
+  function payAgain() {
+    state.isFinal = true
+    for (const channel of channels) {
+      if (channel.frozen.length > 0) Object.assign(channel, { last: channel.frozen[0], frozen: [] })
+    }
+  }
+  return { state, roundAfter, payAgain }
 }
+
+const [minute, hour] = [60_000, 3_600_000]
+
+describe('before terms change', () => {
+  const track = hashOf('track 15') as Hash
+  const listeners = [
+    { payer: address('11'), lines: 16, amount: unitPrice * unitsOfTrack },
+    { payer: address('22'), lines: 15, amount: unitPrice * unitsOfTrack },
+    { payer: address('33'), lines: 16, amount: unitPrice },
+  ]
+
+  test('what was heard of the track is redeemed if it is worth its gas, and nothing else is', async () => {
+    const { state, roundAfter } = redeeming(listeners, 1_000 * hour)
+    expect(await roundAfter(hour)).toEqual({ sent: 0, frozen: 0 })
+    state.changing = [track]
+    expect(await roundAfter(hour)).toEqual({ sent: 1, frozen: 1 })
+  })
+
+  test('it is not redeemed again and again, whatever their owners announce', async () => {
+    const { state, roundAfter, payAgain } = redeeming(listeners, 1_000 * hour)
+    state.changing = [track]
+    expect((await roundAfter(minute)).frozen).toBe(1)
+    payAgain()
+    state.changing = [hashOf('track 14') as Hash, track]
+    // The other listener has heard the other track.
+    expect((await roundAfter(hour)).frozen).toBe(1)
+    payAgain()
+    for (let passed = 2; passed < 6; passed += 1) expect((await roundAfter(hour)).frozen).toBe(0)
+    expect((await roundAfter(hour)).frozen).toBe(1)
+  })
+})
 
 describe('with gas as it is on a cheap chain', () => {
   test('an hour of listening is worth redeeming, by itself too', async () => {

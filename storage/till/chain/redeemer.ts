@@ -1,9 +1,9 @@
 import { bigintField, type Rpc, refusal, type Sender } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
-import type { Address } from '@hexachord/protocol/names'
+import type { Address, Hash } from '@hexachord/protocol/names'
 import { id as hashOf } from 'ethers'
 import { crowdedLines } from '../book/index.ts'
-import type { PaymentsView } from '../payments-view.ts'
+import type { FollowedPayments } from './follow-payments.ts'
 import { escrowInterface } from './payment-logs.ts'
 import type { TillTables } from './till-tables.ts'
 import {
@@ -16,6 +16,7 @@ import {
   isWithin,
   linesOf,
   nodeShareOf,
+  paysFor,
 } from './worth.ts'
 
 /** A voucher in the book; `packed` are its lines, in hex. */
@@ -37,6 +38,8 @@ export type RedeemableBook = {
   }>
   /** Ends the vouchers of a channel at one that can be redeemed after those that are frozen. */
   freeze(payer: Address, key: Address): unknown
+  /** Takes what is surely covered in place of a frozen voucher whose reserve the chain has lost. */
+  fallBack(payer: Address, key: Address): unknown
   /** Tells up to where a channel is settled, once no reorganisation will undo it. */
   settled(payer: Address, key: Address, amount: bigint): unknown
 }
@@ -52,16 +55,25 @@ type Group = readonly Claim[]
 
 /** Between two tries of a voucher that was refused: each costs the chain's node a call for all of its transaction. */
 const restMs = 30_000
+/**
+ * Lines are split by the terms in force when they are redeemed. What was heard before a change is therefore redeemed from
+ * so long before it on: a seventh of the time that a change waits, and longer than a chain is away.
+ */
+const changeMarginMs = 24 * 3_600_000
+/** A channel is not frozen again for a change before this: owners may announce as many as they like. */
+const changeRestMs = 6 * 3_600_000
+/** Between looks for changes: each goes through the lines of all channels. */
+const changeLookMs = 10 * 60_000
 /** A round number well below what a transaction may take (EIP-7825: 16.8 million). */
 const defaultLimits = { gas: 12_000_000n, claims: 200 }
 
 /**
- * Redeems by the hot key: when half of a reserve is owed, at once when a payer asks for its reserve back, and all of it
- * every `everyMs`.
+ * Redeems by the hot key: when half of a reserve is owed, at once when a payer asks for its reserve back, before the terms
+ * of what was heard change, and all of it every `everyMs`.
  */
 export function createRedeemer(options: {
   book: RedeemableBook
-  view: Pick<PaymentsView, 'termsOf' | 'channel'>
+  view: Pick<FollowedPayments, 'termsOf' | 'channel' | 'finalChannel' | 'changing'>
   tables: TillTables
   /** Of the operator's hot key. */
   sender: Pick<Sender, 'address' | 'enqueue' | 'status'>
@@ -87,6 +99,9 @@ export function createRedeemer(options: {
   const complained = new Set<string>()
   /** Channels whose vouchers were refused, and until when they are left alone. */
   const resting = new Map<string, number>()
+  /** Channels that were frozen for a change of terms, and when. */
+  const frozenForChange = new Map<string, number>()
+  let changesLookedAt = Number.NEGATIVE_INFINITY
 
   /** Says once of each voucher why it is not redeemed. */
   function complain({ payer, key, base, cumulative }: Claim, reason: string): void {
@@ -126,25 +141,45 @@ export function createRedeemer(options: {
     return inFlight
   }
 
+  /** Tracks whose terms change soon, now and then; none in between. */
+  function lookForChanges(): ReadonlySet<Hash> {
+    if (now() - changesLookedAt < changeLookMs) return new Set()
+    changesLookedAt = now()
+    for (const [channel, at] of frozenForChange) {
+      if (now() - at >= changeRestMs) frozenForChange.delete(channel)
+    }
+    return new Set(view.changing(changeMarginMs))
+  }
+
   /** Freezes what is due. Where one is frozen already that was not worth its gas, both go together or not at all. */
   async function freezeDue(inFlight: ReadonlySet<string>, gasPrice: bigint): Promise<void> {
+    const changing = lookForChanges()
     const isScheduled = now() - (tables.scheduledAt() ?? 0) >= options.everyMs
     for (const channel of book.channels()) {
       const { payer, key, last } = channel
-      if (last === undefined || inFlight.has(payer + key)) continue
+      if (inFlight.has(payer + key)) continue
       const { reserved, released, releasing, settled } = view.channel(payer, key)
+      if (channel.frozen.some(({ cumulative }) => cumulative > reserved - released)) {
+        // A reserve that a reorganisation took away is waited for, as long as its payer takes nothing back.
+        if (isScheduled || releasing > 0n) await book.fallBack(payer, key)
+        continue
+      }
+      if (last === undefined) continue
       const claim = claimOf(payer, key, last)
       const waiting = channel.frozen.map((voucher) => claimOf(payer, key, voucher))
       const isHalf = (last.cumulative - settled) * 2n >= reserved - released - settled
       const isFull = waiting.length > 0 && linesOf(claim) >= crowdedLines
-      if (!isScheduled && !isHalf && !isFull && releasing === 0n) continue
+      const isChanging = changing.size > 0 && !frozenForChange.has(payer + key) && paysFor(claim, changing)
+      if (!isScheduled && !isHalf && !isFull && releasing === 0n && !isChanging) continue
       // What goes by itself does not make up for what follows.
       const isHeldUp = waiting.length > 0 && !isWorth(waiting, gasInCompany(waiting), gasPrice)
       const judged = isHeldUp ? [...waiting, claim] : [claim]
       // Whoever is about to take the reserve back leaves no time for more.
       const gas = releasing > 0n ? gasInCompany(judged) : gasAlone(judged)
-      if (isWorth(judged, gas, gasPrice)) await book.freeze(payer, key)
-      else if (releasing > 0n) complain(claim, 'it earns less than its gas')
+      if (isWorth(judged, gas, gasPrice)) {
+        if (isChanging) frozenForChange.set(payer + key, now())
+        await book.freeze(payer, key)
+      } else if (releasing > 0n) complain(claim, 'it earns less than its gas')
     }
     if (isScheduled) tables.setScheduledAt(now())
   }
@@ -158,10 +193,12 @@ export function createRedeemer(options: {
       if (oldest === undefined || inFlight.has(payer + key)) continue
       const { settled } = view.channel(payer, key)
       if (settled > oldest.base) {
-        // By the operator's own account, or before this till lost what it knew.
-        if (!all.some(({ cumulative }) => cumulative === settled))
-          complain(oldest, `somebody else redeemed up to ${settled}: run one till`)
-        await book.settled(payer, key, settled)
+        // By the operator's own account, or before this till lost what it knew. A reorganisation may still undo it.
+        const final = view.finalChannel(payer, key).settled
+        if (final <= oldest.base) continue
+        if (!all.some(({ cumulative }) => cumulative === final))
+          complain(oldest, `somebody else redeemed up to ${final}: run one till`)
+        await book.settled(payer, key, final)
         resting.delete(payer + key)
       } else if ((resting.get(payer + key) ?? 0) > now()) continue
       else {

@@ -19,7 +19,7 @@ const [gasOfTransaction, gasOfVoucher, gasOfLine] = [30_000n, 30_000n, 32_000n]
 const [gasOfOneAlone, gasOfLineAlone] = [51_000n, 14_500n]
 /** Of a line among a thousand of the same tracks, its part of all the rest included. */
 const gasOfLineInCompany = 4_500n
-const lineDigits = 128
+const [lineDigits, trackDigits] = [128, 64]
 
 export function linesOf({ lines }: Pick<Claim, 'lines'>): number {
   return (lines.length - 2) / lineDigits
@@ -48,6 +48,14 @@ export function gasInCompany(claims: readonly Pick<Claim, 'lines'>[]): bigint {
 
 function allLinesOf(claims: readonly Pick<Claim, 'lines'>[]): bigint {
   return BigInt(claims.reduce((sum, claim) => sum + linesOf(claim), 0))
+}
+
+/** Whether one of its lines is for one of these tracks. */
+export function paysFor({ lines }: Pick<Claim, 'lines'>, tracks: ReadonlySet<Hash>): boolean {
+  for (let at = 2; at < lines.length; at += lineDigits) {
+    if (tracks.has(`0x${lines.slice(at, at + trackDigits)}`)) return true
+  }
+  return false
 }
 
 /** What the node gets of a voucher's lines, in base units. */
