@@ -79,7 +79,8 @@ export function createTillGate(options: GateOptions): TillGate {
       // Who sold it once, and gives it away now, makes it free for nobody but themselves: else to sell the music of
       // others for a while would do that. The same goes for previews.
       if (terms === undefined || terms.unitPrice === 0n) continue
-      if (options.isFreeElsewhere(cid, block)) return none
+      // Also where another sells it: whoever gives away the music of an older track, and then sells it, would free it.
+      if (options.isFreeElsewhere(cid, block)) continue
       sold.push({ ...block, price: terms.unitPrice, nodeBps: terms.nodeBps })
     }
     const isPreview = sold.every(({ unit }) => unit !== undefined && unit < previewUnits)
