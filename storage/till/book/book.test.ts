@@ -28,7 +28,7 @@ function openBook() {
       },
       leastNodeBps: 500,
       now: () => time.now,
-      limits: { sessions: 6, sessionsOfPayer: 4 },
+      limits: { sessions: 6, sessionsOfChannel: 4 },
       mostChannels: 100,
       write,
     })
