@@ -108,6 +108,7 @@ export async function openNodeTill(options: {
     ...{ loadTrack: sold.load, liveManifestOf },
     peerOf: (request) => peerOf(request)?.operator,
     isFreeElsewhere: freeElsewhere.isFreeElsewhere,
+    requireOpen: chain.only.requireOpen,
     ...{ freeBytesPerSecond: terms.freeBytesPerSecond, now, logger, metrics },
   }).catch(async (error: unknown) => {
     freeElsewhere.close()
@@ -156,7 +157,7 @@ export async function openNodeTill(options: {
     const { trackPurchases, token } = network.payments ?? {}
     if (trackPurchases === undefined || token === undefined) return undefined
     return purchaseRoutes({
-      ...{ soldAs, isAdmitted: till.gate.isPeer, audio, publicUrl },
+      ...{ soldAs, isAdmitted: till.gate.isPeer, audio, publicUrl, requireOpen: chain.only.requireOpen },
       purchases: createPurchases({
         ...{ network: { ...network, payments: { token, trackPurchases } }, node, chain: options.reader },
         ...{ sender: chain.sender, termsOf: view.termsOf, leastPrice: terms.leastPurchase, now },
