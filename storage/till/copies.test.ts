@@ -1,7 +1,16 @@
 import type { SubjectState } from '@hexachord/protocol/actions'
 import { type Subject, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { startTill, type TillServer, testNode, testPrice, testSubject } from './fixtures/index.ts'
+import {
+  post,
+  reportIn,
+  startTill,
+  type TillServer,
+  testListener,
+  testNode,
+  testPrice,
+  testSubject,
+} from './fixtures/index.ts'
 import { createFreeElsewhere } from './free-elsewhere.ts'
 
 const [free, copy] = [subjectOf(testNode, 5n), subjectOf(testNode, 6n)]
@@ -74,4 +83,38 @@ test('a track that is free stays so when two others sell it', async () => {
   publish(copy, 4)
   sell(copy)
   expect(await asked()).toEqual([200, undefined])
+})
+
+test('a track is heard for money however many others sell its blocks, also after it was published anew', async () => {
+  const listener = testListener()
+  const { address } = listener
+  server.chain.channels.set(address + address, {
+    reserved: 10_000n,
+    released: 0n,
+    releasing: 0n,
+    settled: 0n,
+  })
+  const others = Array.from({ length: 20 }, (_, index) => subjectOf(testNode, BigInt(20 + index)))
+  for (const other of others) sell(other)
+  sell(testSubject)
+  expect(server.till.paidBlocks.of(server.segment(3))[0]?.subject).toBe(testSubject)
+  const opening = { ...(await listener.opening()), voucher: await listener.voucher(3n * testPrice) }
+  const { session } = await reportIn(await post(server.origin, '/pay/sessions', opening))
+  expect((await server.get(`/ipfs/${server.segment(3)}?s=${session}`)).status).toBe(200)
+  // Where the others were taken up first.
+  server.till.paidBlocks.remove(testSubject)
+  sell(testSubject)
+  expect(server.till.paidBlocks.of(server.segment(3))[20]?.subject).toBe(testSubject)
+  expect((await server.get(`/ipfs/${server.segment(4)}?s=${session}`)).status).toBe(200)
+  expect((await server.get(`/ipfs/${server.segment(5)}?s=${session}`)).status).toBe(200)
+  const report = await reportIn(await server.get(`/pay/sessions/${session}`))
+  expect([report.paidUnits, report.credit]).toEqual([[3, 4, 5], 0n])
+  expect((await server.get(`/ipfs/${server.segment(6)}?s=${session}`)).status).toBe(402)
+})
+
+test('a track costs something behind any number of others that have its blocks and sell nothing', async () => {
+  server.till.paidBlocks.remove(testSubject)
+  for (let index = 0; index < 20; index++) sell(subjectOf(testNode, BigInt(20 + index)), 0n)
+  sell(testSubject)
+  expect(await asked()).toEqual([402, testSubject])
 })
