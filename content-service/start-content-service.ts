@@ -13,7 +13,7 @@ import { nodeReadiness, tillTermsOn } from '@hexachord/storage/node'
 import { createNodeClient, createPeerFetch, peerAddresses } from '@hexachord/storage/peers'
 import { openPremium, premiumMigrations } from '@hexachord/storage/premium'
 import { openTakedowns, type Takedowns, takedownMigrations } from '@hexachord/storage/takedowns'
-import { openNodeTill } from '@hexachord/storage/till'
+import { type NodeTill, openNodeTill } from '@hexachord/storage/till'
 import { createRootHasher } from '@hexachord/storage/tracks'
 import { Wallet } from 'ethers'
 import { readConfig } from './config.ts'
@@ -122,6 +122,7 @@ export async function startContentService(
   lifecycle.onClose('peers', peers.close)
 
   let refused: Takedowns | undefined
+  let paidBlocks: NodeTill['paidBlocks'] | undefined
   const ipfs = await openIpfs(config.ipfs, {
     ...{ directory, database, logger, signal: lifecycle.signal },
     ...{ allowPeer: peers.allowPeer, peers: peers.peers },
@@ -188,6 +189,7 @@ export async function startContentService(
     ...(pacing.times === undefined ? {} : { times: pacing.times }),
     rebalanceBytesPerSecond: config.rebalanceBytesPerSecond,
     onRepair: counted.repairEnded,
+    onTrack: (track) => paidBlocks?.expect(track),
     signal: lifecycle.signal,
   })
   lifecycle.onClose('keeper', keeper.close)
@@ -225,7 +227,10 @@ export async function startContentService(
     changes,
     protectMs,
     onEnded: counted.offerEnded,
-    onHeld: ({ subject }) => keeper.recheck(subject),
+    onHeld({ subject }) {
+      paidBlocks?.reconsider(subject)
+      keeper.recheck(subject)
+    },
   })
   lifecycle.onClose('puller', puller.close)
 
@@ -236,6 +241,7 @@ export async function startContentService(
     ...{ terms: tillTerms, fetch, peerFetch, metrics, logger, now },
     ...{ signal: lifecycle.signal, pollMs: pacing.pollMs },
   })
+  paidBlocks = till?.paidBlocks
   if (till !== undefined) lifecycle.onClose('till', till.close)
   const premium =
     till &&

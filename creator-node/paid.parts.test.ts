@@ -27,11 +27,11 @@ test('a creator node takes money where the network has payments, and after a res
   await eventually(async () => expect(await till()).toMatchObject({ trouble: null, owed: '0', sessions: 0 }))
   const offer = tillOfferSchema.parse(await (await fetch(`${node.origin}/pay/offer`)).json())
   expect(offer).toMatchObject({ operator: node.operator, endpoint: node.origin, previewUnits: 0 })
-  const name = async () => (await fetch(`${node.origin}/pay/till`)).json()
+  const name = async () => (await (await fetch(`${node.origin}/pay/till`)).json()).till
   const before = await name()
   await node.stop()
   await node.start()
-  expect(await name()).toEqual(before)
+  expect(await name()).toBe(before)
   const unknown = await fetch(`${node.origin}/pay/sessions/none`)
   expect([unknown.status, await unknown.json()]).toMatchObject([404, { title: 'Not Found' }])
   // Somebody who has to pay its own way sees that it is short of gas before it fails.

@@ -203,7 +203,8 @@ export async function startCreatorNode(
   const app = createCreatorApp({
     ...{ ...parts, ...receiving, reader, changes, archives, metrics, signal },
     ...{ denylist, invites, premium, openSecret: openSealed, replicate: jobs.replicate, ahead: jobs.ahead },
-    ...{ cacheBytes: config.cacheBytes, fetchMissing: lastResort({ catalogue, fetch: peerFetch }) },
+    ...{ cacheBytes: config.cacheBytes },
+    fetchMissing: lastResort({ catalogue, fetch, fetchPaid: till?.fetchMissing }),
     checks: { ...nodeReadiness({ directory, database, reader, catalogue, ipfs }), redis: () => jobs.ping() },
     status: () => creatorStatus(parts),
   })

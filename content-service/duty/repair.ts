@@ -1,5 +1,6 @@
 import type { GuardedFetch } from '@hexachord/platform/http'
 import type { Sqlite } from '@hexachord/platform/sqlite'
+import type { LoadedTrack } from '@hexachord/protocol/manifests'
 import type { Address } from '@hexachord/protocol/names'
 import type { Source } from '@hexachord/protocol/retrieval'
 import { type Catalogue, type LiveTrack, liveTrack } from '@hexachord/storage/catalogue'
@@ -31,6 +32,8 @@ export type RepairDependencies = {
   offers: Pick<OfferStore, 'keeps'>
   receipts: ReceiptStore
   issueReceipt: IssueReceipt
+  /** Called with a track before any block of it is brought here. */
+  onTrack?: ((track: LoadedTrack) => void) | undefined
   /** Who else holds a track, as far as known. */
   copiesOf: (track: LiveTrack) => KnownCopies
   /** This node's operator. */
@@ -76,6 +79,7 @@ export async function repair(
     byteLimit: byteLength,
     leaseMs,
     now,
+    onTrack: dependencies.onTrack,
     signal,
   })
   const held = await inspectTrack(ipfs, manifest, { signal, knownRoot: (cid) => roots.get(cid) })

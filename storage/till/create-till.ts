@@ -56,6 +56,9 @@ export type TillOptions = {
   /** Whether a free track has a block, too. Not one that was published after the paid one: else whoever publishes the
    * music of others for nothing would make it free. @default no block is shared */
   readonly isFreeElsewhere?: (cid: string, block: PaidBlock) => boolean
+  /** Throws a Problem while no money may be taken here, whichever way it comes: then no voucher is taken, and what was paid
+   * before is served. @default money is always taken */
+  readonly requireOpen?: () => Promise<void>
   /** What strangers may fetch for nothing, all together. @default 0, which is no limit */
   readonly freeBytesPerSecond?: number
   /** Resolves after so many ms: downloads that are free are paced. @default a timer */
@@ -145,7 +148,12 @@ export async function createTill(options: TillOptions): Promise<Till> {
 
   const peers = createPeerMeter(options.metrics)
   const isFreeElsewhere = options.isFreeElsewhere ?? (() => false)
-  const accept = createAccept({ book, journal, signers })
+  const accept = createAccept({
+    book,
+    journal,
+    signers,
+    requireOpen: options.requireOpen ?? (async () => {}),
+  })
   const shared = { ...options, book, journal, paidBlocks, domain, recover, accept }
   return {
     routes: payRoutes(shared),

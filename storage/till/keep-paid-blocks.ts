@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@hexachord/platform/process'
 import { isDatabaseFull } from '@hexachord/platform/sqlite'
+import type { LoadedTrack } from '@hexachord/protocol/manifests'
 import { type Hash, type Subject, subjectFromBytes32, subjectToBytes32 } from '@hexachord/protocol/names'
 import { type Catalogue, liveTrack } from '../catalogue/index.ts'
 import { type IpfsNode, KuboUnavailable } from '../ipfs/index.ts'
@@ -10,38 +11,59 @@ import type { PaymentsView } from './payments-view.ts'
 
 /** Tracks that are looked at in one round, in case they came here without being noticed. */
 const tracksPerRound = 1_000
+/** Between rounds, until all tracks that are registered were looked at: 100,000 in two or three minutes. */
+const roundMs = 1_000
 const defaultEveryMs = 30_000
+
+export type PaidBlockKeeper = {
+  /** Tells that a track is about to be brought here, before any block of it is: it is never here without being known. */
+  expect(track: LoadedTrack): void
+  /** Tells that something of a track has come here. */
+  reconsider(subject: Subject): void
+  close(): Promise<void>
+}
 
 /**
  * Keeps the index of what costs something: blocks of tracks that are registered for payments and whose manifest is here.
- * What they cost, if anything, the gate looks up when it is asked.
+ * What they cost, if anything, the gate looks up when it is asked. A track is taken up before it is brought here, and when
+ * it or its terms change; whatever came otherwise is found by rounds over all tracks that are registered, which go on by
+ * their own clock whatever else happens.
  */
 export function keepPaidBlocks(options: {
   view: Pick<PaymentsView, 'onChange' | 'termsOf'> & {
     tracks(after: Hash | undefined, limit: number): Hash[]
   }
-  catalogue: Pick<Catalogue, 'onChange' | 'subject'>
+  catalogue: Pick<Catalogue, 'onChange' | 'subject' | 'tracksWith'>
   paidBlocks: Pick<PaidBlocks, 'add' | 'remove' | 'has'>
   ipfs: Pick<IpfsNode, 'get' | 'has'>
   logger: Logger
-  /** Between rounds. @default 30 s */
+  /** Rest after all tracks were looked at. @default 30 s */
   everyMs?: number | undefined
-}): { close(): Promise<void> } {
+  /** Tracks of one round. @default 1,000 */
+  perRound?: number
+}): PaidBlockKeeper {
   const { view, catalogue, paidBlocks, ipfs, logger } = options
+  const { everyMs = defaultEveryMs, perRound = tracksPerRound } = options
   const waiting = new Set<Subject>()
   const ending = new AbortController()
   const { signal } = ending
   let wake = Promise.withResolvers<void>()
   let after: Hash | undefined
+  let nextRoundAt = 0
 
-  function note(subjects: Iterable<Subject>): void {
+  function note(subjects: readonly Subject[]): void {
+    if (subjects.length === 0) return
     for (const subject of subjects) waiting.add(subject)
     wake.resolve()
   }
 
+  function isRegistered(subject: Subject): boolean {
+    return view.termsOf(subjectToBytes32(subject)) !== undefined
+  }
+
   async function reconsider(subject: Subject): Promise<void> {
     const track = liveTrack(subject, catalogue.subject(subject))
-    if (track === undefined || view.termsOf(subjectToBytes32(subject)) === undefined) {
+    if (track === undefined || !isRegistered(subject)) {
       paidBlocks.remove(subject)
       return
     }
@@ -56,15 +78,20 @@ export function keepPaidBlocks(options: {
   }
 
   function nextRound(): void {
-    const tracks = view.tracks(after, tracksPerRound)
-    after = tracks.length < tracksPerRound ? undefined : tracks.at(-1)
+    const tracks = view.tracks(after, perRound)
+    after = tracks.length < perRound ? undefined : tracks.at(-1)
     note(tracks.map(subjectFromBytes32))
+    nextRoundAt = performance.now() + (after === undefined ? everyMs : Math.min(roundMs, everyMs))
   }
 
   async function work(): Promise<void> {
     while (!signal.aborted) {
-      for (const subject of waiting) {
-        waiting.delete(subject)
+      if (performance.now() >= nextRoundAt) nextRound()
+      wake = Promise.withResolvers()
+      // What is noted meanwhile waits for its turn: rounds have theirs, however much there is.
+      const batch = [...waiting]
+      waiting.clear()
+      for (const subject of batch) {
         try {
           await reconsider(subject)
         } catch (err) {
@@ -74,25 +101,29 @@ export function keepPaidBlocks(options: {
         }
       }
       const rested = new AbortController()
-      const rest = delay(options.everyMs ?? defaultEveryMs, true, {
+      const rest = delay(Math.max(0, nextRoundAt - performance.now()), undefined, {
         signal: AbortSignal.any([signal, rested.signal]),
-      }).catch(() => false)
-      if (await Promise.race([rest, wake.promise])) nextRound()
+      }).catch(() => undefined)
+      await Promise.race([rest, wake.promise])
       rested.abort()
-      wake = Promise.withResolvers()
     }
   }
 
   const unsubscribe = [
     catalogue.onChange(({ subjects }) => {
-      note(subjects.filter((subject) => view.termsOf(subjectToBytes32(subject)) !== undefined))
+      note(subjects.filter(isRegistered))
     }),
     view.onChange(({ tracks }) => note(tracks.map(subjectFromBytes32))),
   ]
-  nextRound()
   const working = work()
 
   return {
+    expect(track) {
+      for (const { subject } of catalogue.tracksWith(track.cid)) {
+        if (isRegistered(subject) && !paidBlocks.has(subject, track.cid)) paidBlocks.add(subject, track)
+      }
+    },
+    reconsider: (subject) => note(isRegistered(subject) ? [subject] : []),
     async close() {
       for (const end of unsubscribe) end()
       ending.abort(new DOMException('the till is closing', 'AbortError'))

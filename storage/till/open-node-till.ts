@@ -18,7 +18,7 @@ import { createTill, type Till } from './create-till.ts'
 import { createFreeElsewhere } from './free-elsewhere.ts'
 import type { TillGate } from './gate/index.ts'
 import { reserveRoutes } from './http/reserve-routes.ts'
-import { keepPaidBlocks } from './keep-paid-blocks.ts'
+import { keepPaidBlocks, type PaidBlockKeeper } from './keep-paid-blocks.ts'
 import { createSoldTracks } from './load-sold-track.ts'
 import type { PeerServed } from './peer-meter.ts'
 import { createPurchases, purchaseRoutes } from './purchases/index.ts'
@@ -48,6 +48,8 @@ export type NodeTill = {
   priceOf(subject: Subject): bigint | undefined
   /** The manifest of a track, from here or from its holders. @throws Problem 410, 502 */
   loadTrack(manifest: string, subject: Subject): Promise<LoadedTrack>
+  /** What costs something of what is here: to be told what is brought here. */
+  readonly paidBlocks: Pick<PaidBlockKeeper, 'expect' | 'reconsider'>
   /** What is here, and manifests of tracks that somebody pays for here, for playlists. */
   readonly blocks: Pick<IpfsNode, 'get'>
   /** Sells whole tracks as files, before `audio` gives them: see `purchaseRoutes`. Undefined where the network has no
@@ -108,6 +110,7 @@ export async function openNodeTill(options: {
     ...{ loadTrack: sold.load, liveManifestOf },
     peerOf: (request) => peerOf(request)?.operator,
     isFreeElsewhere: freeElsewhere.isFreeElsewhere,
+    requireOpen: chain.only.requireOpen,
     ...{ freeBytesPerSecond: terms.freeBytesPerSecond, now, logger, metrics },
   }).catch(async (error: unknown) => {
     freeElsewhere.close()
@@ -156,7 +159,7 @@ export async function openNodeTill(options: {
     const { trackPurchases, token } = network.payments ?? {}
     if (trackPurchases === undefined || token === undefined) return undefined
     return purchaseRoutes({
-      ...{ soldAs, isAdmitted: till.gate.isPeer, audio, publicUrl },
+      ...{ soldAs, isAdmitted: till.gate.isPeer, audio, publicUrl, requireOpen: chain.only.requireOpen },
       purchases: createPurchases({
         ...{ network: { ...network, payments: { token, trackPurchases } }, node, chain: options.reader },
         ...{ sender: chain.sender, termsOf: view.termsOf, leastPrice: terms.leastPurchase, now },
@@ -165,7 +168,7 @@ export async function openNodeTill(options: {
   }
 
   return {
-    ...{ gate: till.gate, routes, purchases, status, fetchMissing, loadTrack: sold.load },
+    ...{ gate: till.gate, routes, purchases, status, fetchMissing, loadTrack: sold.load, paidBlocks },
     priceOf: (subject) => view.termsOf(subjectToBytes32(subject))?.unitPrice,
     blocks: {
       async get(cid, { signal } = {}) {

@@ -46,6 +46,8 @@ export async function pullTrack(options: {
   now: () => number
   /** Blocks on their way at one time. @default 12 */
   concurrency?: number
+  /** Called once it is known what there is to bring, before any of it is stored. */
+  onTrack?: ((track: LoadedTrack) => void) | undefined
   onBlock?: (block: PulledBlock) => void
   signal?: AbortSignal
 }): Promise<PulledTrack> {
@@ -63,6 +65,7 @@ export async function pullTrack(options: {
   if (byteLength > byteLimit) {
     throw new TrackTooLarge(`${manifest} has ${byteLength} bytes; ${byteLimit} may be taken for it`)
   }
+  options.onTrack?.(track)
   await ipfs.protect(
     blocks.map(({ cid }) => cid),
     now() + options.leaseMs,

@@ -147,15 +147,15 @@ export function createBook(options: BookOptions) {
     },
 
     /**
-     * Opens a session, or gives the one that was opened with the same opening.
+     * Opens a session, or gives the one that the same key has opened with the same opening.
      * @throws TooManySessions
      */
     open(facts: Omit<SessionFacts, 'session'>): Session {
       sessions.sweep(now())
       forgetting.look()
-      const known = sessions.byOpening(facts.opening)
+      const known = sessions.byOpening(facts.opening, facts.key)
       if (known !== undefined) return known
-      sessions.makeRoom(facts.payer)
+      sessions.makeRoom(find(facts.payer, facts.key))
       const channel = find(facts.payer, facts.key)
       if (channel === undefined && channels.size >= options.mostChannels) forgetting.makeRoom()
       if (channel === undefined && channels.size >= options.mostChannels) {

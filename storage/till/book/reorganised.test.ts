@@ -21,7 +21,7 @@ function openBook(reserved: bigint) {
         channel: () => seen,
         finalChannel: () => final,
       },
-      ...{ leastNodeBps: 0, now: () => 0, limits: { sessions: 9, sessionsOfPayer: 9 }, mostChannels: 9 },
+      ...{ leastNodeBps: 0, now: () => 0, limits: { sessions: 9, sessionsOfChannel: 9 }, mostChannels: 9 },
       write: (record) => records.push(structuredClone(record)),
     })
   const book = make()

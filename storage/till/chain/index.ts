@@ -1,4 +1,5 @@
 export { createOfferSource, offerRoutes } from './offer-routes.ts'
+export type { OnlyTill } from './only-till.ts'
 export {
   openTillChain,
   type TillBook,

@@ -114,7 +114,8 @@ export function openTillChain(options: {
     ...{ hotKey, domain, operator, endpoint: publicUrl, leastNodeBps, previewUnits, now },
   })
   const only = createOnlyTill({
-    ...{ name: tables.name(), publicUrl, operator, catalogue: options.catalogue, fetch, logger, signal },
+    ...{ name: tables.name(), publicUrl, operator, catalogue: options.catalogue, fetch, logger, signal, now },
+    otherSeen: { at: tables.otherSeenAt, set: tables.setOtherSeenAt },
   })
   const ending = new AbortController()
   let wake = Promise.withResolvers<void>()

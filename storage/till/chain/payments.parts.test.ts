@@ -118,7 +118,7 @@ describe('what a till knows of the chain', () => {
     expect(view.channel(payer, payer).reserved).toBe(1_100n)
     expect(view.finalChannel(payer, payer).reserved).toBe(1_000n)
     const book = createBook({
-      ...{ view, leastNodeBps: 0, now: Date.now, limits: { sessions: 9, sessionsOfPayer: 9 } },
+      ...{ view, leastNodeBps: 0, now: Date.now, limits: { sessions: 9, sessionsOfChannel: 9 } },
       ...{ mostChannels: 9, write: () => undefined },
     })
     const session = book.open({

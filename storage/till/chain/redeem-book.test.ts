@@ -40,7 +40,7 @@ function redeeming() {
   const make = (write: (record: BookRecord) => void) =>
     createBook({
       ...{ view, write, leastNodeBps: 0, mostChannels: 10, now: () => state.now },
-      limits: { sessions: 10, sessionsOfPayer: 10 },
+      limits: { sessions: 10, sessionsOfChannel: 10 },
     })
   const book = make((record) => records.push(record))
   const session = book.open({

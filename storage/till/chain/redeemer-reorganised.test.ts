@@ -27,7 +27,13 @@ function redeeming() {
     changing: () => [],
   }
   const book = createBook({
-    ...{ view, leastNodeBps: 0, now: () => 0, limits: { sessions: 9, sessionsOfPayer: 9 }, mostChannels: 9 },
+    ...{
+      view,
+      leastNodeBps: 0,
+      now: () => 0,
+      limits: { sessions: 9, sessionsOfChannel: 9 },
+      mostChannels: 9,
+    },
     write: () => undefined,
   })
   const session = book.open({

@@ -1,14 +1,12 @@
-import { createApp, createGuardedFetch, finishApp, listen } from '@hexachord/platform/http'
+import { createApp, finishApp, listen } from '@hexachord/platform/http'
 import { createLogger, createMetrics } from '@hexachord/platform/process'
 import { type Address, type Hash, parseAddress } from '@hexachord/protocol/names'
-import type { Operator } from '@hexachord/protocol/operators'
 import { packLines, termsDelaySeconds, tillOfferSchema } from '@hexachord/protocol/payments'
 import { type Domain, signerOf } from '@hexachord/protocol/signing'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { hexlify, Wallet } from 'ethers'
 import fc from 'fast-check'
 import { createOfferSource, offerRoutes } from './offer-routes.ts'
-import { createOnlyTill } from './only-till.ts'
 import { termsAfter, termsAt } from './payment-rules.ts'
 import { batchesOf, gasOf, gasOfClaim, nodeShareOf } from './worth.ts'
 
@@ -74,36 +72,27 @@ describe('a till', () => {
   const hotKey = new Wallet(`0x${'11'.repeat(32)}`)
   const domain: Domain = { name: 'Hexachord', version: '1', chainId: 31337, verifyingContract: operator }
 
-  async function serve(name: string, operators: () => ReadonlyMap<Address, Operator>, publicUrl?: string) {
-    const fetch = createGuardedFetch({ allowPrivateAddresses: true })
+  async function serve() {
     let now = 1_000_000_000_000
     const app = createApp({ logger, metrics: createMetrics('test'), service: 'test' })
     const server = await listen((request, response) => handler(request, response), {
       ...{ host: '127.0.0.1', port: 0, graceMs: 0 },
     })
-    closing.push(fetch.close, server.close)
-    const endpoint = publicUrl ?? server.origin
-    const { signal } = new AbortController()
-    const only = createOnlyTill({
-      ...{ name, publicUrl: endpoint, operator, catalogue: { operators }, fetch, logger, signal },
-    })
+    closing.push(server.close)
+    const endpoint = server.origin
     const offers = createOfferSource({
       ...{ hotKey, domain, operator, endpoint, leastNodeBps: 700, previewUnits: 5, now: () => now },
     })
-    app.use(only.routes, offerRoutes(offers))
-    app.get('/money', only.guard, (_request, response) => response.json({}))
+    app.use(offerRoutes(offers))
     const handler = finishApp(app)
     const pass = (ms: number) => {
       now += ms
     }
-    return { origin: server.origin, only, pass }
+    return { origin: server.origin, pass }
   }
 
-  const registeredAt = (endpoint: string) => () =>
-    new Map([[operator, { operator, endpoint } as Operator]]) as ReadonlyMap<Address, Operator>
-
   test('signs what it asks for, and signs it anew before it ends', async () => {
-    const { origin, pass } = await serve('one', registeredAt('http://elsewhere.example'))
+    const { origin, pass } = await serve()
     const read = async () =>
       tillOfferSchema.parse(await (await globalThis.fetch(`${origin}/pay/offer`)).json())
     const { signature, escrow: _, chainId: __, ...offer } = await read()
@@ -112,23 +101,5 @@ describe('a till', () => {
     expect((await read()).expiresAt).toBe(offer.expiresAt)
     pass(5 * 3_600_000)
     expect((await read()).expiresAt).toBeGreaterThan(offer.expiresAt)
-  })
-
-  test('takes no money where its operator is not registered, nor while another answers in its place', async () => {
-    const registered: { endpoint: string } = { endpoint: 'http://elsewhere.example' }
-    const first = await serve('first', () => registeredAt(registered.endpoint)())
-    const status = async (origin: string) => (await globalThis.fetch(`${origin}/money`)).status
-    await first.only.look()
-    expect(await status(first.origin)).toBe(503)
-    registered.endpoint = first.origin
-    await first.only.look()
-    expect(await status(first.origin)).toBe(200)
-    const second = await serve('second', registeredAt(first.origin), first.origin)
-    // It has not asked yet who is there: whoever pays waits for that.
-    const paying = status(second.origin)
-    await second.only.look()
-    expect(await paying).toBe(503)
-    expect(second.only.trouble()).toMatch(/another till/)
-    expect(await status(second.origin)).toBe(503)
   })
 })

@@ -149,6 +149,12 @@ export function createTillTables(database: Sqlite) {
       return at === undefined ? undefined : Number(at)
     },
     setScheduledAt: (at: number) => setAmount('scheduledAt', BigInt(at)),
+    /** When another till of the operator answered in this one's place, in ms since 1970; undefined if none ever did. */
+    otherSeenAt(): number | undefined {
+      const at = amountOf('otherSeenAt')
+      return at === undefined ? undefined : Number(at)
+    },
+    setOtherSeenAt: (at: number) => setAmount('otherSeenAt', BigInt(at)),
     totals: (): TillTotals => ({
       redeemed: amountOf('redeemed') ?? 0n,
       gasWei: amountOf('gasWei') ?? 0n,

@@ -39,6 +39,8 @@ export type GateOptions = {
 type Sold = PaidBlock & { readonly price: bigint; readonly nodeBps: number }
 
 const none: readonly Sold[] = []
+/** Sellers of one block that are looked at, beside the one whose session pays. */
+const mostSellers = 16
 /** Free traffic that may come at once, in seconds of its rate. */
 const burstSeconds = 10
 /** When a download that was refused may be begun: others end all the time. */
@@ -70,20 +72,28 @@ export function createTillGate(options: GateOptions): TillGate {
       spend: freeBytes.spend,
     })
 
+  /** The first of those that sell a block; none if nobody does, or whoever does lets it be heard before. */
   function soldAs(cid: string): readonly Sold[] {
     const blocks = paidBlocks.of(cid)
     if (blocks.length === 0) return none
-    const sold: Sold[] = []
+    const all: Sold[] = []
     for (const block of blocks) {
-      const terms = view.termsOf(block.track)
       // Who sold it once, and gives it away now, makes it free for nobody but themselves: else to sell the music of
       // others for a while would do that. The same goes for previews.
-      if (terms === undefined || terms.unitPrice === 0n) continue
-      if (options.isFreeElsewhere(cid, block)) return none
-      sold.push({ ...block, price: terms.unitPrice, nodeBps: terms.nodeBps })
+      const isPreview = block.unit !== undefined && block.unit < previewUnits
+      const sold = isPreview ? undefined : priced(block)
+      // Also where another sells it: whoever gives away the music of an older track, and then sells it, would free it.
+      if (sold === undefined || options.isFreeElsewhere(cid, block)) continue
+      all.push(sold)
+      if (all.length === mostSellers) break
     }
-    const isPreview = sold.every(({ unit }) => unit !== undefined && unit < previewUnits)
-    return isPreview ? none : sold
+    return all
+  }
+
+  function priced(block: PaidBlock): Sold | undefined {
+    const terms = view.termsOf(block.track)
+    if (terms === undefined || terms.unitPrice === 0n) return undefined
+    return { ...block, price: terms.unitPrice, nodeBps: terms.nodeBps }
   }
 
   function required(asked: PaidRequest, sold: Sold, error: string, session?: Session, more: object = {}) {
@@ -109,32 +119,57 @@ export function createTillGate(options: GateOptions): TillGate {
     return request.headers.authorization === undefined ? undefined : options.peerOf(request)
   }
 
-  /** The session that pays, and what it pays for. @throws Problem */
-  function matched(asked: PaidRequest, token: string | undefined, all: readonly Sold[]) {
+  /** What of a block a session's own track sells, however many others have it. */
+  function ownBlock(cid: string, all: readonly Sold[], { subject, track }: Session): Sold | undefined {
+    const among = all.find((sold) => sold.track === track)
+    if (among !== undefined) return among
+    const block = paidBlocks.ofTrack(cid, subject)
+    return block && priced(block)
+  }
+
+  /**
+   * The session that pays, and what it pays for.
+   * @param ownOf what a session's own track sells of what is asked for
+   * @throws Problem
+   */
+  function matched(
+    asked: PaidRequest,
+    token: string | undefined,
+    all: readonly Sold[],
+    ownOf: (session: Session) => Sold | undefined,
+  ) {
     const [first] = all
     if (first === undefined) throw new TypeError('a block that is free was to be paid')
-    if (all.every(({ nodeBps }) => nodeBps < leastNodeBps)) {
-      metrics.refused('share-too-small')
-      throw shareTooSmall(first.nodeBps, leastNodeBps)
+    const session = token === undefined ? undefined : book.session(token)
+    const sold = session && ownOf(session)
+    if (sold === undefined && all.every(({ nodeBps }) => nodeBps < leastNodeBps)) {
+      throw tooSmall(first)
     }
     if (token === undefined) {
       const path = `POST ${options.publicUrl}/pay/sessions`
       throw required(asked, first, `this block costs something: open a session by ${path}`)
     }
-    const session = book.session(token)
     if (session === undefined) throw required(asked, first, 'the session is unknown here, or has ended')
-    const sold = all.find(({ track }) => track === session.track)
     if (sold === undefined) throw required(asked, first, `the session is for ${session.subject}`, session)
-    if (sold.nodeBps < leastNodeBps) throw shareTooSmall(sold.nodeBps, leastNodeBps)
+    if (sold.nodeBps < leastNodeBps) throw tooSmall(sold)
     if (sold.unit === undefined)
       throw required(asked, sold, 'the original file is not sold by units', session)
     return { session, sold, unit: sold.unit }
   }
 
-  async function pay(asked: PaidRequest, all: readonly Sold[]): Promise<Record<string, string>> {
+  function tooSmall({ nodeBps }: Sold): Problem {
+    metrics.refused('share-too-small')
+    return shareTooSmall(nodeBps, leastNodeBps)
+  }
+
+  async function pay(
+    asked: PaidRequest,
+    all: readonly Sold[],
+    ownOf: (session: Session) => Sold | undefined,
+  ): Promise<Record<string, string>> {
     const header = asked.request.headers['payment-signature']
     const payment = typeof header === 'string' ? readPaymentSignature(header, network) : undefined
-    const { session, sold, unit } = matched(asked, payment?.session ?? asked.session, all)
+    const { session, sold, unit } = matched(asked, payment?.session ?? asked.session, all, ownOf)
     if (asked.isHead) {
       if (!book.isCovered(session, unit, sold.price, sold.part)) {
         throw required(asked, sold, 'what was paid does not cover it', session)
@@ -187,7 +222,9 @@ export function createTillGate(options: GateOptions): TillGate {
     requireMeans(asked) {
       const { headers } = asked.request
       const hasMeans = headers['payment-signature'] !== undefined || headers.authorization !== undefined
-      if (!hasMeans) matched(asked, asked.session, soldAs(asked.cid))
+      if (hasMeans) return
+      const sold = soldAs(asked.cid)
+      matched(asked, asked.session, sold, (session) => ownBlock(asked.cid, sold, session))
     },
     async admit(asked, bytes) {
       const sold = soldAs(asked.cid)
@@ -198,12 +235,13 @@ export function createTillGate(options: GateOptions): TillGate {
         metrics.servedPeer(peer, bytes, true)
         return {}
       }
-      return pay(asked, sold)
+      return pay(asked, sold, (session) => ownBlock(asked.cid, sold, session))
     },
     async sell(asked, block) {
-      const terms = view.termsOf(block.track)
-      if (terms === undefined || terms.unitPrice === 0n) return {}
-      return pay(asked, [{ ...block, price: terms.unitPrice, nodeBps: terms.nodeBps }])
+      const sold = priced(block)
+      if (sold === undefined) return {}
+      // Of a key the track that is asked for alone: another may have the same encrypted block.
+      return pay(asked, [sold], ({ track }) => (track === sold.track ? sold : undefined))
     },
     isPeer: (request) => peerOf(request) !== undefined,
     requireFree(request, cids) {

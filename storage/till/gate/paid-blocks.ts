@@ -17,15 +17,18 @@ export type PaidBlock = {
 
 /** Which blocks are paid for, and as which units: an index that can be made again from the tracks at any time. */
 export type PaidBlocks = {
-  /** Takes up a track's segments, and its original file; what was known of the track before is forgotten. Of a premium
+  /** Takes up a track's segments, and its original file, in the place of what was known of the track before. Of a premium
    * track keys are sold and no blocks: what is encrypted anybody may copy. */
   add(subject: Subject, track: LoadedTrack): void
   remove(subject: Subject): void
   has(subject: Subject, manifest: string): boolean
   /** The track that was taken up with a manifest, the first one where several have it. */
   subjectOf(manifest: string): Subject | undefined
-  /** Synchronous, from memory for blocks that were asked about lately. */
+  /** All tracks that have it, those that were taken up first before others. Synchronous, from memory for blocks that were
+   * asked about lately. */
   of(cid: string): readonly PaidBlock[]
+  /** The same of one track, however many others have the block. */
+  ofTrack(cid: string, subject: Subject): PaidBlock | undefined
   isEmpty(): boolean
   close(): void
 }
@@ -50,17 +53,25 @@ const migrations: readonly Migration[] = [
   },
 ]
 
-/** What is remembered of blocks, most of which are free: some 100 bytes each. */
+/** What is remembered of blocks, most of which are free, counted by tracks: some 100 bytes each. */
 const blocksKept = 65_536
 const free: readonly PaidBlock[] = []
 
+// No limit: those that sell nothing, of whom there may be any number, would hide the one that does.
 export const paidBlocksQuery = `SELECT subject, unit, parts FROM paid_block JOIN paid_track ON paid_track.id = track
-  WHERE digest = ? ORDER BY track LIMIT 16`
+  WHERE digest = ? ORDER BY track`
+const ofTrackQuery = `SELECT subject, unit, parts FROM paid_track JOIN paid_block ON track = paid_track.id
+  WHERE subject = ? AND digest = ?`
+
+type Row = { readonly subject: Subject; readonly unit: number | null; readonly parts: number }
 
 /** @param path of a SQLite file of its own */
 export function openPaidBlocks(path: string): PaidBlocks {
   const database = openSqlite(path, { migrations })
-  const known = new LRUCache<string, readonly PaidBlock[]>({ max: blocksKept })
+  const known = new LRUCache<string, readonly PaidBlock[]>({
+    maxSize: blocksKept,
+    sizeCalculation: (blocks) => Math.max(1, blocks.length),
+  })
   let isEmpty = false
 
   function changed(): void {
@@ -70,25 +81,21 @@ export function openPaidBlocks(path: string): PaidBlocks {
 
   function look(cid: string): readonly PaidBlock[] {
     if (!isCid(cid)) return free
-    const rows = database.all<{ subject: Subject; unit: number | null; parts: number }>(
-      paidBlocksQuery,
-      parseCid(cid).digest,
-    )
-    if (rows.length === 0) return free
-    return rows.map(({ subject, unit, parts }) => ({
-      ...{ subject, track: subjectToBytes32(subject), unit: unit ?? undefined, part: 1 / parts },
-    }))
+    const rows = database.all<Row>(paidBlocksQuery, parseCid(cid).digest)
+    return rows.length === 0 ? free : rows.map(blockOf)
   }
 
   changed()
   return {
     add(subject, track) {
       database.transaction(() => {
-        database.run('DELETE FROM paid_track WHERE subject = ?', subject)
-        const { lastInsertRowid: id } = database.run(
-          'INSERT INTO paid_track (subject, manifest) VALUES (?, ?)',
+        // It keeps its place among those that have the same blocks.
+        const { id } = database.get<{ id: number }>(
+          `INSERT INTO paid_track (subject, manifest) VALUES (?, ?)
+           ON CONFLICT (subject) DO UPDATE SET manifest = excluded.manifest RETURNING id`,
           ...[subject, track.cid],
-        )
+        ) ?? { id: 0 }
+        database.run('DELETE FROM paid_block WHERE track = ?', id)
         const insert =
           'INSERT INTO paid_block (digest, track, unit, parts) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
         const sold = track.manifest.keyHolders === undefined ? unitsOfBlocks(track) : []
@@ -122,7 +129,16 @@ export function openPaidBlocks(path: string): PaidBlocks {
       known.set(cid, blocks)
       return blocks
     },
+    ofTrack(cid, subject) {
+      if (!isCid(cid)) return undefined
+      const row = database.get<Row>(ofTrackQuery, subject, parseCid(cid).digest)
+      return row && blockOf(row)
+    },
     isEmpty: () => isEmpty,
     close: () => database.close(),
   }
+}
+
+function blockOf({ subject, unit, parts }: Row): PaidBlock {
+  return { subject, track: subjectToBytes32(subject), unit: unit ?? undefined, part: 1 / parts }
 }

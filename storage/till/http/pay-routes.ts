@@ -172,7 +172,7 @@ function wrongOpening(detail: string): Problem {
 
 function tooMany({ whose, message }: TooManySessions): Problem {
   return new Problem({
-    status: whose === 'payer' ? 429 : 503,
+    status: whose === 'channel' ? 429 : 503,
     slug: 'too-many-sessions',
     title: 'Too many sessions',
     detail: message,

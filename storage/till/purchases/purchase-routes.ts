@@ -20,6 +20,8 @@ export function purchaseRoutes(options: {
   isAdmitted: (request: IncomingMessage) => boolean | Promise<boolean>
   audio: Router
   publicUrl: string
+  /** Throws a Problem while no money may be taken here. */
+  requireOpen: () => Promise<void>
 }): Router {
   const { purchases, soldAs, isAdmitted, audio, publicUrl } = options
   const router = Router()
@@ -28,6 +30,7 @@ export function purchaseRoutes(options: {
     if (sold === undefined || (await isAdmitted(request))) return next()
     const wanted = await purchases.requirements(sold.subject, sold.units)
     if (wanted === undefined) return next()
+    await options.requireOpen()
     const header = request.get('payment-signature')
     const url = publicUrl + request.path
     if (header === undefined) throw required(url, wanted, 'this track costs something')

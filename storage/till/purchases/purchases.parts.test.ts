@@ -13,7 +13,7 @@ import {
   createSender,
   outboxMigrations,
 } from '@hexachord/platform/chain'
-import { createApp, finishApp, type Listening, listen } from '@hexachord/platform/http'
+import { createApp, finishApp, type Listening, listen, Problem } from '@hexachord/platform/http'
 import { createLogger, createMetrics } from '@hexachord/platform/process'
 import { openSqlite } from '@hexachord/platform/sqlite'
 import { type Address, type Subject, subjectOf, subjectToBytes32 } from '@hexachord/protocol/names'
@@ -54,6 +54,8 @@ const units = new Map<string, number>()
 const subjects = new Map<string, Subject>()
 const closing: (() => Promise<void> | void)[] = []
 let timeMs = () => Date.now()
+/** Whether no money may be taken. */
+let isShut = false
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hexachord-purchases-'))
@@ -117,7 +119,14 @@ async function startNode(node: Address, hotKey: string): Promise<Listening> {
   }
   const isAdmitted = ({ headers }: { headers: { authorization?: string } }) =>
     headers.authorization === 'a peer'
-  app.use(purchaseRoutes({ purchases, soldAs, isAdmitted, audio, publicUrl: 'https://node.example' }))
+  app.use(
+    purchaseRoutes({
+      ...{ purchases, soldAs, isAdmitted, audio, publicUrl: 'https://node.example' },
+      requireOpen: async () => {
+        if (isShut) throw new Problem({ status: 503, slug: 'till-closed', detail: 'another till is there' })
+      },
+    }),
+  )
   app.use(audio)
   const listening = await listen(finishApp(app), { host: '127.0.0.1', port: 0 })
   closing.push(async () => {
@@ -231,6 +240,13 @@ describe('a purchase', () => {
       200,
       'public, max-age=29030400, immutable',
     ])
+  })
+
+  test('is neither asked for nor taken while no money may be taken here', async () => {
+    isShut = true
+    const closed = await fetch(`${server.origin}/audio/${track.manifest}`)
+    isShut = false
+    expect([closed.status, closed.headers.get('payment-required')]).toEqual([503, null])
   })
 
   test('of less than the floor is none: the track goes by another door', async () => {
