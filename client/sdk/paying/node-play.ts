@@ -28,6 +28,8 @@ const aheadAfterMs = 150
 /** A track at one node. */
 export type NodePlay = {
   readonly node: HomeNode
+  /** What the node has taken in this play, in base units. */
+  readonly taken: bigint
   /** A block of a unit, paid for if it has to be, checked against its hash.
    * @throws NodeRefused, ApiError, RetrievalFailed, PaymentNeeded, and the signal's reason */
   block(cid: string, unit: number, signal: AbortSignal, onFault?: (fault: Fault) => void): Promise<Retrieved>
@@ -370,6 +372,9 @@ export function createNodePlay(
 
   return {
     node,
+    get taken() {
+      return funds.signed - funds.unsent
+    },
     async block(cid, unit, signal, onFault) {
       const get = () => retriever.retrieve(cid, { signal, ...(onFault ? { onFault } : {}) })
       return unit < offer.previewUnits ? get() : getPaid(unit, signal, get)

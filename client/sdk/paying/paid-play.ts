@@ -62,7 +62,9 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   const terms = await purse.termsOf(track, { told: options.told, signal: life })
   if (terms === undefined || terms.unitPrice === 0n) return undefined
   const preferred = await purse.preferredHomes()
-  const found = await purse.homes.find(preferred, purse.homeCount, { signal: life, among: options.among })
+  const found = await purse.homes.find(preferred, purse.homeCount, {
+    ...{ signal: life, among: options.among, isAvoided: purse.isAvoided },
+  })
   const nodes = found
     .filter(({ offer }) => offer.leastNodeBps <= terms.nodeBps)
     .slice(0, purse.homeCount)
@@ -72,19 +74,44 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   const failures = new Map<NodePlay, number>()
   /** Those that are not asked again in this play, and why. */
   const left = new Map<NodePlay, unknown>()
+  const given = new Set<NodePlay>()
+  /** Those that are no homes any more. */
+  const out = new Set<NodePlay>()
 
+  const isAvoided = ({ node }: NodePlay) => purse.isAvoided(node.operator)
+  const hasFailed = (node: NodePlay) => (failures.get(node) ?? 0) >= failuresBeforeLeaving
+
+  /** Those that another play has left come last. */
   function standing(): NodePlay[] {
-    return nodes.filter((node) => !left.has(node) && (failures.get(node) ?? 0) < failuresBeforeLeaving)
+    const all = nodes.filter((node) => !left.has(node) && !hasFailed(node))
+    return [...all.filter((node) => !isAvoided(node)), ...all.filter(isAvoided)]
   }
 
+  /** So that the next play does not lose to it what this one has lost. */
+  function leave(node: NodePlay): void {
+    if (out.has(node)) return
+    out.add(node)
+    // The music does not wait for that, and a memory that fails says so when the next payment is written to it.
+    purse.leave(node.node.operator).catch(() => undefined)
+  }
+
+  /** Where all nodes fail it may be our own network: a node is left when another one does its work, or when it takes money
+   * and gives nothing at all. */
   function fail(node: NodePlay): void {
     failures.set(node, (failures.get(node) ?? 0) + 1)
+    if (hasFailed(node) && node.taken > 0n && !given.has(node)) leave(node)
+  }
+
+  function succeed(node: NodePlay): void {
+    failures.delete(node)
+    given.add(node)
+    for (const other of nodes) if (hasFailed(other)) leave(other)
   }
 
   async function ask<Got>(node: NodePlay, get: Get<Got>, signal: AbortSignal): Promise<Got> {
     try {
       const got = await get(node, signal)
-      failures.delete(node)
+      succeed(node)
       return got
     } catch (error) {
       if (signal.aborted) throw error
@@ -93,6 +120,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
       // A node that is wrong about money gets none; one that only fails gets a second try.
       if (error instanceof NodeRefused || error instanceof PaymentNeeded) left.set(node, error)
       else fail(node)
+      if (error instanceof NodeRefused) leave(node)
       throw error
     }
   }
@@ -114,6 +142,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
       if (early !== undefined) return early
       const second = ask(next, get, both).then((got) => {
         fail(node)
+        if (hasFailed(node)) leave(node)
         return got
       })
       return await Promise.any([first, second])
@@ -137,7 +166,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
       const [node, next] = standing().filter((one) => (failed.get(one) ?? 0) < failuresBeforeLeaving)
       if (node === undefined) break
       try {
-        return await hedged([node, next], get, signal)
+        return await hedged([node, next !== undefined && isAvoided(next) ? undefined : next], get, signal)
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof PaymentNeeded && error.lack === 'budget') throw error

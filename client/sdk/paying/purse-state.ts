@@ -36,6 +36,8 @@ export const purseStateSchema = z.object({
   channels: z.record(addressSchema, channelSchema),
   /** Nodes that are paid, the preferred first. */
   homes: z.array(addressSchema),
+  /** Nodes that plays have left: how often in a row, and until when they are asked last. */
+  avoided: z.record(addressSchema, z.object({ times: z.int(), untilMs: z.int() })).default({}),
   /** What may be signed in an hour and in a month (UTC); null for no limit. */
   budget: z.object({ perHour: amountSchema.nullable(), perMonth: amountSchema.nullable() }),
   spent: z.object({ hour: spentSchema, month: spentSchema }),
@@ -51,11 +53,17 @@ const mostChannels = 64
 /** Some units: whoever lacks what another has used finds that out with its next one. */
 const borrowedForMs = 60_000
 
+/** A node that a play has left is asked last for a day, and each time that it is left again for twice as long. */
+const avoidedForMs = 86_400_000
+const longestAvoidedMs = 32 * avoidedForMs
+/** More nodes than one listener is paid by in a month. */
+const mostAvoided = 64
+
 export const noLimit: Budget = { perHour: null, perMonth: null }
 
 export function emptyState(budget: Budget = noLimit): PurseState {
   const spent = { period: '', amount: 0n }
-  return { version: 1, channels: {}, homes: [], budget, spent: { hour: spent, month: spent } }
+  return { version: 1, channels: {}, homes: [], avoided: {}, budget, spent: { hour: spent, month: spent } }
 }
 
 const emptyChannel: Channel = {
@@ -77,6 +85,25 @@ export function withChannel(state: PurseState, node: Address, channel: Channel):
     throw new RangeError(`a purse pays at most ${mostChannels} nodes: release what some hold`)
   }
   return { ...state, channels: { ...state.channels, [node]: channel } }
+}
+
+export function isAvoided({ avoided }: PurseState, node: Address, nowMs: number): boolean {
+  return (avoided[node]?.untilMs ?? 0) > nowMs
+}
+
+/** The state after a play has left a node: it is no home any more. Whoever has gone long without that begins anew. */
+export function withoutHome(state: PurseState, node: Address, nowMs: number): PurseState {
+  if (isAvoided(state, node, nowMs)) return state
+  const isRemembered = ([, { untilMs }]: (typeof entries)[number]) => untilMs + longestAvoidedMs > nowMs
+  const entries = Object.entries(state.avoided) as [Address, PurseState['avoided'][Address]][]
+  const known = entries.filter(isRemembered).sort(([, one], [, other]) => other.untilMs - one.untilMs)
+  const { [node]: before, ...others } = Object.fromEntries(
+    known.slice(0, mostAvoided),
+  ) as PurseState['avoided']
+  const times = (before?.times ?? 0) + 1
+  const untilMs = nowMs + Math.min(longestAvoidedMs, avoidedForMs * 2 ** (times - 1))
+  const homes = state.homes.filter((home) => home !== node)
+  return { ...state, homes, avoided: { ...others, [node]: { times, untilMs } } }
 }
 
 /** What plays use of what others have paid: what was told long ago is no matter of those that play now. */

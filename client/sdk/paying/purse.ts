@@ -20,11 +20,13 @@ import {
   type Budget,
   budgetLeft,
   channelWith,
+  isAvoided,
   type PurseState,
   pay,
   withBorrowed,
   withBudget,
   withChannel,
+  withoutHome,
 } from './purse-state.ts'
 import type { Spender } from './spending-key.ts'
 
@@ -107,6 +109,10 @@ export type Purse = {
   /** Nodes that are paid, the preferred first. Where this program knows of none, another may have chosen some meanwhile. */
   preferredHomes(): Promise<readonly Address[]>
   preferHomes(nodes: readonly Address[]): Promise<void>
+  /** Takes a node that has failed a play out of the homes, for a day or longer. */
+  leave(node: Address): Promise<void>
+  /** A play has left it lately: it is asked where nobody else serves. */
+  isAvoided(node: Address): boolean
   setBudget(budget: Budget): Promise<void>
   receipts(): Promise<readonly Receipt[]>
 }
@@ -216,10 +222,15 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
     },
 
     async preferHomes(nodes) {
+      const homesIn = (state: PurseState) => nodes.filter((node) => !isAvoided(state, node, connection.now()))
+      const homes = homesIn(known)
       const isSame =
-        nodes.length === known.homes.length && nodes.every((node, at) => node === known.homes[at])
-      if (!isSame) await update((state) => ({ ...state, homes: [...nodes] }))
+        homes.length === known.homes.length && homes.every((node, at) => node === known.homes[at])
+      if (!isSame) await update((state) => ({ ...state, homes: homesIn(state) }))
     },
+
+    leave: (node) => update((state) => withoutHome(state, node, connection.now())),
+    isAvoided: (node) => isAvoided(known, node, connection.now()),
 
     setBudget: (budget) => update((state) => withBudget(state, budget, connection.now())),
   }
