@@ -16,7 +16,14 @@ import {
   unitPrice,
   until,
 } from '../fixtures/index.ts'
-import { emptyState, type PaidPlay, type Purse, type PurseOptions, playPaid } from './index.ts'
+import {
+  emptyState,
+  type PaidPlay,
+  type Purse,
+  type PurseMemory,
+  type PurseOptions,
+  playPaid,
+} from './index.ts'
 import { channelWith, withChannel } from './purse-state.ts'
 
 const { track, blocks } = await exampleTrack()
@@ -287,6 +294,25 @@ describe('a purse', () => {
     const heard = await Promise.allSettled(segments.map((cid) => play.block(cid, units.get(cid) ?? 0)))
     expect(heard.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected'])
     expect(cumulativeAt(purse, till)).toBe(3n * unitPrice)
+  })
+
+  test('never passes what it may cost at most, also where two nodes are paid at once', async () => {
+    const tills = [await tillOf(), await tillOf()]
+    const kept = mapPurseMemory()
+    let isFull = false
+    const update: PurseMemory['update'] = (...change) =>
+      isFull ? Promise.reject(new Error('the disk is full')) : kept.update(...change)
+    const purse = await purseOf(tills, { most: unitPrice, memory: { ...kept, update } })
+    const sign = ({ operator }: TillFixture) =>
+      purse.sign({ track: subject, node: operator, curator, parts: [{ unit: 0, amount: unitPrice }] })
+    isFull = true
+    await expect(Promise.all(tills.map(sign))).rejects.toThrow()
+    isFull = false
+    // What was not signed may be signed later.
+    const [first, second] = await Promise.allSettled(tills.map(sign))
+    expect(first).toMatchObject({ status: 'fulfilled' })
+    expect(second).toMatchObject({ status: 'rejected', reason: { lack: 'budget', left: 0n } })
+    expect(kept.kept).toHaveLength(1)
   })
 
   test('goes on where it was after a crash between writing a voucher down and sending it', async () => {

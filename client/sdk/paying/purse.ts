@@ -126,6 +126,8 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
   const domain = paymentDomains(options.network).escrow
   const terms = new Map<Subject, { readonly terms: Promise<TrackTerms | undefined>; readonly atMs: number }>()
   let known = await memory.load()
+  /** What is signed or about to be: `most` holds also where several sign at once. */
+  let promised = 0n
   let total = 0n
 
   /** Written down only where it changes anything. */
@@ -164,9 +166,10 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       const amount = parts.reduce((sum, part) => sum + part.amount, 0n)
       const line = { track: subjectToBytes32(track), curator, amount }
       const { most } = options
-      if (most !== undefined && total + amount > most) {
-        throw new PaymentNeeded('budget', { price: amount, left: most - total })
+      if (most !== undefined && promised + amount > most) {
+        throw new PaymentNeeded('budget', { price: amount, left: most - promised })
       }
+      promised += amount
       const receipts = parts.map((part) => ({ atMs: nowMs, track, node, curator, ...part }))
       let voucher: SentVoucher | undefined
       await update(async (state) => {
@@ -174,7 +177,10 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
         const { channel, sent } = await signChannel(owed, node)
         voucher = sent
         return withChannel(owed, node, withBorrowed(channel, borrowed, nowMs))
-      }, receipts)
+      }, receipts).catch((error: unknown) => {
+        promised -= amount
+        throw error
+      })
       if (voucher === undefined) throw new Error('a memory of purses has not called what it was given')
       for (const receipt of receipts) {
         total += receipt.amount
