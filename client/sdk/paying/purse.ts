@@ -114,6 +114,8 @@ export type Purse = {
   /** A play has left it lately: it is asked where nobody else serves. */
   isAvoided(node: Address): boolean
   setBudget(budget: Budget): Promise<void>
+  /** Writes what is there once more, and changes nothing: the first time takes a browser longest. */
+  warmUp(): Promise<void>
   receipts(): Promise<readonly Receipt[]>
 }
 
@@ -238,6 +240,7 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
     leave: (node) => update((state) => withoutHome(state, node, connection.now())),
     isAvoided: (node) => isAvoided(known, node, connection.now()),
 
+    warmUp: () => update((state) => state),
     setBudget: (budget) => update((state) => withBudget(state, budget, connection.now())),
   }
 
