@@ -42,6 +42,7 @@ export {
   type PurseState,
   purseStateSchema,
   withBudget,
+  withReleased,
 } from './purse-state.ts'
 export { rehearsePaying } from './rehearse-paying.ts'
 export {

@@ -106,6 +106,13 @@ export function withoutHome(state: PurseState, node: Address, nowMs: number): Pu
   return { ...state, homes, avoided: { ...others, [node]: { times, untilMs } } }
 }
 
+/** The state after the chain was asked what of a node's reserve has been taken back, which never falls. */
+export function withReleased(state: PurseState, node: Address, released: bigint): PurseState {
+  const channel = state.channels[node]
+  if (channel === undefined || released <= channel.released) return state
+  return withChannel(state, node, { ...channel, released })
+}
+
 /** What plays use of what others have paid: what was told long ago is no matter of those that play now. */
 export function borrowedIn({ borrowed }: Channel, nowMs: number): bigint {
   return nowMs - borrowed.atMs < borrowedForMs ? borrowed.amount : 0n
