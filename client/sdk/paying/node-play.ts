@@ -177,8 +177,8 @@ export function createNodePlay(
     const { due, ahead } = unitsToPay(foreseenUnits)
     const parts = [...due, ...ahead].map((unit) => ({ unit, amount: artistsPrice }))
     const amount = artistsPrice * BigInt(parts.length)
-    const isCovered = reserved - released - cumulative >= amount
-    if (foreseenUnits === 0 || funds.signed > 0n || due.length === 0 || !isCovered) return undefined
+    const isHeld = reserved - released - cumulative >= amount
+    if (foreseenUnits === 0 || funds.signed > 0n || due.length === 0 || !isHeld) return undefined
     try {
       return await sign(parts, amount)
     } catch (error) {
@@ -269,12 +269,21 @@ export function createNodePlay(
     } catch (error) {
       if (!(error instanceof ApiError && error.status >= 400 && error.status < 500)) throw error
       // The till may have frozen the one before meanwhile, and wait for one that goes on from there.
-      await take(await till.session(report.session, life))
-      if (purse.channel(operator).base === voucher.base) throw error
+      const told = await till.session(report.session, life)
+      await take(told)
+      if (purse.channel(operator).base === voucher.base) {
+        // Some of the reserve may have been released meanwhile: what was signed is worth nothing there until it is covered.
+        if (isCovered(told)) throw error
+        await reserveFor(purse, { till, report: told, operator, amount: 0n, signal: life })
+      }
     }
     if (funds.unsent === 0n) return
     const again = await sign([], 0n)
     await take(await till.pay({ session: report.session, voucher: again }, life))
+  }
+
+  function isCovered({ channel: { reserved, awaited, released } }: SessionReport): boolean {
+    return purse.channel(operator).cumulative <= reserved + awaited - released
   }
 
   /** A till that has forgotten the session, such as by a restart, is told again who we are. */

@@ -17,6 +17,7 @@ import {
   until,
 } from '../fixtures/index.ts'
 import {
+  type EscrowReader,
   emptyState,
   type PaidPlay,
   type Purse,
@@ -257,6 +258,21 @@ describe('a purse', () => {
 
     const poor = await tillOf({ deposits: new Map([[listener.address, 20n * unitPrice]]) })
     expect(await hear(await playOf(await purseOf([poor])))).toHaveLength(4)
+  })
+
+  test('reserves anew what was released elsewhere while it plays, and goes on', async () => {
+    const till = await tillOf()
+    const released = 597n * unitPrice
+    const chain = { reserved: 600n * unitPrice, settled: 0n, released, releasing: 0n, readyAt: 0 }
+    const reader = { channel: async () => chain, balanceOf: async () => 600n * unitPrice }
+    const purse = await purseOf([till], { reader: reader as unknown as EscrowReader })
+    const play = await playOf(purse)
+    await hear(play, segments.slice(0, 2))
+    await until('the unit ahead is paid', () => till.owed(listener.address) === 3n * unitPrice)
+    till.release()
+    await hear(play, segments.slice(2))
+    expect(till.owed(listener.address)).toBe(4n * unitPrice)
+    expect(purse.channel(till.operator)).toMatchObject({ cumulative: 4n * unitPrice, released })
   })
 
   test.each([3_600_000, -3_600_000])('is not put off by a clock that is %d ms wrong', async (ms) => {

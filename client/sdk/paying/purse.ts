@@ -104,6 +104,8 @@ export type Purse = {
   adopt(report: ChannelReport, node: Address): Promise<void>
   /** What the purse knows of its channel with a node now. */
   channel(node: Address): ReturnType<typeof channelWith>
+  /** Asks the chain, where it may be asked, how much of a node's reserve was released. @throws ApiError */
+  readReleased(node: Address): Promise<void>
   /** Signs that so much in all shall be reserved for a node. @param deadline unix seconds */
   signReserve(node: Address, total: bigint, deadline: bigint): Promise<string>
   /** Nodes that are paid, the preferred first. Where this program knows of none, another may have chosen some meanwhile. */
@@ -207,11 +209,21 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
         if (adoptReport(channel, report, party) === channel) return
       } catch (error) {
         if (!(error instanceof NodeRefused) || reader === undefined) throw error
-        settled = (await reader.channel(spender.payer, spender.key.address, node)).settled
+        settled = (await readChannel(reader, node)).settled
       }
       await update((state) => {
         const before = channelWith(state, node)
         return withChannel(state, node, adoptReport(before, report, party, settled))
+      })
+    },
+
+    async readReleased(node) {
+      if (reader === undefined) return
+      const { released } = await readChannel(reader, node)
+      await update((state) => {
+        const channel = channelWith(state, node)
+        if (released <= channel.released) return state
+        return withChannel(state, node, { ...channel, released })
       })
     },
 
@@ -242,6 +254,10 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
 
     warmUp: () => update((state) => state),
     setBudget: (budget) => update((state) => withBudget(state, budget, connection.now())),
+  }
+
+  function readChannel(reader: EscrowReader, node: Address) {
+    return reader.channel(spender.payer, spender.key.address, node)
   }
 
   async function signChannel(state: PurseState, node: Address) {
