@@ -1,12 +1,13 @@
 import type { Address, Subject } from '@hexachord/protocol/names'
 import { type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
 import { ZeroAddress } from 'ethers'
-import { ApiError } from '../connect/index.ts'
+import { ApiError, pause } from '../connect/index.ts'
 import type { AccountPass, KeyPlace, TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
 import { createNodePlay, type NodePlay } from './node-play.ts'
 import { PaymentNeeded } from './payment-needed.ts'
 import type { Purse, ToldTerms } from './purse.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Failures of a node in a row after which the play moves on. */
 const failuresBeforeLeaving = 2
@@ -34,7 +35,7 @@ export type PlayOptions = {
   readonly curator?: Address | undefined
   readonly signal?: AbortSignal | undefined
   readonly onFault?: ((fault: Fault) => void) | undefined
-  /** When a block is asked for at a second node. @default 4_000 */
+  /** When a block is asked for at a second node, where no other one is. @default 4_000 */
   readonly stallMs?: number
   /** Operators that may be paid. @default all */
   readonly among?: readonly Address[] | undefined
@@ -75,15 +76,19 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   /** Those that are not asked again in this play, and why. */
   const left = new Map<NodePlay, unknown>()
   const given = new Set<NodePlay>()
+  /** While something is asked for at two nodes. */
+  let hedge: Promise<void> | undefined
   /** Those that are no homes any more. */
   const out = new Set<NodePlay>()
 
   const isAvoided = ({ node }: NodePlay) => purse.isAvoided(node.operator)
   const hasFailed = (node: NodePlay) => (failures.get(node) ?? 0) >= failuresBeforeLeaving
 
+  const isLeft = (node: NodePlay) => left.has(node) || hasFailed(node)
+
   /** Those that another play has left come last. */
   function standing(): NodePlay[] {
-    const all = nodes.filter((node) => !left.has(node) && !hasFailed(node))
+    const all = nodes.filter((node) => !isLeft(node))
     return [...all.filter((node) => !isAvoided(node)), ...all.filter(isAvoided)]
   }
 
@@ -125,7 +130,27 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
     }
   }
 
-  /** Asks the next node, too, when the first one stalls; that may cost a unit, and counts as a failure of the first. */
+  /** Waits until the first node has stalled and nothing else is asked for at a second one: however much is fetched ahead,
+   * one thing at a time is paid twice. What a node owes that is left is asked for elsewhere without that.
+   * @returns what ends the turn */
+  async function takeTurn(node: NodePlay, signal: AbortSignal): Promise<() => void> {
+    await pause(stallMs, signal)
+    while (hedge !== undefined && !isLeft(node)) {
+      await untilAborted(hedge, signal)
+      // The first node may be back.
+      if (!isLeft(node)) await pause(stallMs, signal)
+    }
+    if (isLeft(node)) return () => undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    hedge = promise
+    return () => {
+      hedge = undefined
+      resolve()
+    }
+  }
+
+  /** Asks the next node, too, when the first one stalls; that may cost a unit and the one ahead, and counts as a failure of the
+   * first. */
   async function hedged<Got>(
     [node, next]: readonly [NodePlay, NodePlay | undefined],
     get: Get<Got>,
@@ -134,11 +159,10 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
     const losers = new AbortController()
     const both = AbortSignal.any([signal, losers.signal])
     const first = ask(node, get, both)
-    const stall = Promise.withResolvers<undefined>()
-    const timer = setTimeout(() => stall.resolve(undefined), stallMs)
+    if (next === undefined) return first
+    const turn = takeTurn(node, both)
     try {
-      if (next === undefined) return await first
-      const early = await Promise.race([first, stall.promise])
+      const early = await Promise.race([first, turn.then(() => undefined)])
       if (early !== undefined) return early
       const second = ask(next, get, both).then((got) => {
         fail(node)
@@ -149,8 +173,11 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
     } catch (error) {
       throw error instanceof AggregateError ? error.errors[0] : error
     } finally {
-      clearTimeout(timer)
       losers.abort(outrun)
+      turn.then(
+        (end) => end(),
+        () => undefined,
+      )
     }
   }
 
