@@ -80,11 +80,31 @@ export function channelWith(state: PurseState, node: Address): Channel {
   return state.channels[node] ?? emptyChannel
 }
 
+/** Where there is no room for one more, the channel that was opened first of those that hold nothing is forgotten.
+ * @throws RangeError where all of them hold something */
 export function withChannel(state: PurseState, node: Address, channel: Channel): PurseState {
-  if (state.channels[node] === undefined && Object.keys(state.channels).length >= mostChannels) {
+  const isNew = state.channels[node] === undefined
+  const isFull = isNew && Object.keys(state.channels).length >= mostChannels
+  const { channels } = isFull ? withoutEmptyChannel(state) : state
+  return { ...state, channels: { ...channels, [node]: channel } }
+}
+
+function withoutEmptyChannel(state: PurseState): PurseState {
+  const empty = Object.entries(state.channels).filter(
+    ([node, channel]) => !state.homes.includes(node as Address) && holdsNothing(channel),
+  )
+  // What is not settled yet is told by its node, by our own signature, should it be paid again; that spares it the trouble.
+  const [settled = empty[0]] = empty.filter(([, { lines }]) => lines.length === 0)
+  if (settled === undefined) {
     throw new RangeError(`a purse pays at most ${mostChannels} nodes: release what some hold`)
   }
-  return { ...state, channels: { ...state.channels, [node]: channel } }
+  const { [settled[0] as Address]: _, ...channels } = state.channels
+  return { ...state, channels }
+}
+
+/** All that was reserved is spent or released, by what is known here. */
+function holdsNothing({ reserved, released, cumulative }: Channel): boolean {
+  return reserved - released <= cumulative
 }
 
 export function isAvoided({ avoided }: PurseState, node: Address, nowMs: number): boolean {
