@@ -7,6 +7,8 @@ import {
   deposit,
   type EscrowReader,
   formatAmount,
+  memoryIn,
+  type PurseMemory,
   type PurseState,
   receiptsCsv,
   spendingKey,
@@ -16,13 +18,7 @@ import {
   withdraw,
 } from '@hexachord/sdk/paying'
 import type { Command } from 'commander'
-import {
-  type FilePurseMemory,
-  filePurseMemory,
-  keyStore,
-  type Settings,
-  UsageError,
-} from '../settings/index.ts'
+import { filePurseMemory, keyStore, type Settings, UsageError } from '../settings/index.ts'
 import { askPassword, confirmed } from '../terminal/index.ts'
 import { addRpcOption, amountOf, chainReader, paidToken, readerOf, writingBy } from './chain.ts'
 import { openConnection, print } from './connection.ts'
@@ -173,7 +169,7 @@ type Purse = {
   readonly connection: Connection
   readonly key: HeldKey
   readonly address: Address
-  readonly memory: FilePurseMemory
+  readonly memory: PurseMemory
   readonly token: Token
   readonly now: number
 }
@@ -207,11 +203,12 @@ async function openPurse(
 ): Promise<void> {
   const token = await paidToken(connection, settings, context)
   const key = spendingKey(await keyOf(settings.directory, context))
-  const memory = await filePurseMemory(settings.directory, key.address)
+  const file = await filePurseMemory(settings.directory, key.address)
+  const memory = connection.payments === undefined ? file : memoryIn(connection.payments, file)
   try {
     await work({ connection, key, address: key.address, memory, token, now: connection.now() })
   } finally {
-    memory.close()
+    file.close()
   }
 }
 

@@ -1,14 +1,14 @@
 import { type Address, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
 import { type SentVoucher, type SessionReport, sessionMs } from '@hexachord/protocol/payments'
-import { createRetriever, type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
+import { createRetriever, type Fault, type Retrieved } from '@hexachord/protocol/retrieval'
 import { ApiError, pause } from '../connect/index.ts'
 import { type AccountPass, type KeyPlace, keyHolderAt, type TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
-import { PaymentNeeded } from './payment-needed.ts'
+import { isUnpaid, PaymentNeeded } from './payment-needed.ts'
 import { createPlayFunds } from './play-funds.ts'
 import type { Part, Purse, TrackTerms } from './purse.ts'
 import { borrowedIn, channelWith, paidFor } from './purse-state.ts'
-import { reserveFor } from './reserving.ts'
+import { limitOf, reserveFor } from './reserving.ts'
 import { signOpening } from './sign-opening.ts'
 import { type HomeNode, tillAt } from './till.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -273,17 +273,13 @@ export function createNodePlay(
       await take(told)
       if (purse.channel(operator).base === voucher.base) {
         // Some of the reserve may have been released meanwhile: what was signed is worth nothing there until it is covered.
-        if (isCovered(told)) throw error
+        if (purse.channel(operator).cumulative <= limitOf(told)) throw error
         await reserveFor(purse, { till, report: told, operator, amount: 0n, signal: life })
       }
     }
     if (funds.unsent === 0n) return
     const again = await sign([], 0n)
     await take(await till.pay({ session: report.session, voucher: again }, life))
-  }
-
-  function isCovered({ channel: { reserved, awaited, released } }: SessionReport): boolean {
-    return purse.channel(operator).cumulative <= reserved + awaited - released
   }
 
   /** A till that has forgotten the session, such as by a restart, is told again who we are. */
@@ -399,9 +395,4 @@ export function createNodePlay(
       if (waiting.has(unit)) await untilAborted(sending.promise, life).catch(() => undefined)
     },
   }
-}
-
-function isUnpaid(error: unknown): boolean {
-  if (error instanceof ApiError) return error.status === 402
-  return error instanceof RetrievalFailed && error.faults.some(({ kind }) => kind === 'unpaid')
 }

@@ -1,3 +1,4 @@
+import { subjectToBytes32 } from '@hexachord/protocol/names'
 import { unitsOfBlocks } from '@hexachord/protocol/payments'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -6,6 +7,7 @@ import {
   listener,
   mapPurseMemory,
   operatorOf,
+  paymentsNetwork,
   purseAt,
   segmentsOf,
   serveOperators,
@@ -346,6 +348,30 @@ describe('a purse', () => {
     await hear(await playOf(after))
     expect(till.vouchers[0]?.cumulative).toBe(signed)
     expect(cumulativeAt(after, till)).toBe(4n * unitPrice)
+  })
+
+  test('pays in a second network only for what is heard there, and knows the first one still', async () => {
+    const payments = { ...paymentsNetwork.payments, streamEscrow: `0x${'e5'.repeat(20)}` }
+    const successor = { ...paymentsNetwork, payments }
+    const [old, till] = [await tillOf(), await tillOf({ network: successor })]
+    const channel = { ...channelWith(emptyState(), till.operator), cumulative: 100n, reserved: 1_000n }
+    const lines = [{ track: subjectToBytes32(subject), curator, amount: 100n } as const]
+    const before = withChannel(emptyState(), till.operator, { ...channel, lines })
+    const memory = mapPurseMemory(before)
+    // What was kept before networks were told apart is of the first that it is opened with.
+    const first = await purseOf([old], { memory })
+    expect(first.channel(till.operator)).toMatchObject({ cumulative: 100n })
+    await hear(await playOf(first))
+    const second = await purseOf([till], { memory, network: successor })
+    await second.setBudget({ perHour: null, perMonth: 8n * unitPrice })
+    await hear(await playOf(second))
+    expect(cumulativeAt(second, till)).toBe(4n * unitPrice)
+    expect(till.owed(listener.address)).toBe(4n * unitPrice)
+    const again = await purseOf([old], { memory })
+    expect(cumulativeAt(again, old)).toBe(4n * unitPrice)
+    expect(again.channel(till.operator)).toMatchObject({ cumulative: 100n })
+    // A budget counts what the key pays anywhere.
+    await expect(hear(await playOf(again))).rejects.toMatchObject({ lack: 'budget', left: 0n })
   })
 
   test('learns from its own signature what it has forgotten', async () => {

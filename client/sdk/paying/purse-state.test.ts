@@ -145,7 +145,10 @@ describe('a purse, whatever its node answers', () => {
     for (let number = 1; number <= 64; number += 1) state = withChannel(state, nodeOf(number), channel)
     expect(() => withChannel(state, node, channel)).toThrow('release what some hold')
     for (const number of [1, 2, 3]) state = withReleased(state, nodeOf(number), 595n)
-    const owing = { ...channelWith(state, nodeOf(2)), lines: [{ track: tracks[0] ?? '0x', curator: nobody, amount: 5n }] }
+    const owing = {
+      ...channelWith(state, nodeOf(2)),
+      lines: [{ track: tracks[0] ?? '0x', curator: nobody, amount: 5n }],
+    }
     state = withChannel(state, nodeOf(2), { ...owing, base: 0n })
     const next = withChannel(state, node, channel)
     // The first is a home, and of the second something is yet to be settled.

@@ -1,5 +1,6 @@
 import { type Address, addressSchema, type Hash, hashSchema } from '@hexachord/protocol/names'
 import { type Line, mostLines } from '@hexachord/protocol/payments'
+import type { Domain } from '@hexachord/protocol/signing'
 import * as z from 'zod'
 import { PaymentNeeded } from './payment-needed.ts'
 
@@ -29,15 +30,23 @@ const channelSchema = z.object({
   borrowed: z.object({ amount: amountSchema, atMs: z.int() }).default(nothingBorrowed),
 })
 
-/** For memories that outlive the program that wrote them. Amounts are decimal strings in base units. */
-export const purseStateSchema = z.object({
-  version: z.literal(1),
+const nodesSchema = z.object({
   /** By node. */
   channels: z.record(addressSchema, channelSchema),
   /** Nodes that are paid, the preferred first. */
   homes: z.array(addressSchema),
   /** Nodes that plays have left: how often in a row, and until when they are asked last. */
   avoided: z.record(addressSchema, z.object({ times: z.int(), untilMs: z.int() })).default({}),
+})
+
+/** For memories that outlive the program that wrote them. Amounts are decimal strings in base units. */
+export const purseStateSchema = z.object({
+  version: z.literal(1),
+  /** Whose nodes these are, by chain and escrow; null where no network was ever named, as in purses of before. */
+  network: z.string().nullable().default(null),
+  ...nodesSchema.shape,
+  /** Nodes of the other networks that the same key pays in. */
+  elsewhere: z.record(z.string(), nodesSchema).default({}),
   /** What may be signed in an hour and in a month (UTC); null for no limit. */
   budget: z.object({ perHour: amountSchema.nullable(), perMonth: amountSchema.nullable() }),
   spent: z.object({ hour: spentSchema, month: spentSchema }),
@@ -63,7 +72,10 @@ export const noLimit: Budget = { perHour: null, perMonth: null }
 
 export function emptyState(budget: Budget = noLimit): PurseState {
   const spent = { period: '', amount: 0n }
-  return { version: 1, channels: {}, homes: [], avoided: {}, budget, spent: { hour: spent, month: spent } }
+  return {
+    ...{ version: 1, network: null, channels: {}, homes: [], avoided: {}, elsewhere: {} },
+    ...{ budget, spent: { hour: spent, month: spent } },
+  }
 }
 
 const emptyChannel: Channel = {
@@ -143,6 +155,23 @@ export function withBorrowed(channel: Channel, more: bigint, nowMs: number): Cha
   if (more === 0n) return channel
   const amount = borrowedIn(channel, nowMs) + more
   return { ...channel, borrowed: { amount: amount > 0n ? amount : 0n, atMs: nowMs } }
+}
+
+/** The state with the nodes of a network: what was signed for one escrow is worth nothing at another. Budgets are the
+ * key's, wherever it pays. */
+export function inNetwork(state: PurseState, { chainId, verifyingContract }: Domain): PurseState {
+  const network = `${chainId} ${verifyingContract.toLowerCase()}`
+  if (state.network === network) return state
+  // Of before networks were told apart: those nodes are of the first that is named.
+  if (state.network === null) return { ...state, network }
+  const { channels, homes, avoided } = state
+  const { [network]: nodes = { channels: {}, homes: [], avoided: {} }, ...others } = state.elsewhere
+  return {
+    ...state,
+    network,
+    ...nodes,
+    elsewhere: { ...others, [state.network]: { channels, homes, avoided } },
+  }
 }
 
 /** What may still be signed now, in base units; null for no limit. */

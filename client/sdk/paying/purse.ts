@@ -15,7 +15,7 @@ import { adoptReport, NodeRefused } from './channel-report.ts'
 import type { EscrowReader } from './escrow-reader.ts'
 import { createHomeNodes, type HomeNodes } from './home-nodes.ts'
 import { PaymentNeeded } from './payment-needed.ts'
-import type { PurseMemory, Receipt } from './purse-memory.ts'
+import { memoryIn, type PurseMemory, type Receipt } from './purse-memory.ts'
 import {
   type Budget,
   budgetLeft,
@@ -123,11 +123,12 @@ export type Purse = {
 
 /** Opens the purse of a spending key. @throws what its memory throws when it is damaged, RangeError */
 export async function openPurse(options: PurseOptions): Promise<Purse> {
-  const { connection, spender, memory, reader, homes: homeCount = usualHomes } = options
+  const { connection, spender, reader, homes: homeCount = usualHomes } = options
   if (!Number.isInteger(homeCount) || homeCount < 1 || homeCount > mostHomes) {
     throw new RangeError(`a purse pays one to ${mostHomes} nodes in turn`)
   }
   const domain = paymentDomains(options.network).escrow
+  const memory = memoryIn(options.network, options.memory)
   const terms = new Map<Subject, { readonly terms: Promise<TrackTerms | undefined>; readonly atMs: number }>()
   let known = await memory.load()
   /** What is signed or about to be: `most` holds also where several sign at once. */

@@ -19,7 +19,7 @@ test('a rehearsal meets the home nodes of a purse, and spends nothing of it', as
   try {
     const memory = mapPurseMemory({ ...emptyState(), homes: [till.operator] })
     const purse = await purseAt(discovery, { memory, homes: 1 })
-    const before = memory.state
+    const before = await purse.state()
     await rehearsePaying(purse)
     expect(till.requests).toEqual(['GET /pay/offer'])
     expect([memory.state, memory.kept]).toEqual([before, []])

@@ -66,5 +66,7 @@ test('a node that says more was released than anybody knows of is promised no mo
   const refusal = { name: 'PaymentNeeded', lack: 'balance', reserved: 0n }
   await expect(reservedAfter(0n, { released: hour })).rejects.toMatchObject(refusal)
   await expect(reservedAfter(0n, { released: hour, onChain: 0n })).rejects.toMatchObject(refusal)
-  await expect(reservedAfter(449n * unitPrice, { released: hour, onChain: 0n })).rejects.toMatchObject(refusal)
+  await expect(reservedAfter(449n * unitPrice, { released: hour, onChain: 0n })).rejects.toMatchObject(
+    refusal,
+  )
 })

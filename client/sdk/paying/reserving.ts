@@ -31,8 +31,7 @@ export async function reserveFor(
   const { cumulative } = purse.channel(operator)
   const price = report.unitPrice
   const hour = unitsReserved * price
-  const limit = reserved + awaited - released
-  const left = limit - cumulative
+  const left = limitOf(report) - cumulative
   if (left >= amount && left - amount >= hour / refilledBelow) return
 
   // Another device, or a purse that is lost, may have released what this one does not know of.
@@ -72,6 +71,11 @@ export async function reserveFor(
       throw isRefused(again) ? lack(again) : again
     })
   }
+}
+
+/** What a node can be promised in all, as its till says. */
+export function limitOf({ channel: { reserved, awaited, released } }: SessionReport): bigint {
+  return reserved + awaited - released
 }
 
 /** The till has an answer, and it is no: whoever has deposited too little hears that. */
