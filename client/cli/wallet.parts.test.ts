@@ -174,6 +174,20 @@ describe('a listener', () => {
     expect(await said('wallet', 'show')).toContain(
       `0.0804 LUSD for ${till.operator}, 0.00067 LUSD of it owed`,
     )
+    // A machine that was given the same words, and has no purse of before.
+    const restored = await newUser({ ...network.env, HEXACHORD_RPC: chain.url })
+    try {
+      await restored.giveKey()
+      const shown = await restored('wallet', 'show')
+      expect(shown.stdout).toContain(`0.0804 LUSD for ${till.operator}, 0 LUSD of it owed`)
+      for (const named of [[], [till.operator]]) {
+        const { stdout } = await restored('wallet', 'release', ...named)
+        expect(stdout).toContain(named.length === 0 ? '0.0804 LUSD announced' : 'can be taken in')
+      }
+    } finally {
+      await restored.remove()
+    }
+    await release(0n)
     expect(await said('wallet', 'release')).toContain('0.07973 LUSD announced')
     expect(await said('wallet', 'release')).toContain('can be taken in')
     await chain.rpc('evm_increaseTime', [61])
@@ -186,6 +200,12 @@ describe('a listener', () => {
       ...{ withdrawn: (4_000_000n - 5n * unitPrice).toString(), to: account.address },
     })
     expect(await user('wallet', 'withdraw', account.address)).toMatchObject({ code: 2 })
+    // What is owed stays for the node, unless its listener says otherwise.
+    expect(await said('wallet', 'release')).toContain('all of it is owed for what you heard')
+    expect(await user('wallet', 'release', '--all')).toMatchObject({
+      ...{ code: 2, stderr: expect.stringContaining('give --yes') },
+    })
+    expect(await said('wallet', 'release', '--all', '--yes')).toContain('0.00067 LUSD announced')
     for (const args of [
       ['withdraw', 'me'],
       ['release', '0x12'],
@@ -262,4 +282,13 @@ async function reserve(total: bigint): Promise<void> {
   const contract = new Contract(chain.network.payments.streamEscrow, streamEscrowAbi, signer)
   const { payer, node, deadline } = message
   await (await contract.getFunction('reserveBySig')(payer, node, total, deadline, signature)).wait()
+}
+
+/** Announces that so much of what the till has reserved is wanted back; zero ends what was announced. */
+async function release(amount: bigint): Promise<void> {
+  await chain.rpc('anvil_impersonateAccount', [listener.address])
+  const signer = await chain.provider.getSigner(listener.address)
+  const contract = new Contract(chain.network.payments.streamEscrow, streamEscrowAbi, signer)
+  await (await contract.getFunction('initiateRelease')(listener.address, till.operator, amount)).wait()
+  await chain.rpc('anvil_stopImpersonatingAccount', [listener.address])
 }

@@ -4,12 +4,11 @@ import type { HeldKey } from '@hexachord/sdk/keys'
 import {
   type Budget,
   budgetLeft,
-  type ChainChannel,
   deposit,
   type EscrowReader,
-  finalizeRelease,
   formatAmount,
-  initiateRelease,
+  memoryIn,
+  type PurseMemory,
   type PurseState,
   receiptsCsv,
   spendingKey,
@@ -19,18 +18,13 @@ import {
   withdraw,
 } from '@hexachord/sdk/paying'
 import type { Command } from 'commander'
-import {
-  type FilePurseMemory,
-  filePurseMemory,
-  keyStore,
-  type Settings,
-  UsageError,
-} from '../settings/index.ts'
-import { askPassword } from '../terminal/index.ts'
+import { filePurseMemory, keyStore, type Settings, UsageError } from '../settings/index.ts'
+import { askPassword, confirmed } from '../terminal/index.ts'
 import { addRpcOption, amountOf, chainReader, paidToken, readerOf, writingBy } from './chain.ts'
 import { openConnection, print } from './connection.ts'
 import type { Context } from './context.ts'
 import { addressIn } from './named.ts'
+import { describeReserve, releaseOne, reservesOf } from './reserves.ts'
 
 export function addWalletCommand(program: Command, context: Context): void {
   const wallet = program
@@ -42,7 +36,7 @@ export function addWalletCommand(program: Command, context: Context): void {
     addRpcOption(wallet.command(name).description(description))
 
   add('show', 'address, deposit, reserves and budget').action((_options, self: Command) =>
-    withPurse(self, context, async ({ address, reader, memory, token, now }) => {
+    withPurse(self, context, async ({ connection, address, reader, memory, token, now }) => {
       const state = await memory.load()
       if (reader === undefined) {
         const lines = [
@@ -55,13 +49,13 @@ export function addWalletCommand(program: Command, context: Context): void {
       const [free, held, reserves] = await Promise.all([
         reader.balanceOf(address),
         reader.tokenBalanceOf(address),
-        reservesOf(reader, address, state),
+        reservesOf({ connection, reader, address }, state, { signal: context.signal }),
       ])
       const amount = (units: bigint) => formatAmount(units, token)
       const lines = [
         `address    ${address}`,
         `deposited  ${amount(free)} free, ${amount(held)} not deposited`,
-        ...reserves.map((reserve) => `reserved   ${describe(reserve, token)}`),
+        ...reserves.map((reserve) => `reserved   ${describeReserve(reserve, token)}`),
         `budget     ${describeBudget(state, token, now)}`,
       ]
       print(
@@ -98,14 +92,20 @@ export function addWalletCommand(program: Command, context: Context): void {
       }),
     )
   add('release', 'take back what nodes have reserved: announces it, and when its time has come takes it')
-    .argument('[nodes...]', 'addresses of operators; default: all')
-    .action((nodes: string[], _options, self: Command) => {
-      const wanted = nodes.map(addressIn)
+    .argument('[nodes...]', 'addresses of operators; default: all that are registered or were paid from here')
+    .option('--all', 'also what is owed for what you heard, such as to a node that is gone')
+    .option('--yes', 'do not ask')
+    .action((nodes: string[], { all, yes }: { all?: true; yes?: true }, self: Command) => {
+      const named = nodes.map(addressIn)
       return withWallet(self, context, async (opened) => {
-        const reserves = await reservesOf(opened.reader, opened.address, await opened.memory.load())
-        const chosen = reserves.filter(({ node }) => wanted.length === 0 || wanted.includes(node))
+        const { signal } = context
+        const reserves = await reservesOf(opened, await opened.memory.load(), { named, signal })
+        const owed = reserves.reduce((sum, reserve) => sum + reserve.owed, 0n)
+        if (all && owed > 0n && !yes && !(await confirmed(context, askAll(owed, opened), insteadOfAsking))) {
+          throw new UsageError('nothing was released')
+        }
         const lines: string[] = []
-        for (const reserve of chosen) lines.push(await releaseOne(opened, reserve))
+        for (const reserve of reserves) lines.push(await releaseOne(opened, reserve, { all }))
         print(self, { released: lines }, lines.join('\n') || 'no node has reserved anything')
       })
     })
@@ -159,12 +159,17 @@ export function addWalletCommand(program: Command, context: Context): void {
     )
 }
 
-type Reserve = ChainChannel & { readonly node: `0x${string}`; readonly owed: bigint }
+const insteadOfAsking = { instead: 'give --yes' }
+
+function askAll(owed: bigint, { token }: Purse): string {
+  return `${formatAmount(owed, token)} of it you owe for what you heard. A node may still redeem that before the release ends, and earns nothing after it. Take back all the same?`
+}
 
 type Purse = {
+  readonly connection: Connection
   readonly key: HeldKey
   readonly address: Address
-  readonly memory: FilePurseMemory
+  readonly memory: PurseMemory
   readonly token: Token
   readonly now: number
 }
@@ -198,68 +203,17 @@ async function openPurse(
 ): Promise<void> {
   const token = await paidToken(connection, settings, context)
   const key = spendingKey(await keyOf(settings.directory, context))
-  const memory = await filePurseMemory(settings.directory, key.address)
+  const file = await filePurseMemory(settings.directory, key.address)
+  const memory = connection.payments === undefined ? file : memoryIn(connection.payments, file)
   try {
-    await work({ key, address: key.address, memory, token, now: connection.now() })
+    await work({ connection, key, address: key.address, memory, token, now: connection.now() })
   } finally {
-    memory.close()
+    file.close()
   }
 }
 
 function keyOf(directory: string, context: Context) {
   return keyStore(directory).open(() => askPassword(context, 'Password: '))
-}
-
-/** Of all nodes that were ever paid from here. */
-async function reservesOf(
-  reader: EscrowReader,
-  address: `0x${string}`,
-  state: PurseState,
-): Promise<Reserve[]> {
-  const channels = await Promise.all(
-    Object.entries(state.channels).map(async ([node, { cumulative }]) => {
-      const address_ = node as `0x${string}`
-      const channel = await reader.channel(address, address, address_)
-      const owed = cumulative > channel.settled ? cumulative - channel.settled : 0n
-      return { ...channel, node: address_, owed }
-    }),
-  )
-  return channels.filter(({ reserved, released, settled }) => reserved - released - settled > 0n)
-}
-
-async function releaseOne(
-  { address, reader, writing, memory, token }: Wallet,
-  { node, reserved, settled, released, releasing, readyAt, owed }: Reserve,
-): Promise<string> {
-  if (readyAt > 0) {
-    const leftSeconds = readyAt - (await reader.nowSeconds())
-    if (leftSeconds > 0) return `${node}: ${formatAmount(releasing, token)} can be taken in ${leftSeconds} s`
-    await finalizeRelease(writing, { key: address, node })
-    const channel = await reader.channel(address, address, node)
-    await memory.update((state) => {
-      const known = state.channels[node]
-      return known
-        ? { ...state, channels: { ...state.channels, [node]: { ...known, released: channel.released } } }
-        : state
-    })
-    return `${node}: ${formatAmount(channel.released - released, token)} taken back`
-  }
-  // What was heard and is not redeemed yet stays for the node.
-  const amount = reserved - released - settled - owed
-  if (amount <= 0n) return `${node}: all of it is owed for what you heard`
-  await initiateRelease(writing, { key: address, node, amount })
-  // It takes no voucher from what is on its way back, so that others are to be asked first.
-  await memory.update((state) => ({ ...state, homes: state.homes.filter((home) => home !== node) }))
-  const waitSeconds = await reader.releaseSeconds()
-  return `${node}: ${formatAmount(amount, token)} announced; the same command takes it in ${waitSeconds} s`
-}
-
-function describe({ node, reserved, settled, released, releasing, owed }: Reserve, token: Token): string {
-  const left = reserved - released - settled
-  const parts = [`${formatAmount(left, token)} for ${node}`, `${formatAmount(owed, token)} of it owed`]
-  return [...parts, ...(releasing > 0n ? [`${formatAmount(releasing, token)} being released`] : [])].join(
-    ', ',
-  )
 }
 
 function describeBudget(state: PurseState, token: Token, nowMs: number): string {

@@ -83,6 +83,30 @@ describe('a node', () => {
     expect(good.owed(listener.address)).toBeLessThanOrEqual(2n * unitPrice)
   })
 
+  test('that stalls while much is fetched at once has one thing at a time asked for elsewhere', async () => {
+    const held: (() => void)[] = []
+    let isBack = false
+    const slow = await tillOf({
+      onBlock(_request, response, block) {
+        if (!isBack) held.push(() => response.end(block))
+        return !isBack
+      },
+    })
+    const good = await tillOf()
+    const discovery = await serveOperators([operatorOf(slow), operatorOf(good)])
+    closing.push(discovery.close)
+    const memory = mapPurseMemory({ ...emptyState(noLimit), homes: [slow.operator, good.operator] })
+    const play = await playPaid(await purseAt(discovery, { memory }), { track: subject, stallMs: 1_000 })
+    const heard = segments.map(async (cid) => (await play?.block(cid, units.get(cid) ?? 0))?.source)
+    await until('all are asked for', () => held.length === segments.length)
+    expect(await Promise.race(heard)).toBe(good.origin)
+    isBack = true
+    for (const give of held) give()
+    expect((await Promise.all(heard)).filter((source) => source === good.origin)).toHaveLength(1)
+    // That one, and the one ahead.
+    expect(good.owed(listener.address)).toBeLessThanOrEqual(2n * unitPrice)
+  })
+
   test('that stalls is passed by within the budget alone, and the next one is asked once there is more', async () => {
     let held: ServerResponse | undefined
     let isGone = false

@@ -14,11 +14,16 @@ export type HomeNodes = {
   /** Nodes that take payment, those of `preferred` first, the others by how quickly they answer. Asks no further ones
    * when `count` of the preferred do.
    * @param options.among operators of which the nodes shall be @default all
+   * @param options.isAvoided nodes that come last, and are asked where the others are fewer than `count` @default none
    * @throws ApiError when nobody says which operators there are */
   find(
     preferred: readonly Address[],
     count: number,
-    options?: { signal?: AbortSignal; among?: readonly Address[] | undefined },
+    options?: {
+      signal?: AbortSignal
+      among?: readonly Address[] | undefined
+      isAvoided?: (node: Address) => boolean
+    },
   ): Promise<HomeNode[]>
   /** Why the others do not. */
   refusals(): readonly string[]
@@ -64,15 +69,22 @@ export function createHomeNodes(
   }
 
   return {
-    async find(preferred, count, { signal, among } = {}) {
+    async find(preferred, count, { signal, among, isAvoided = () => false } = {}) {
       const listed = await listOperators(signal)
       const all = among === undefined ? listed : listed.filter(({ operator }) => among.includes(operator))
-      const before = preferred.flatMap((address) => all.find(({ operator }) => operator === address) ?? [])
+      const before = preferred
+        .filter((address) => !isAvoided(address))
+        .flatMap((address) => all.find(({ operator }) => operator === address) ?? [])
       const homes = await askAll(before, signal)
       if (homes.length >= count) return homes
-      const others = shuffled(all.filter((one) => !before.includes(one))).slice(0, mostAsked)
-      const found = await askAll(others, signal)
-      return [...homes, ...found.sort((one, other) => quicknessOf(one) - quicknessOf(other))]
+      const others = shuffled(all.filter((one) => !before.includes(one)))
+      for (const areAvoided of [false, true]) {
+        if (homes.length >= count) break
+        const some = others.filter(({ operator }) => isAvoided(operator) === areAvoided).slice(0, mostAsked)
+        const found = await askAll(some, signal)
+        homes.push(...found.sort((one, other) => quicknessOf(one) - quicknessOf(other)))
+      }
+      return homes
     },
     refusals: () => [...refused.values()],
   }

@@ -33,7 +33,7 @@ export {
   type ToldTerms,
   type TrackTerms,
 } from './purse.ts'
-export { type PurseMemory, type Receipt, receiptSchema, receiptsCsv } from './purse-memory.ts'
+export { memoryIn, type PurseMemory, type Receipt, receiptSchema, receiptsCsv } from './purse-memory.ts'
 export {
   type Budget,
   budgetLeft,
@@ -42,6 +42,7 @@ export {
   type PurseState,
   purseStateSchema,
   withBudget,
+  withReleased,
 } from './purse-state.ts'
 export { rehearsePaying } from './rehearse-paying.ts'
 export {

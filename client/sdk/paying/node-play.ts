@@ -1,14 +1,14 @@
 import { type Address, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
 import { type SentVoucher, type SessionReport, sessionMs } from '@hexachord/protocol/payments'
-import { createRetriever, type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
+import { createRetriever, type Fault, type Retrieved } from '@hexachord/protocol/retrieval'
 import { ApiError, pause } from '../connect/index.ts'
 import { type AccountPass, type KeyPlace, keyHolderAt, type TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
-import { PaymentNeeded } from './payment-needed.ts'
+import { isUnpaid, PaymentNeeded } from './payment-needed.ts'
 import { createPlayFunds } from './play-funds.ts'
 import type { Part, Purse, TrackTerms } from './purse.ts'
 import { borrowedIn, channelWith, paidFor } from './purse-state.ts'
-import { reserveFor } from './reserving.ts'
+import { limitOf, reserveFor } from './reserving.ts'
 import { signOpening } from './sign-opening.ts'
 import { type HomeNode, tillAt } from './till.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -28,6 +28,8 @@ const aheadAfterMs = 150
 /** A track at one node. */
 export type NodePlay = {
   readonly node: HomeNode
+  /** What the node has taken in this play, in base units. */
+  readonly taken: bigint
   /** A block of a unit, paid for if it has to be, checked against its hash.
    * @throws NodeRefused, ApiError, RetrievalFailed, PaymentNeeded, and the signal's reason */
   block(cid: string, unit: number, signal: AbortSignal, onFault?: (fault: Fault) => void): Promise<Retrieved>
@@ -175,8 +177,8 @@ export function createNodePlay(
     const { due, ahead } = unitsToPay(foreseenUnits)
     const parts = [...due, ...ahead].map((unit) => ({ unit, amount: artistsPrice }))
     const amount = artistsPrice * BigInt(parts.length)
-    const isCovered = reserved - released - cumulative >= amount
-    if (foreseenUnits === 0 || funds.signed > 0n || due.length === 0 || !isCovered) return undefined
+    const isHeld = reserved - released - cumulative >= amount
+    if (foreseenUnits === 0 || funds.signed > 0n || due.length === 0 || !isHeld) return undefined
     try {
       return await sign(parts, amount)
     } catch (error) {
@@ -271,8 +273,13 @@ export function createNodePlay(
     } catch (error) {
       if (!(error instanceof ApiError && error.status >= 400 && error.status < 500)) throw error
       // The till may have frozen the one before meanwhile, and wait for one that goes on from there.
-      await take(await till.session(report.session, life))
-      if (purse.channel(operator).base === voucher.base) throw error
+      const told = await till.session(report.session, life)
+      await take(told)
+      if (purse.channel(operator).base === voucher.base) {
+        // Some of the reserve may have been released meanwhile: what was signed is worth nothing there until it is covered.
+        if (purse.channel(operator).cumulative <= limitOf(told)) throw error
+        await reserveFor(purse, { till, report: told, operator, amount: 0n, signal: life })
+      }
     }
     if (funds.unsent === 0n) return
     const again = await sign([], 0n)
@@ -374,6 +381,9 @@ export function createNodePlay(
 
   return {
     node,
+    get taken() {
+      return funds.signed - funds.unsent
+    },
     async block(cid, unit, signal, onFault) {
       const get = () => retriever.retrieve(cid, { signal, ...(onFault ? { onFault } : {}) })
       return unit < offer.previewUnits ? get() : getPaid(unit, signal, get)
@@ -389,9 +399,4 @@ export function createNodePlay(
       if (waiting.has(unit)) await untilAborted(sending.promise, life).catch(() => undefined)
     },
   }
-}
-
-function isUnpaid(error: unknown): boolean {
-  if (error instanceof ApiError) return error.status === 402
-  return error instanceof RetrievalFailed && error.faults.some(({ kind }) => kind === 'unpaid')
 }

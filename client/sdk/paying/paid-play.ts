@@ -1,12 +1,13 @@
 import type { Address, Subject } from '@hexachord/protocol/names'
 import { type Fault, RetrievalFailed, type Retrieved } from '@hexachord/protocol/retrieval'
 import { ZeroAddress } from 'ethers'
-import { ApiError } from '../connect/index.ts'
+import { ApiError, pause } from '../connect/index.ts'
 import type { AccountPass, KeyPlace, TryKey } from './ask-key.ts'
 import { NodeRefused } from './channel-report.ts'
 import { createNodePlay, type NodePlay } from './node-play.ts'
 import { PaymentNeeded } from './payment-needed.ts'
 import type { Purse, ToldTerms } from './purse.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Failures of a node in a row after which the play moves on. */
 const failuresBeforeLeaving = 2
@@ -34,7 +35,7 @@ export type PlayOptions = {
   readonly curator?: Address | undefined
   readonly signal?: AbortSignal | undefined
   readonly onFault?: ((fault: Fault) => void) | undefined
-  /** When a block is asked for at a second node. @default 4_000 */
+  /** When a block is asked for at a second node, where no other one is. @default 4_000 */
   readonly stallMs?: number
   /** Operators that may be paid. @default all */
   readonly among?: readonly Address[] | undefined
@@ -62,7 +63,9 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   const terms = await purse.termsOf(track, { told: options.told, signal: life })
   if (terms === undefined || terms.unitPrice === 0n) return undefined
   const preferred = await purse.preferredHomes()
-  const found = await purse.homes.find(preferred, purse.homeCount, { signal: life, among: options.among })
+  const found = await purse.homes.find(preferred, purse.homeCount, {
+    ...{ signal: life, among: options.among, isAvoided: purse.isAvoided },
+  })
   const nodes = found
     .filter(({ offer }) => offer.leastNodeBps <= terms.nodeBps)
     .slice(0, purse.homeCount)
@@ -72,19 +75,48 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   const failures = new Map<NodePlay, number>()
   /** Those that are not asked again in this play, and why. */
   const left = new Map<NodePlay, unknown>()
+  const given = new Set<NodePlay>()
+  /** While something is asked for at two nodes. */
+  let hedge: Promise<void> | undefined
+  /** Those that are no homes any more. */
+  const out = new Set<NodePlay>()
 
+  const isAvoided = ({ node }: NodePlay) => purse.isAvoided(node.operator)
+  const hasFailed = (node: NodePlay) => (failures.get(node) ?? 0) >= failuresBeforeLeaving
+
+  const isLeft = (node: NodePlay) => left.has(node) || hasFailed(node)
+
+  /** Those that another play has left come last. */
   function standing(): NodePlay[] {
-    return nodes.filter((node) => !left.has(node) && (failures.get(node) ?? 0) < failuresBeforeLeaving)
+    const all = nodes.filter((node) => !isLeft(node))
+    return [...all.filter((node) => !isAvoided(node)), ...all.filter(isAvoided)]
   }
 
+  /** So that the next play does not lose to it what this one has lost. */
+  function leave(node: NodePlay): void {
+    if (out.has(node)) return
+    out.add(node)
+    // The music does not wait for that, and a memory that fails says so when the next payment is written to it.
+    purse.leave(node.node.operator).catch(() => undefined)
+  }
+
+  /** Where all nodes fail it may be our own network: a node is left when another one does its work, or when it takes money
+   * and gives nothing at all. */
   function fail(node: NodePlay): void {
     failures.set(node, (failures.get(node) ?? 0) + 1)
+    if (hasFailed(node) && node.taken > 0n && !given.has(node)) leave(node)
+  }
+
+  function succeed(node: NodePlay): void {
+    failures.delete(node)
+    given.add(node)
+    for (const other of nodes) if (hasFailed(other)) leave(other)
   }
 
   async function ask<Got>(node: NodePlay, get: Get<Got>, signal: AbortSignal): Promise<Got> {
     try {
       const got = await get(node, signal)
-      failures.delete(node)
+      succeed(node)
       return got
     } catch (error) {
       if (signal.aborted) throw error
@@ -93,11 +125,32 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
       // A node that is wrong about money gets none; one that only fails gets a second try.
       if (error instanceof NodeRefused || error instanceof PaymentNeeded) left.set(node, error)
       else fail(node)
+      if (error instanceof NodeRefused) leave(node)
       throw error
     }
   }
 
-  /** Asks the next node, too, when the first one stalls; that may cost a unit, and counts as a failure of the first. */
+  /** Waits until the first node has stalled and nothing else is asked for at a second one: however much is fetched ahead,
+   * one thing at a time is paid twice. What a node owes that is left is asked for elsewhere without that.
+   * @returns what ends the turn */
+  async function takeTurn(node: NodePlay, signal: AbortSignal): Promise<() => void> {
+    await pause(stallMs, signal)
+    while (hedge !== undefined && !isLeft(node)) {
+      await untilAborted(hedge, signal)
+      // The first node may be back.
+      if (!isLeft(node)) await pause(stallMs, signal)
+    }
+    if (isLeft(node)) return () => undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    hedge = promise
+    return () => {
+      hedge = undefined
+      resolve()
+    }
+  }
+
+  /** Asks the next node, too, when the first one stalls; that may cost a unit and the one ahead, and counts as a failure of the
+   * first. */
   async function hedged<Got>(
     [node, next]: readonly [NodePlay, NodePlay | undefined],
     get: Get<Got>,
@@ -106,22 +159,25 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
     const losers = new AbortController()
     const both = AbortSignal.any([signal, losers.signal])
     const first = ask(node, get, both)
-    const stall = Promise.withResolvers<undefined>()
-    const timer = setTimeout(() => stall.resolve(undefined), stallMs)
+    if (next === undefined) return first
+    const turn = takeTurn(node, both)
     try {
-      if (next === undefined) return await first
-      const early = await Promise.race([first, stall.promise])
+      const early = await Promise.race([first, turn.then(() => undefined)])
       if (early !== undefined) return early
       const second = ask(next, get, both).then((got) => {
         fail(node)
+        if (hasFailed(node)) leave(node)
         return got
       })
       return await Promise.any([first, second])
     } catch (error) {
       throw error instanceof AggregateError ? error.errors[0] : error
     } finally {
-      clearTimeout(timer)
       losers.abort(outrun)
+      turn.then(
+        (end) => end(),
+        () => undefined,
+      )
     }
   }
 
@@ -137,7 +193,7 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
       const [node, next] = standing().filter((one) => (failed.get(one) ?? 0) < failuresBeforeLeaving)
       if (node === undefined) break
       try {
-        return await hedged([node, next], get, signal)
+        return await hedged([node, next !== undefined && isAvoided(next) ? undefined : next], get, signal)
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof PaymentNeeded && error.lack === 'budget') throw error

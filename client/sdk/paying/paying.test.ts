@@ -1,3 +1,4 @@
+import { subjectToBytes32 } from '@hexachord/protocol/names'
 import { unitsOfBlocks } from '@hexachord/protocol/payments'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -6,6 +7,7 @@ import {
   listener,
   mapPurseMemory,
   operatorOf,
+  paymentsNetwork,
   purseAt,
   segmentsOf,
   serveOperators,
@@ -16,7 +18,15 @@ import {
   unitPrice,
   until,
 } from '../fixtures/index.ts'
-import { emptyState, type PaidPlay, type Purse, type PurseOptions, playPaid } from './index.ts'
+import {
+  type EscrowReader,
+  emptyState,
+  type PaidPlay,
+  type Purse,
+  type PurseMemory,
+  type PurseOptions,
+  playPaid,
+} from './index.ts'
 import { channelWith, withChannel } from './purse-state.ts'
 import { linesOf } from './voucher-parts.ts'
 
@@ -273,6 +283,21 @@ describe('a purse', () => {
     expect(await hear(await playOf(await purseOf([poor])))).toHaveLength(4)
   })
 
+  test('reserves anew what was released elsewhere while it plays, and goes on', async () => {
+    const till = await tillOf()
+    const released = 597n * unitPrice
+    const chain = { reserved: 600n * unitPrice, settled: 0n, released, releasing: 0n, readyAt: 0 }
+    const reader = { channel: async () => chain, balanceOf: async () => 600n * unitPrice }
+    const purse = await purseOf([till], { reader: reader as unknown as EscrowReader })
+    const play = await playOf(purse)
+    await hear(play, segments.slice(0, 2))
+    await until('the unit ahead is paid', () => till.owed(listener.address) === 3n * unitPrice)
+    till.release()
+    await hear(play, segments.slice(2))
+    expect(till.owed(listener.address)).toBe(4n * unitPrice)
+    expect(purse.channel(till.operator)).toMatchObject({ cumulative: 4n * unitPrice, released })
+  })
+
   test.each([3_600_000, -3_600_000])('is not put off by a clock that is %d ms wrong', async (ms) => {
     const till = await tillOf({ now: () => Date.now() + ms })
     expect(await hear(await playOf(await purseOf([till])))).toHaveLength(4)
@@ -310,6 +335,25 @@ describe('a purse', () => {
     expect(cumulativeAt(purse, till)).toBe(3n * unitPrice)
   })
 
+  test('never passes what it may cost at most, also where two nodes are paid at once', async () => {
+    const tills = [await tillOf(), await tillOf()]
+    const kept = mapPurseMemory()
+    let isFull = false
+    const update: PurseMemory['update'] = (...change) =>
+      isFull ? Promise.reject(new Error('the disk is full')) : kept.update(...change)
+    const purse = await purseOf(tills, { most: unitPrice, memory: { ...kept, update } })
+    const sign = ({ operator }: TillFixture) =>
+      purse.sign({ track: subject, node: operator, curator, parts: [{ unit: 0, amount: unitPrice }] })
+    isFull = true
+    await expect(Promise.all(tills.map(sign))).rejects.toThrow()
+    isFull = false
+    // What was not signed may be signed later.
+    const [first, second] = await Promise.allSettled(tills.map(sign))
+    expect(first).toMatchObject({ status: 'fulfilled' })
+    expect(second).toMatchObject({ status: 'rejected', reason: { lack: 'budget', left: 0n } })
+    expect(kept.kept).toHaveLength(1)
+  })
+
   test('goes on where it was after a crash between writing a voucher down and sending it', async () => {
     const till = await tillOf()
     const memory = mapPurseMemory()
@@ -325,6 +369,30 @@ describe('a purse', () => {
     await hear(await playOf(after))
     expect(till.vouchers[0]?.cumulative).toBe(signed)
     expect(cumulativeAt(after, till)).toBe(4n * unitPrice)
+  })
+
+  test('pays in a second network only for what is heard there, and knows the first one still', async () => {
+    const payments = { ...paymentsNetwork.payments, streamEscrow: `0x${'e5'.repeat(20)}` }
+    const successor = { ...paymentsNetwork, payments }
+    const [old, till] = [await tillOf(), await tillOf({ network: successor })]
+    const channel = { ...channelWith(emptyState(), till.operator), cumulative: 100n, reserved: 1_000n }
+    const lines = [{ track: subjectToBytes32(subject), curator, amount: 100n } as const]
+    const before = withChannel(emptyState(), till.operator, { ...channel, lines })
+    const memory = mapPurseMemory(before)
+    // What was kept before networks were told apart is of the first that it is opened with.
+    const first = await purseOf([old], { memory })
+    expect(first.channel(till.operator)).toMatchObject({ cumulative: 100n })
+    await hear(await playOf(first))
+    const second = await purseOf([till], { memory, network: successor })
+    await second.setBudget({ perHour: null, perMonth: 8n * unitPrice })
+    await hear(await playOf(second))
+    expect(cumulativeAt(second, till)).toBe(4n * unitPrice)
+    expect(till.owed(listener.address)).toBe(4n * unitPrice)
+    const again = await purseOf([old], { memory })
+    expect(cumulativeAt(again, old)).toBe(4n * unitPrice)
+    expect(again.channel(till.operator)).toMatchObject({ cumulative: 100n })
+    // A budget counts what the key pays anywhere.
+    await expect(hear(await playOf(again))).rejects.toMatchObject({ lack: 'budget', left: 0n })
   })
 
   test('learns from its own signature what it has forgotten', async () => {

@@ -1,3 +1,6 @@
+import { RetrievalFailed } from '@hexachord/protocol/retrieval'
+import { ApiError } from '../connect/index.ts'
+
 /** What is missing: `purse` (nothing to pay with was given), `budget` (the listener's own limit), `balance` (the deposit). */
 export type PaymentLack = 'purse' | 'budget' | 'balance'
 
@@ -58,4 +61,10 @@ function messageOf(lack: PaymentLack, { price, left, reserved, reason }: Details
     reason ? `the node says: ${reason}` : '',
   ]
   return `the deposit does not cover it (${known.filter((text) => text !== '').join('; ')}): deposit more, or release what other nodes hold`
+}
+
+/** Whether a node has refused something since it is not paid. */
+export function isUnpaid(error: unknown): boolean {
+  if (error instanceof ApiError) return error.status === 402
+  return error instanceof RetrievalFailed && error.faults.some(({ kind }) => kind === 'unpaid')
 }

@@ -1,6 +1,7 @@
 import { type Address, addressSchema, type Subject, subjectSchema } from '@hexachord/protocol/names'
+import { type PaymentsNetwork, paymentDomains } from '@hexachord/protocol/payments'
 import * as z from 'zod'
-import type { PurseState } from './purse-state.ts'
+import { inNetwork, type PurseState } from './purse-state.ts'
 
 /** What was paid, for its owner's books. A unit that was paid ahead is the one that was expected to come next. */
 export type Receipt = {
@@ -29,6 +30,16 @@ export type PurseMemory = {
   ): Promise<PurseState>
   /** Oldest first. */
   receipts(): Promise<readonly Receipt[]>
+}
+
+/** A memory with what it knows of the nodes of one network. */
+export function memoryIn(network: PaymentsNetwork, memory: PurseMemory): PurseMemory {
+  const { escrow } = paymentDomains(network)
+  return {
+    load: async () => inNetwork(await memory.load(), escrow),
+    update: (change, receipts) => memory.update((state) => change(inNetwork(state, escrow)), receipts),
+    receipts: () => memory.receipts(),
+  }
 }
 
 /** As CSV (RFC 4180), with a header; times as in ISO 8601, amounts in whole tokens. */

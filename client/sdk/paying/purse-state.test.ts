@@ -23,6 +23,7 @@ import {
   sumOf,
   withBorrowed,
   withChannel,
+  withReleased,
 } from './purse-state.ts'
 
 const node: Address = '0xffeeddccbbaa99887766554433221100ffeeddcc'
@@ -135,6 +136,25 @@ describe('a purse, whatever its node answers', () => {
     for (let number = 1; number <= 64; number++) state = payFor(number)
     expect(() => payFor(65)).toThrow(RangeError)
     expect(channelWith(payFor(64), node).lines).toHaveLength(64)
+  })
+
+  test('makes room for one more node by forgetting one that holds nothing, and no other', () => {
+    const nodeOf = (number: number): Address => `0x${number.toString(16).padStart(40, '0')}`
+    const channel = { ...channelWith(emptyState(), node), base: 5n, cumulative: 5n, reserved: 600n }
+    let state = { ...emptyState(), homes: [nodeOf(1)] }
+    for (let number = 1; number <= 64; number += 1) state = withChannel(state, nodeOf(number), channel)
+    expect(() => withChannel(state, node, channel)).toThrow('release what some hold')
+    for (const number of [1, 2, 3]) state = withReleased(state, nodeOf(number), 595n)
+    const owing = {
+      ...channelWith(state, nodeOf(2)),
+      lines: [{ track: tracks[0] ?? '0x', curator: nobody, amount: 5n }],
+    }
+    state = withChannel(state, nodeOf(2), { ...owing, base: 0n })
+    const next = withChannel(state, node, channel)
+    // The first is a home, and of the second something is yet to be settled.
+    const forgotten = Object.keys(state.channels).filter((one) => !Object.hasOwn(next.channels, one))
+    expect(forgotten).toEqual([nodeOf(3)])
+    expect(Object.keys(next.channels)).toHaveLength(64)
   })
 
   test('opens no new hour when the clock is set back', () => {

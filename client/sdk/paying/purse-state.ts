@@ -1,5 +1,6 @@
 import { type Address, addressSchema, type Hash, hashSchema } from '@hexachord/protocol/names'
 import { type Line, mostLines } from '@hexachord/protocol/payments'
+import type { Domain } from '@hexachord/protocol/signing'
 import * as z from 'zod'
 import { PaymentNeeded } from './payment-needed.ts'
 
@@ -29,13 +30,23 @@ const channelSchema = z.object({
   borrowed: z.object({ amount: amountSchema, atMs: z.int() }).default(nothingBorrowed),
 })
 
-/** For memories that outlive the program that wrote them. Amounts are decimal strings in base units. */
-export const purseStateSchema = z.object({
-  version: z.literal(1),
+const nodesSchema = z.object({
   /** By node. */
   channels: z.record(addressSchema, channelSchema),
   /** Nodes that are paid, the preferred first. */
   homes: z.array(addressSchema),
+  /** Nodes that plays have left: how often in a row, and until when they are asked last. */
+  avoided: z.record(addressSchema, z.object({ times: z.int(), untilMs: z.int() })).default({}),
+})
+
+/** For memories that outlive the program that wrote them. Amounts are decimal strings in base units. */
+export const purseStateSchema = z.object({
+  version: z.literal(1),
+  /** Whose nodes these are, by chain and escrow; null where no network was ever named, as in purses of before. */
+  network: z.string().nullable().default(null),
+  ...nodesSchema.shape,
+  /** Nodes of the other networks that the same key pays in. */
+  elsewhere: z.record(z.string(), nodesSchema).default({}),
   /** What may be signed in an hour and in a month (UTC); null for no limit. */
   budget: z.object({ perHour: amountSchema.nullable(), perMonth: amountSchema.nullable() }),
   spent: z.object({ hour: spentSchema, month: spentSchema }),
@@ -51,11 +62,20 @@ const mostChannels = 64
 /** Some units: whoever lacks what another has used finds that out with its next one. */
 const borrowedForMs = 60_000
 
+/** A node that a play has left is asked last for a day, and each time that it is left again for twice as long. */
+const avoidedForMs = 86_400_000
+const longestAvoidedMs = 32 * avoidedForMs
+/** More nodes than one listener is paid by in a month. */
+const mostAvoided = 64
+
 export const noLimit: Budget = { perHour: null, perMonth: null }
 
 export function emptyState(budget: Budget = noLimit): PurseState {
   const spent = { period: '', amount: 0n }
-  return { version: 1, channels: {}, homes: [], budget, spent: { hour: spent, month: spent } }
+  return {
+    ...{ version: 1, network: null, channels: {}, homes: [], avoided: {}, elsewhere: {} },
+    ...{ budget, spent: { hour: spent, month: spent } },
+  }
 }
 
 const emptyChannel: Channel = {
@@ -72,11 +92,57 @@ export function channelWith(state: PurseState, node: Address): Channel {
   return state.channels[node] ?? emptyChannel
 }
 
+/** Where there is no room for one more, the channel that was opened first of those that hold nothing is forgotten.
+ * @throws RangeError where all of them hold something */
 export function withChannel(state: PurseState, node: Address, channel: Channel): PurseState {
-  if (state.channels[node] === undefined && Object.keys(state.channels).length >= mostChannels) {
+  const isNew = state.channels[node] === undefined
+  const isFull = isNew && Object.keys(state.channels).length >= mostChannels
+  const { channels } = isFull ? withoutEmptyChannel(state) : state
+  return { ...state, channels: { ...channels, [node]: channel } }
+}
+
+function withoutEmptyChannel(state: PurseState): PurseState {
+  const empty = Object.entries(state.channels).filter(
+    ([node, channel]) => !state.homes.includes(node as Address) && holdsNothing(channel),
+  )
+  // What is not settled yet is told by its node, by our own signature, should it be paid again; that spares it the trouble.
+  const [settled = empty[0]] = empty.filter(([, { lines }]) => lines.length === 0)
+  if (settled === undefined) {
     throw new RangeError(`a purse pays at most ${mostChannels} nodes: release what some hold`)
   }
-  return { ...state, channels: { ...state.channels, [node]: channel } }
+  const { [settled[0] as Address]: _, ...channels } = state.channels
+  return { ...state, channels }
+}
+
+/** All that was reserved is spent or released, by what is known here. */
+function holdsNothing({ reserved, released, cumulative }: Channel): boolean {
+  return reserved - released <= cumulative
+}
+
+export function isAvoided({ avoided }: PurseState, node: Address, nowMs: number): boolean {
+  return (avoided[node]?.untilMs ?? 0) > nowMs
+}
+
+/** The state after a play has left a node: it is no home any more. Whoever has gone long without that begins anew. */
+export function withoutHome(state: PurseState, node: Address, nowMs: number): PurseState {
+  if (isAvoided(state, node, nowMs)) return state
+  const isRemembered = ([, { untilMs }]: (typeof entries)[number]) => untilMs + longestAvoidedMs > nowMs
+  const entries = Object.entries(state.avoided) as [Address, PurseState['avoided'][Address]][]
+  const known = entries.filter(isRemembered).sort(([, one], [, other]) => other.untilMs - one.untilMs)
+  const { [node]: before, ...others } = Object.fromEntries(
+    known.slice(0, mostAvoided),
+  ) as PurseState['avoided']
+  const times = (before?.times ?? 0) + 1
+  const untilMs = nowMs + Math.min(longestAvoidedMs, avoidedForMs * 2 ** (times - 1))
+  const homes = state.homes.filter((home) => home !== node)
+  return { ...state, homes, avoided: { ...others, [node]: { times, untilMs } } }
+}
+
+/** The state after the chain was asked what of a node's reserve has been taken back, which never falls. */
+export function withReleased(state: PurseState, node: Address, released: bigint): PurseState {
+  const channel = state.channels[node]
+  if (channel === undefined || released <= channel.released) return state
+  return withChannel(state, node, { ...channel, released })
 }
 
 /** What plays use of what others have paid: what was told long ago is no matter of those that play now. */
@@ -89,6 +155,23 @@ export function withBorrowed(channel: Channel, more: bigint, nowMs: number): Cha
   if (more === 0n) return channel
   const amount = borrowedIn(channel, nowMs) + more
   return { ...channel, borrowed: { amount: amount > 0n ? amount : 0n, atMs: nowMs } }
+}
+
+/** The state with the nodes of a network: what was signed for one escrow is worth nothing at another. Budgets are the
+ * key's, wherever it pays. */
+export function inNetwork(state: PurseState, { chainId, verifyingContract }: Domain): PurseState {
+  const network = `${chainId} ${verifyingContract.toLowerCase()}`
+  if (state.network === network) return state
+  // Of before networks were told apart: those nodes are of the first that is named.
+  if (state.network === null) return { ...state, network }
+  const { channels, homes, avoided } = state
+  const { [network]: nodes = { channels: {}, homes: [], avoided: {} }, ...others } = state.elsewhere
+  return {
+    ...state,
+    network,
+    ...nodes,
+    elsewhere: { ...others, [state.network]: { channels, homes, avoided } },
+  }
 }
 
 /** What may still be signed now, in base units; null for no limit. */

@@ -15,16 +15,18 @@ import { adoptReport, NodeRefused } from './channel-report.ts'
 import type { EscrowReader } from './escrow-reader.ts'
 import { createHomeNodes, type HomeNodes } from './home-nodes.ts'
 import { PaymentNeeded } from './payment-needed.ts'
-import type { PurseMemory, Receipt } from './purse-memory.ts'
+import { memoryIn, type PurseMemory, type Receipt } from './purse-memory.ts'
 import {
   type Budget,
   budgetLeft,
   channelWith,
+  isAvoided,
   type PurseState,
   pay,
   withBorrowed,
   withBudget,
   withChannel,
+  withoutHome,
 } from './purse-state.ts'
 import type { Spender } from './spending-key.ts'
 
@@ -102,24 +104,35 @@ export type Purse = {
   adopt(report: ChannelReport, node: Address): Promise<void>
   /** What the purse knows of its channel with a node now. */
   channel(node: Address): ReturnType<typeof channelWith>
+  /** Asks the chain, where it may be asked, how much of a node's reserve was released. @throws ApiError */
+  readReleased(node: Address): Promise<void>
   /** Signs that so much in all shall be reserved for a node. @param deadline unix seconds */
   signReserve(node: Address, total: bigint, deadline: bigint): Promise<string>
   /** Nodes that are paid, the preferred first. Where this program knows of none, another may have chosen some meanwhile. */
   preferredHomes(): Promise<readonly Address[]>
   preferHomes(nodes: readonly Address[]): Promise<void>
+  /** Takes a node that has failed a play out of the homes, for a day or longer. */
+  leave(node: Address): Promise<void>
+  /** A play has left it lately: it is asked where nobody else serves. */
+  isAvoided(node: Address): boolean
   setBudget(budget: Budget): Promise<void>
+  /** Writes what is there once more, and changes nothing: the first time takes a browser longest. */
+  warmUp(): Promise<void>
   receipts(): Promise<readonly Receipt[]>
 }
 
 /** Opens the purse of a spending key. @throws what its memory throws when it is damaged, RangeError */
 export async function openPurse(options: PurseOptions): Promise<Purse> {
-  const { connection, spender, memory, reader, homes: homeCount = usualHomes } = options
+  const { connection, spender, reader, homes: homeCount = usualHomes } = options
   if (!Number.isInteger(homeCount) || homeCount < 1 || homeCount > mostHomes) {
     throw new RangeError(`a purse pays one to ${mostHomes} nodes in turn`)
   }
   const domain = paymentDomains(options.network).escrow
+  const memory = memoryIn(options.network, options.memory)
   const terms = new Map<Subject, { readonly terms: Promise<TrackTerms | undefined>; readonly atMs: number }>()
   let known = await memory.load()
+  /** What is signed or about to be: `most` holds also where several sign at once. */
+  let promised = 0n
   let total = 0n
 
   /** Written down only where it changes anything. */
@@ -158,9 +171,10 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       const amount = parts.reduce((sum, part) => sum + part.amount, 0n)
       const line = { track: subjectToBytes32(track), curator, amount }
       const { most } = options
-      if (most !== undefined && total + amount > most) {
-        throw new PaymentNeeded('budget', { price: amount, left: most - total })
+      if (most !== undefined && promised + amount > most) {
+        throw new PaymentNeeded('budget', { price: amount, left: most - promised })
       }
+      promised += amount
       const receipts = parts.map((part) => ({ atMs: nowMs, track, node, curator, ...part }))
       let voucher: SentVoucher | undefined
       await update(async (state) => {
@@ -168,7 +182,10 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
         const { channel, sent } = await signChannel(owed, node)
         voucher = sent
         return withChannel(owed, node, withBorrowed(channel, borrowed, nowMs))
-      }, receipts)
+      }, receipts).catch((error: unknown) => {
+        promised -= amount
+        throw error
+      })
       if (voucher === undefined) throw new Error('a memory of purses has not called what it was given')
       for (const receipt of receipts) {
         total += receipt.amount
@@ -193,11 +210,21 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
         if (adoptReport(channel, report, party) === channel) return
       } catch (error) {
         if (!(error instanceof NodeRefused) || reader === undefined) throw error
-        settled = (await reader.channel(spender.payer, spender.key.address, node)).settled
+        settled = (await readChannel(reader, node)).settled
       }
       await update((state) => {
         const before = channelWith(state, node)
         return withChannel(state, node, adoptReport(before, report, party, settled))
+      })
+    },
+
+    async readReleased(node) {
+      if (reader === undefined) return
+      const { released } = await readChannel(reader, node)
+      await update((state) => {
+        const channel = channelWith(state, node)
+        if (released <= channel.released) return state
+        return withChannel(state, node, { ...channel, released })
       })
     },
 
@@ -216,12 +243,22 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
     },
 
     async preferHomes(nodes) {
+      const homesIn = (state: PurseState) => nodes.filter((node) => !isAvoided(state, node, connection.now()))
+      const homes = homesIn(known)
       const isSame =
-        nodes.length === known.homes.length && nodes.every((node, at) => node === known.homes[at])
-      if (!isSame) await update((state) => ({ ...state, homes: [...nodes] }))
+        homes.length === known.homes.length && homes.every((node, at) => node === known.homes[at])
+      if (!isSame) await update((state) => ({ ...state, homes: homesIn(state) }))
     },
 
+    leave: (node) => update((state) => withoutHome(state, node, connection.now())),
+    isAvoided: (node) => isAvoided(known, node, connection.now()),
+
+    warmUp: () => update((state) => state),
     setBudget: (budget) => update((state) => withBudget(state, budget, connection.now())),
+  }
+
+  function readChannel(reader: EscrowReader, node: Address) {
+    return reader.channel(spender.payer, spender.key.address, node)
   }
 
   async function signChannel(state: PurseState, node: Address) {

@@ -37,10 +37,9 @@ const tracksPaid = 3
  * @throws ApiError when nobody says which operators there are
  */
 export async function rehearsePaying(purse: Purse): Promise<void> {
-  const { homes, budget } = await purse.state()
+  const { homes } = await purse.state()
   await purse.homes.find(homes, purse.homeCount)
-  // Changes nothing, and writes for the first time, which takes a browser longest.
-  await purse.setBudget(budget)
+  await purse.warmUp()
   const bytes = new Uint8Array()
   const cid = await cidOf(bytes, 'raw')
   const rehearsed = await madeUpPurse(bytes)

@@ -17,9 +17,10 @@ const deadlineSeconds = 3_600
 /**
  * Sees to it that a node's reserve covers a payment: reserves an hour's worth on first use, and fills it up when three
  * quarters are used. No more than that is ever signed beyond what was spent, whatever the node says of its reserve: the
- * total counts from the beginning of the channel, and what was signed and released is known here.
+ * total counts from the beginning of the channel, and what was signed and released is known here, or asked of the chain.
  * @param options.amount about to be signed, in base units
- * @throws PaymentNeeded when the deposit does not cover it, ApiError when the till does not answer
+ * @throws PaymentNeeded when the deposit does not cover it, or the node says that it does not and nobody is there who could
+ * say otherwise; ApiError when the till or the chain does not answer
  */
 export async function reserveFor(
   purse: Purse,
@@ -27,17 +28,25 @@ export async function reserveFor(
 ): Promise<void> {
   const { till, report, operator, amount, signal } = options
   const { reserved, awaited, released } = report.channel
-  const { cumulative, ...mine } = purse.channel(operator)
+  const { cumulative } = purse.channel(operator)
   const price = report.unitPrice
   const hour = unitsReserved * price
-  const limit = reserved + awaited - released
-  const left = limit - cumulative
+  const left = limitOf(report) - cumulative
   if (left >= amount && left - amount >= hour / refilledBelow) return
 
+  // Another device, or a purse that is lost, may have released what this one does not know of.
+  if (released > purse.channel(operator).released) await purse.readReleased(operator)
+  const known = purse.channel(operator).released
+  const held = left > 0n ? left : 0n
+
   const fill = async (worth: bigint) => {
-    const total = cumulative + mine.released + (worth > amount ? worth : amount)
-    // Less than was signed before would change nothing.
-    if (total <= reserved + awaited) return
+    const total = cumulative + known + (worth > amount ? worth : amount)
+    // Less than was signed before would change nothing, and less than what the node has lost would not do.
+    if (total <= reserved + awaited || total - released < cumulative + amount) {
+      if (left >= amount) return
+      const reason = `of its reserve ${released} base units were released, of which this purse knows ${known}`
+      throw new PaymentNeeded('balance', { price, reserved: held, reason })
+    }
     const deadline = Math.floor(purse.connection.now() / 1000) + deadlineSeconds
     const { payer } = purse.spender
     const signature = await purse.signReserve(operator, total, BigInt(deadline))
@@ -50,7 +59,6 @@ export async function reserveFor(
   } catch (error) {
     if (!isRefused(error)) throw error
     if (left >= amount) return
-    const held = left > 0n ? left : 0n
     const few = held + fewUnits * price
     const lack = (reason: ApiError) =>
       new PaymentNeeded(
@@ -63,6 +71,11 @@ export async function reserveFor(
       throw isRefused(again) ? lack(again) : again
     })
   }
+}
+
+/** What a node can be promised in all, as its till says. */
+export function limitOf({ channel: { reserved, awaited, released } }: SessionReport): bigint {
+  return reserved + awaited - released
 }
 
 /** The till has an answer, and it is no: whoever has deposited too little hears that. */
