@@ -32,7 +32,13 @@ export async function followCatalogue({
   signal: AbortSignal
 }): Promise<void> {
   const events = followChain({
-    reader,
+  async function head() {
+    const newest = await reader.head()
+    metrics.looked(newest.number, index.checkpoint.indexed)
+    return newest
+  }
+
+    reader: { ...reader, head },
     addresses: [rules.catalog, ...rules.operatorContracts],
     startBlock,
     finalityBlocks: rules.placement.finalityBlocks,

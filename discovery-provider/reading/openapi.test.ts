@@ -17,7 +17,11 @@ afterAll(fetches.close)
 function api(): Express {
   return createApi({
     postgres: unread,
-    head: { current: () => Promise.reject(new Error('there is no chain here')), lastSeen: undefined },
+    head: {
+      current: () => Promise.reject(new Error('there is no chain here')),
+      lastSeen: undefined,
+      lastSeenAtMs: undefined,
+    },
     fetch: fetches,
     network: { chainId: 1, catalog: `0x${'aa'.repeat(20)}`, firstBlock: 1 },
     process: () => ({ version: '1.2.3', role: 'standby' }),

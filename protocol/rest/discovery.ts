@@ -327,6 +327,9 @@ export const discoveryStatusSchema = z.looseObject({
   finalized: z.int(),
   lagBlocks: z.int(),
   rulesVersion: z.int(),
+  /** When the chain last told this process of its head: a lag can be believed as far as this is recent. Null before it
+   * has; providers of before 2 December 2026 do not say. */
+  headSeenAtMs: z.int().nullish(),
   /** State hash after the last indexed block that had logs. */
   stateHash: hashSchema,
   stateHashBlock: z.int(),
