@@ -28,7 +28,7 @@ export type RangeSummary = Pick<ChainRange, 'fromBlock' | 'toBlock' | 'head'> &
     readonly operatorEvents: number
   }
 
-export function summaryOf(range: ChainRange, result: RangeResult): RangeSummary {
+export function summaryOf(range: Omit<ChainRange, 'type'>, result: RangeResult): RangeSummary {
   const { fromBlock, toBlock, head, logs, blocks } = range
   const actions = new Map<string, number>()
   for (const { action, verdict } of result.actions) {
