@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { ChainLog } from '@hexachord/platform/chain'
 import type { PostgresClient } from '@hexachord/platform/postgres'
 import type { Json } from '@hexachord/protocol/canonical'
-import type { CatalogueRules } from '@hexachord/protocol/catalogue'
+import type { CatalogueRules, IndexedAction, RangeResult } from '@hexachord/protocol/catalogue'
+import type { OperatorEvent } from '@hexachord/protocol/operators'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import { deriveRange } from '../indexing/derive-range.ts'
 import { readState } from '../indexing/state.ts'
@@ -29,20 +31,7 @@ export async function compareEntry(
   const closure = await closureOf(client, key, signal)
   if (closure === undefined) return undefined
   const { logs, keys, verdicts } = closure
-  const blocks = logs.map(({ blockNumber: number, blockHash: hash, blockTimestamp }) => ({
-    number,
-    hash,
-    parentHash: '',
-    timestamp: blockTimestamp ?? 0,
-  }))
-  const derived = await deriveRange({
-    rules,
-    range: { logs: [...logs], blocks },
-    stateHash: genesisStateHash,
-    operatorEvents: [],
-    read: async () => new Map(),
-    signal,
-  })
+  const derived = await deriveAll(rules, logs, signal)
   const stored = await readState(client, [...keys])
   const values = new Map([...keys].map((one) => [one, plain(derived.state.get(one) ?? null)]))
   const ofState = [...values].filter(([one, value]) => !isDeepStrictEqual(value, stored.get(one) ?? null))
@@ -59,6 +48,36 @@ export async function compareEntry(
     ...ofVerdicts.map(({ name }) => ({ where: 'verdict' as const, name })),
     ...ofTables.map((name) => ({ where: 'table' as const, name })),
   ]
+}
+
+/** What follows from logs alone, range by range where much changes. */
+async function deriveAll(
+  rules: CatalogueRules,
+  logs: readonly ChainLog[],
+  signal: AbortSignal,
+): Promise<Pick<RangeResult, 'state' | 'actions'>> {
+  const state = new Map<string, Json>()
+  const actions: IndexedAction[] = []
+  const operatorEvents: OperatorEvent[] = []
+  let stateHash = genesisStateHash
+  for (let left = [...logs]; left.length > 0; ) {
+    const blocks = left.map(({ blockNumber: number, blockHash: hash, blockTimestamp }) => ({
+      number,
+      hash,
+      parentHash: '',
+      timestamp: blockTimestamp ?? 0,
+    }))
+    const read = async () => state
+    const range = { logs: left, blocks }
+    const derived = await deriveRange({ rules, range, stateHash, operatorEvents, read, signal })
+    for (const [key, value] of derived.state) state.set(key, value)
+    actions.push(...derived.actions)
+    operatorEvents.push(...derived.operatorEvents)
+    stateHash = derived.stateHash
+    const last = derived.isCut ? (derived.blocks.at(-1)?.number ?? 0) : Number.POSITIVE_INFINITY
+    left = left.filter(({ blockNumber }) => blockNumber > last)
+  }
+  return { state, actions }
 }
 
 /** Rows that are missing, have to go, or are others. */

@@ -1,7 +1,7 @@
 import { ReorgTooDeep } from '@hexachord/platform/chain'
 import { type Postgres, type PostgresClient, together } from '@hexachord/platform/postgres'
 import { rulesVersion } from '@hexachord/protocol/actions'
-import type { CatalogueRules, RangeResult } from '@hexachord/protocol/catalogue'
+import type { CatalogueRules, IndexedAction, RangeResult } from '@hexachord/protocol/catalogue'
 import type { Address, Hash } from '@hexachord/protocol/names'
 import { type OperatorEvent, operatorsAt } from '@hexachord/protocol/operators'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
@@ -16,7 +16,7 @@ import {
 } from '../rebuilding/index.ts'
 import { chooseAnew } from '../takedowns/denied-tracks.ts'
 import { readHonoured, writeHonoured } from '../takedowns/honoured.ts'
-import { type ChainRange, readKnownBlocks, writeBlocks, writeLogs } from './chain-records.ts'
+import { type IndexRange, readKnownBlocks, splitRange, writeBlocks, writeLogs } from './chain-records.ts'
 import { type Checkpoint, type IndexedNetwork, moveCheckpoint, openCheckpoint } from './checkpoint.ts'
 import { completeIndex, deferIndexes, isIndexComplete } from './deferred-indexes.ts'
 import { deriveRange } from './derive-range.ts'
@@ -29,16 +29,18 @@ import { writeDerived } from './write-derived.ts'
 /** What one process at a time writes: the chain's logs, what follows from them by the rules, and what is read. */
 export type CatalogueIndex = {
   readonly checkpoint: Checkpoint
-  /** Applies a range that begins where the index ends, in one transaction: all of it, or nothing.
-   * @param signal gives up until the transaction begins; then it is finished */
-  append(range: Omit<ChainRange, 'type' | 'head'>, signal?: AbortSignal): Promise<RangeResult>
-  /** The same, but resolves when the range is judged and the one before it is written: the next range can be judged
-   * while the database writes this one.
-   * @returns what follows from the range, and when that is written */
+  /** Applies a range that begins where the index ends, in one transaction, all of it, or nothing; in several, one after the
+   * other, where much changes.
+   * @param signal gives up until the transaction begins; then it is finished
+   * @returns verdicts */
+  append(range: IndexRange, signal?: AbortSignal): Promise<Pick<RangeResult, 'actions'>>
+  /** The same, but resolves when the range, or as much of it as fits one transaction, is judged and the one before it is
+   * written: the next range can be judged while the database writes this one.
+   * @returns the range that was judged, what follows from it, when that is written, and what is left of the range given */
   appendAhead(
-    range: Omit<ChainRange, 'type' | 'head'>,
+    range: IndexRange,
     signal?: AbortSignal,
-  ): Promise<{ result: RangeResult; written: Promise<void> }>
+  ): Promise<{ range: IndexRange; result: RangeResult; written: Promise<void>; rest: IndexRange | undefined }>
   /** Takes all blocks above `toBlock` back, in one transaction.
    * @throws ReorgTooDeep when some of them were final */
   takeBack(toBlock: number): Promise<void>
@@ -152,37 +154,46 @@ export async function openCatalogueIndex({
     },
 
     async append(range, signal) {
-      const { result, written } = await index.appendAhead(range, signal)
-      await written
-      return result
+      const actions: IndexedAction[] = []
+      for (let left: IndexRange | undefined = range; left !== undefined; ) {
+        const { result, written, rest }: Awaited<ReturnType<CatalogueIndex['appendAhead']>> =
+          await index.appendAhead(left, signal)
+        await written
+        actions.push(...result.actions)
+        left = rest
+      }
+      return { actions }
     },
 
-    async appendAhead(range, signal) {
+    async appendAhead(given, signal) {
       if (index.stale !== 'nothing') throw new Error('the index has to be rebuilt before it can grow')
       const [from, before] = [tip, writing]
-      if (range.fromBlock !== from.checkpoint.indexed + 1) {
+      if (given.fromBlock !== from.checkpoint.indexed + 1) {
         throw new RangeError(
-          `the index ends at ${from.checkpoint.indexed}, the range begins at ${range.fromBlock}`,
+          `the index ends at ${from.checkpoint.indexed}, the range begins at ${given.fromBlock}`,
         )
       }
-      const finalized = Math.max(from.checkpoint.finalized, range.finalized)
+      const finalized = Math.max(from.checkpoint.finalized, given.finalized)
       const { stateHash } = from.checkpoint
       // Nobody else writes, so that the slow part needs no transaction.
       const result = await deriveRange({
         rules,
-        range,
+        range: given,
         stateHash,
         operatorEvents: from.operatorEvents,
         read: (keys) => readThrough({ changed: from.changed, memory }, postgres, keys),
         signal,
       })
+      const last = result.blocks.at(-1)
+      const [range, rest] =
+        result.isCut && last !== undefined ? splitRange(given, last.number) : [given, undefined]
       await before
       signal?.throwIfAborted()
       const next = {
         indexed: range.toBlock,
         finalized,
         stateHash: result.stateHash,
-        stateHashBlock: result.blocks.at(-1)?.number ?? from.checkpoint.stateHashBlock,
+        stateHashBlock: last?.number ?? from.checkpoint.stateHashBlock,
         rulesVersion,
         versions: rules.versions,
       }
@@ -206,7 +217,7 @@ export async function openCatalogueIndex({
       const committed = postgres.transaction(work, { durable: range.toBlock > finalized })
       tip = { checkpoint: next, operatorEvents: events, changed: result.state }
       memory.change(changes)
-      return { result, written: follow(committed, tip) }
+      return { range, result, written: follow(committed, tip), rest }
     },
 
     async takeBack(toBlock) {

@@ -134,6 +134,7 @@ export function startCatalogueWriter({
       } catch (error) {
         if (signal.aborted) return
         if (error instanceof LockHeld) {
+          metrics.stoodBy()
           if (!saidStandby) logger.info('another process writes the index; this one only answers readers')
           saidStandby = true
         } else {

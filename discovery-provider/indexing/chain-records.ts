@@ -7,6 +7,20 @@ import { storableText } from '../projections/storable-text.ts'
 /** A stretch of the chain with the logs of the network's contracts in it. */
 export type ChainRange = Extract<ChainEvent, { type: 'range' }>
 
+/** A range as the index takes it. */
+export type IndexRange = Omit<ChainRange, 'type' | 'head'>
+
+/** A range up to one of its blocks with logs, and what comes after it. */
+export function splitRange(range: IndexRange, block: number): [upTo: IndexRange, rest: IndexRange] {
+  const { logs, blocks } = range
+  const nextLog = logs.findIndex(({ blockNumber }) => blockNumber > block)
+  const nextBlock = blocks.findIndex(({ number }) => number > block)
+  return [
+    { ...range, toBlock: block, logs: logs.slice(0, nextLog), blocks: blocks.slice(0, nextBlock) },
+    { ...range, fromBlock: block + 1, logs: logs.slice(nextLog), blocks: blocks.slice(nextBlock) },
+  ]
+}
+
 /** Keeps what the chain said, so that other rules can be applied to it later. */
 export async function writeLogs(client: Statements, logs: readonly ChainLog[]): Promise<void> {
   if (logs.length === 0) return

@@ -1,6 +1,7 @@
 import { type Postgres, type PostgresClient, type Statements, together } from '@hexachord/platform/postgres'
 import { notices } from '../projections/notices.ts'
 import { countAll, noteAll, projections } from '../projections/project.ts'
+import { patiently } from './patiently.ts'
 
 /** Tables whose further indexes only readers need: the index itself finds rows by their keys, but for notices, which are
  * looked for by their tracks in every range where some are honoured. */
@@ -9,12 +10,10 @@ const tables = [
   ...projections.map(({ table }) => table).filter((table) => table !== notices.table),
 ]
 
-/** So long that it is no limit (ms): indexes of large tables take minutes. */
-const unlimitedMs = 2 ** 31 - 1
-/** How soon the database gives up when this process is gone (ms). */
-const noticedWithinMs = 1_000
 /** A second one makes use of a second processor; the largest takes as long as all others. */
 const madeAtOnce = 2
+/** What a crash of the database takes of it, it takes with the word that it was made, and it is made again. */
+const mayBeLost = { durable: false }
 
 /** Drops the indexes that a first synchronisation does without, and keeps word of them. Until they are there again the
  * index is not complete. */
@@ -56,8 +55,8 @@ export async function completeIndex(postgres: Postgres, signal?: AbortSignal): P
     }
   }
   await together([
-    patiently(postgres, noteAll),
-    patiently(postgres, countAll),
+    patiently(postgres, noteAll, mayBeLost),
+    patiently(postgres, countAll, mayBeLost),
     ...Array.from({ length: madeAtOnce }, makeNext),
   ])
   if (last !== undefined) await make(postgres, last)
@@ -66,23 +65,9 @@ export async function completeIndex(postgres: Postgres, signal?: AbortSignal): P
 type Deferred = { readonly name: string; readonly definition: string }
 
 function make(postgres: Postgres, { name, definition }: Deferred): Promise<void> {
-  return patiently(postgres, async (client) => {
+  const work = async (client: Statements) => {
     await client.query(definition)
     await client.query('DELETE FROM deferred_index WHERE name = $1', [name])
-  })
-}
-
-/** A transaction that may take as long as it does, unless this process is gone. It does not wait for the disk: what a crash
- * of the database takes of it, it takes with the word that it was made, and it is made again. */
-function patiently(postgres: Postgres, work: (client: Statements) => Promise<void>): Promise<void> {
-  return postgres.transaction(
-    async (client) => {
-      await client.query(`SET LOCAL client_connection_check_interval = ${noticedWithinMs}`)
-      // The driver has a time-out of its own, of which its types know nothing.
-      const query = (text: string, values?: unknown[]) =>
-        client.query(Object.assign({ text, query_timeout: unlimitedMs }, values && { values }))
-      await work({ query: query as PostgresClient['query'] })
-    },
-    { statementTimeoutMs: 0, durable: false },
-  )
+  }
+  return patiently(postgres, work, mayBeLost)
 }

@@ -11,7 +11,11 @@ const engine = await loadNativeEngine()
 
 type Applied = Parameters<typeof applyRange>[0]
 
-/** What follows from the logs of a range by the rules; writes nothing.
+/** Changes of one range in memory (characters): as much as two answers of a node. A long list is kept anew with each block
+ * that changes it, of which a range may have thousands; others take a tenth of it at most. */
+const mostKeptChars = 16 * 1024 * 1024
+
+/** What follows from the logs of a range by the rules, or from the first of its blocks when much changes; writes nothing.
  * @param read current values of keys in the index */
 export async function deriveRange({
   range: { logs, blocks },
@@ -33,6 +37,7 @@ export async function deriveRange({
   return applyRange({
     ...index,
     engine,
+    mostKeptChars,
     recoverExpecting: () => engine.recover,
     logs,
     timestampOf: (block) => timestampIn(timestamps, block),

@@ -2,6 +2,7 @@ import { type ChainReader, followChain } from '@hexachord/platform/chain'
 import type { Logger } from '@hexachord/platform/process'
 import type { CatalogueRules } from '@hexachord/protocol/catalogue'
 import type { CatalogueIndex } from './catalogue-index.ts'
+import type { IndexRange } from './chain-records.ts'
 import { takeBack } from './check-stored-blocks.ts'
 import { type IndexMetrics, type RangeSummary, summaryOf } from './index-metrics.ts'
 
@@ -31,8 +32,14 @@ export async function followCatalogue({
   onHead?: () => Promise<void>
   signal: AbortSignal
 }): Promise<void> {
+  async function head() {
+    const newest = await reader.head()
+    metrics.looked(newest.number, index.checkpoint.indexed)
+    return newest
+  }
+
   const events = followChain({
-    reader,
+    reader: { ...reader, head },
     addresses: [rules.catalog, ...rules.operatorContracts],
     startBlock,
     finalityBlocks: rules.placement.finalityBlocks,
@@ -49,12 +56,8 @@ export async function followCatalogue({
         await takeBack(index, event.toBlock, { metrics, logger })
         continue
       }
-      const startedAtMs = performance.now()
-      const { result, written } = await index.appendAhead(event, signal)
-      // Only what is told of a range is kept until it is written.
-      writing = report(summaryOf(event, result), startedAtMs, [writing, written])
-      // It is awaited before anything else is written, or at the end.
-      writing.catch(() => undefined)
+      for (let left: IndexRange | undefined = event; left !== undefined; )
+        left = await append(left, event.head)
       // At the head it may be long until the next one comes.
       if (event.toBlock < event.head) continue
       await writing
@@ -62,6 +65,17 @@ export async function followCatalogue({
     }
   } finally {
     await writing
+  }
+
+  /** @returns what is left of the range */
+  async function append(given: IndexRange, head: number): Promise<IndexRange | undefined> {
+    const startedAtMs = performance.now()
+    const { range, result, written, rest } = await index.appendAhead(given, signal)
+    // Only what is told of a range is kept until it is written.
+    writing = report(summaryOf({ ...range, head }, result), startedAtMs, [writing, written])
+    // It is awaited before anything else is written, or at the end.
+    writing.catch(() => undefined)
+    return rest
   }
 
   async function report(range: RangeSummary, startedAtMs: number, written: Promise<void>[]): Promise<void> {

@@ -8,6 +8,11 @@ import type { ChainRange } from './chain-records.ts'
 export type IndexMetrics = {
   appended(range: RangeSummary, seconds: number): void
   takenBack(depth: number, toBlock: number): void
+  /** The chain has been asked for its newest block.
+   * @param indexed the last block that is written */
+  looked(head: number, indexed: number): void
+  /** Another process writes the index, and tells of it. */
+  stoodBy(): void
   /** @param rebuild null when it has ended */
   rebuilding(rebuild: Rebuild | null): void
 }
@@ -23,7 +28,7 @@ export type RangeSummary = Pick<ChainRange, 'fromBlock' | 'toBlock' | 'head'> &
     readonly operatorEvents: number
   }
 
-export function summaryOf(range: ChainRange, result: RangeResult): RangeSummary {
+export function summaryOf(range: Omit<ChainRange, 'type'>, result: RangeResult): RangeSummary {
   const { fromBlock, toBlock, head, logs, blocks } = range
   const actions = new Map<string, number>()
   for (const { action, verdict } of result.actions) {
@@ -38,6 +43,9 @@ export function summaryOf(range: ChainRange, result: RangeResult): RangeSummary 
 }
 
 const kindNames = new Map<number, string>(Object.entries(kinds).map(([name, { number }]) => [number, name]))
+
+/** The chain is looked at once a second at least, and a block is written soon after it has come. */
+const unremarkableMs = 5_000
 
 /** @param now ms */
 export function createIndexMetrics(metrics: Metrics, now: () => number): IndexMetrics {
@@ -67,12 +75,14 @@ export function createIndexMetrics(metrics: Metrics, now: () => number): IndexMe
     name: 'indexer_rebuild_rows',
     help: 'Rows that the present step of a rebuild has read',
   })
-  let behindSinceMs: number | null = null
+  /** The moment up to which the index is known to have everything: a chain or a database that is away makes it old, too. */
+  let completeUpToMs = now()
   metrics.gauge({
     name: 'indexer_lag_seconds',
-    help: 'Age of the last indexed block while there are newer ones, else 0',
+    help: `Age of the last indexed block while there are newer ones, or time since the chain last had none that is not indexed; 0 below ${unremarkableMs / 1000}, and where another process writes`,
     collect() {
-      this.set(behindSinceMs === null ? 0 : Math.max(0, (now() - behindSinceMs) / 1000))
+      const lagMs = now() - completeUpToMs
+      this.set(lagMs < unremarkableMs ? 0 : lagMs / 1000)
     },
   })
 
@@ -81,7 +91,8 @@ export function createIndexMetrics(metrics: Metrics, now: () => number): IndexMe
       head.set(range.head)
       indexed.set(range.toBlock)
       const { lastTimestamp } = range
-      behindSinceMs = range.toBlock < range.head && lastTimestamp !== undefined ? lastTimestamp * 1000 : null
+      if (range.toBlock >= range.head) completeUpToMs = now()
+      else if (lastTimestamp !== undefined) completeUpToMs = lastTimestamp * 1000
       // A counter with labels costs more than to judge most actions, so that it is asked for once per kind.
       for (const [labels, actions] of range.actions) {
         const [kind = '', verdict = ''] = labels.split(' ')
@@ -94,6 +105,15 @@ export function createIndexMetrics(metrics: Metrics, now: () => number): IndexMe
       reorgs.inc()
       depths.observe(depth)
       indexed.set(toBlock)
+    },
+    looked(newest, last) {
+      head.set(newest)
+      indexed.set(last)
+      // A node that has fewer blocks lags itself.
+      if (newest === last) completeUpToMs = now()
+    },
+    stoodBy() {
+      completeUpToMs = now()
     },
     rebuilding(rebuild) {
       rebuilding.set(rebuild === null ? 0 : 1)

@@ -67,6 +67,7 @@ describe('what lies under it', () => {
       version: '1.2.3',
       role: 'writer',
       head: served.catalogue.chain.head,
+      headSeenAtMs: 5,
       indexed: served.catalogue.chain.head,
       lagBlocks: 0,
       finalized: served.catalogue.chain.head - 4,

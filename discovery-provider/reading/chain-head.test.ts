@@ -39,11 +39,12 @@ describe('the head of the chain', () => {
 
   test('is remembered while the node is away, which is an error', async () => {
     const { head, pass, goDown } = chain()
-    expect(head.lastSeen).toBeUndefined()
+    expect([head.lastSeen, head.lastSeenAtMs]).toEqual([undefined, undefined])
+    pass(7)
     await head.current()
     goDown()
     pass(1_000)
     await expect(head.current()).rejects.toThrow('away')
-    expect(head.lastSeen?.number).toBe(1)
+    expect([head.lastSeen?.number, head.lastSeenAtMs]).toEqual([1, 7])
   })
 })

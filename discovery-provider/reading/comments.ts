@@ -19,9 +19,13 @@ const selectComments = `
     coalesce((SELECT pin.comment = c.id FROM pin WHERE pin.id = c.track), false) AS pinned,
     ${talliesOf('c.id')} AS tallies`
 
-/** Whom the track's author has muted is not shown; a deleted comment is where a thread would lose its beginning. */
+/** Whether the track's author mutes who wrote the comment. */
+const muted = `EXISTS (SELECT FROM mute m WHERE m.id = left(c.track, 42) || '/' || c.author)`
+
+/** What lists hold: whom the track's author has muted is not shown; a deleted comment is where a thread would lose its
+ * beginning. */
 const shown = `
-  NOT EXISTS (SELECT FROM mute m WHERE m.id = left(c.track, 42) || '/' || c.author)
+  NOT ${muted}
   AND (NOT c.deleted OR (SELECT n.total FROM tally n WHERE n.subject = c.id AND n.what = 'replies') > 0)`
 
 function commentOf(row: ReadCommentRow): Comment {
@@ -35,6 +39,7 @@ function commentOf(row: ReadCommentRow): Comment {
     text: row.text,
     positionMs: row.position_ms,
     deleted: row.deleted,
+    muted: false,
     pinned: row.pinned,
     replyCount: row.tallies.replies ?? 0,
     reactions: reactionsIn(row.tallies),
@@ -107,14 +112,17 @@ async function listReplies(
   return pageOf(rows, limit, commentOf, (row) => [row.created_at_ms, row.id])
 }
 
-/** @throws Problem 404 */
+/** One of whom the track's author has muted says nothing, but where it stands: its author can still delete it.
+ * @throws Problem 404 */
 async function readComment(database: Database, id: Subject): Promise<Comment> {
-  const { rows } = await database.query<ReadCommentRow>(`${selectComments} FROM comment c WHERE c.id = $1`, [
-    id,
-  ])
+  const { rows } = await database.query<ReadCommentRow & { readonly muted: boolean }>(
+    `${selectComments}, ${muted} AS muted FROM comment c WHERE c.id = $1`,
+    [id],
+  )
   const [row] = rows
   if (row === undefined) throw await absence(database, id, 'comment')
-  return commentOf(row)
+  const comment = commentOf(row)
+  return row.muted ? { ...comment, muted: true, text: null, positionMs: null } : comment
 }
 
 const page = { description: 'One page of comments', name: 'CommentList', schema: listOf(commentSchema) }
@@ -137,7 +145,7 @@ export function commentRoutes(database: Database) {
     }),
     route({
       path: '/v1/comments/:id',
-      summary: 'One comment; a deleted one has no text',
+      summary: 'One comment; a deleted one has no text, nor has one by whom the track’s author mutes',
       params: commentParams,
       answers: {
         200: { description: 'The comment', name: 'Comment', schema: commentSchema },

@@ -266,8 +266,14 @@ describe('comments', () => {
     ])
     await put(['mute', userSubject(bjork), now({ user: guido, on: true })])
     expect(await listed()).toEqual([first])
+    expect(await served.read(`/v1/comments/${second}`, commentSchema)).toMatchObject({
+      ...{ id: second, author: guido, muted: true, text: null, positionMs: null },
+      last: { digest: await served.catalogue.digestOf(second) },
+    })
     await put(['mute', userSubject(bjork), now({ user: guido, on: false })])
     expect(await listed()).toEqual([first, second])
+    const shown = await served.read(`/v1/comments/${second}`, commentSchema)
+    expect(shown).toMatchObject({ muted: false, text: expect.any(String) })
   })
 
   test('that are deleted stay without text for as long as they have answers', async () => {

@@ -24,7 +24,8 @@ type StatusSources = {
 }
 
 /** `/health`, `/ready` and `/status`. Ready: the database and the chain answer, the index has once reached the
- * block that was the newest when this process first asked, and nothing is missing by which readers find its rows. */
+ * block that was the newest when this process first asked, and nothing is missing by which readers find its rows. An
+ * index that falls behind later is still worth reading: that it does is told by `/status` and by `indexer_lag_seconds`. */
 export function statusRoutes(sources: StatusSources): Router {
   const { postgres, head } = sources
   return healthRoutes({
@@ -56,6 +57,7 @@ async function discoveryStatus({
     catalog: network.catalog,
     firstBlock: network.firstBlock,
     head: newest,
+    headSeenAtMs: head.lastSeenAtMs ?? null,
     indexed: checkpoint.indexed,
     finalized: checkpoint.finalized,
     lagBlocks: newest - checkpoint.indexed,

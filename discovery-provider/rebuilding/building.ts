@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Postgres, PostgresClient } from '@hexachord/platform/postgres'
+import type { Postgres, PostgresClient, Statements } from '@hexachord/platform/postgres'
 import { IndexMoved } from '../indexing/checkpoint.ts'
+import { patiently } from '../indexing/patiently.ts'
 import { buildingSchema, makeSideTables, swapSideTables } from './side-tables.ts'
 
 /** How far a rebuild is. */
@@ -29,8 +30,11 @@ export type Building = {
     work: (client: PostgresClient) => Promise<Result>,
     rowsOf?: (result: Result) => number,
   ): Promise<Result>
-  /** Puts the tables in their place, in one short transaction together with `work`, which comes first. */
-  swap(work: (client: PostgresClient) => Promise<void>): Promise<void>
+  /** The same for statements that read whole tables, which take as long as they do. The signal ends them. */
+  whole(work: (client: Statements) => Promise<void>): Promise<void>
+  /** Puts the tables in their place, in one transaction together with `work`, which comes first and may take as long as
+   * it does: readers are kept out for the moment after it. The signal ends it. */
+  swap(work: (client: Statements) => Promise<void>): Promise<void>
 }
 
 /** How long readers may be kept waiting behind a swap that waits for other readers, at first and at last (ms). Below a
@@ -68,7 +72,7 @@ export async function openBuilding({
   })
 
   /** Proves that nobody else builds, until the end of the transaction: its names would mean live tables then. */
-  async function claim(client: Pick<Postgres, 'query'>): Promise<void> {
+  async function claim(client: Statements): Promise<void> {
     const { step, done, total } = rebuild
     const { rowCount } = await client.query(
       'UPDATE rebuild SET step = $2, done = $3, total = $4 WHERE id = $1',
@@ -79,22 +83,23 @@ export async function openBuilding({
 
   async function say(next: Rebuild): Promise<void> {
     rebuild = next
-    await claim(postgres)
+    await postgres.withClient(claim)
     onProgress(rebuild)
   }
 
-  async function trySwap(work: (client: PostgresClient) => Promise<void>, lockMs: number): Promise<boolean> {
+  async function trySwap(work: (client: Statements) => Promise<void>, lockMs: number): Promise<boolean> {
+    const swap = async (client: Statements) => {
+      await claim(client)
+      if ((await countMigrations(client)) !== migrations) {
+        throw new IndexMoved('the database was migrated while tables of its old form were made')
+      }
+      await work(client)
+      await client.query(`SET LOCAL lock_timeout = ${lockMs}`)
+      await swapSideTables(client, tables)
+      await client.query('DELETE FROM rebuild')
+    }
     try {
-      await postgres.transaction(async (client) => {
-        await claim(client)
-        if ((await countMigrations(client)) !== migrations) {
-          throw new IndexMoved('the database was migrated while tables of its old form were made')
-        }
-        await work(client)
-        await client.query(`SET LOCAL lock_timeout = ${lockMs}`)
-        await swapSideTables(client, tables)
-        await client.query('DELETE FROM rebuild')
-      })
+      await patiently(postgres, swap, { signal })
       return true
     } catch (error) {
       if (isLockTimeout(error)) return false
@@ -123,6 +128,15 @@ export async function openBuilding({
       onProgress(rebuild)
       return result
     },
+    async whole(work) {
+      signal.throwIfAborted()
+      const patient = async (client: Statements) => {
+        await claim(client)
+        await client.query(`SET LOCAL search_path = ${buildingSchema}, public`)
+        await work(client)
+      }
+      await patiently(postgres, patient, { signal })
+    },
     async swap(work) {
       await say({ ...rebuild, step: 'swap', done: 0, total: null })
       for (
@@ -146,7 +160,7 @@ export async function readRebuild(client: Pick<Postgres, 'query'>): Promise<Rebu
   return { ...rebuild, startedAtMs }
 }
 
-async function countMigrations(client: PostgresClient): Promise<number> {
+async function countMigrations(client: Statements): Promise<number> {
   const { rows } = await client.query<{ count: number }>('SELECT count(*) FROM public.schema_migration')
   return rows[0]?.count ?? 0
 }

@@ -22,7 +22,7 @@ const ranked = ['track', 'save', 'repost']
 
 /**
  * Makes tables anew beside those that are read, from what is stored and without the chain, and puts them in their place
- * in one short transaction: all that follows from the logs when the rules are others, else only the stale tables. The
+ * in one transaction: all that follows from the logs when the rules are others, else only the stale tables. The
  * index must not be written to meanwhile. One that was interrupted leaves the live tables as they were, and the next
  * begins anew.
  * @throws IndexMoved when another process writes; the signal's reason
@@ -60,7 +60,7 @@ export async function rebuild({
   }
   await remakeTables(building)
   const isRemade = (made: readonly string[]) => made.some((table) => tables.includes(table))
-  if (isRemade(shownOnShelf)) await building.batch(noteAllWords)
+  if (isRemade(shownOnShelf)) await building.whole(noteAllWords)
   await building.swap(async (client) => {
     await moveCheckpoint(client, checkpoint, next.checkpoint)
     await writeTableVersions(client)

@@ -1,7 +1,8 @@
+import { openPostgres } from '@hexachord/platform/postgres'
 import type { RulesTable } from '@hexachord/protocol/actions'
 import { type Address, subjectOf, userSubject } from '@hexachord/protocol/names'
-import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { contentsOf, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { contentsOf, createTestDatabase, quiet, type TestDatabase } from '../fixtures/database.ts'
 import { eventually } from '../fixtures/eventually.ts'
 import { actedLog, indexedNetwork, rules } from '../fixtures/synthetic-network.ts'
 import { createTestIndex, published, type TestIndex } from '../fixtures/test-index.ts'
@@ -227,5 +228,52 @@ describe('a rebuild', () => {
     })
     expect(longestMs).toBeLessThan(5_000)
     expect(await contentsOf(database.postgres)).toEqual(before)
+  })
+
+  describe('of more tracks than are noted within the time of a statement', () => {
+    const noted = ['search_word', 'catalogue_change', 'manifest_due', 'ranking_change']
+    const slowly = async (seconds: number) => {
+      await query(
+        `CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(${seconds}); RETURN NULL; END'`,
+      )
+      for (const table of noted) {
+        await query(`CREATE TRIGGER slowly BEFORE INSERT ON ${table} EXECUTE FUNCTION slowly()`)
+      }
+    }
+    afterEach(() => query('DROP FUNCTION slowly CASCADE'))
+
+    test('comes to its end all the same', async () => {
+      const before = await contentsOf(database.postgres)
+      await slowly(1.5)
+      const hasty = openPostgres({ url: database.url, logger: quiet, statementTimeoutMs: 1_000 })
+      try {
+        await query('UPDATE checkpoint SET rules_version = 0')
+        const index = await openCatalogueIndex({ postgres: hasty, network: indexedNetwork, rules })
+        await index.rebuild(quietly)
+      } finally {
+        await hasty.close()
+      }
+      expect(await contentsOf(database.postgres)).toEqual(before)
+    })
+
+    test.each([
+      ['words', 'search_word'],
+      ['changes in its swap', 'manifest_due'],
+    ])('ends with the signal while it notes %s', async (_, table) => {
+      await slowly(0)
+      await query(`CREATE OR REPLACE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN IF TG_TABLE_NAME = ''${table}'' THEN PERFORM pg_sleep(600); END IF; RETURN NULL; END'`)
+      const stopping = new AbortController()
+      const stopped = expect(stepsBefore(() => undefined, stopping.signal)).rejects.toThrow('stopped')
+      await eventually(async () => {
+        const { rowCount } = await query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
+        )
+        return rowCount === 1
+      })
+      stopping.abort(new Error('stopped'))
+      await stopped
+      expect(await readRebuild(database.postgres)).not.toBeNull()
+    })
   })
 })

@@ -3,7 +3,7 @@ import { rulesVersion } from '@hexachord/protocol/actions'
 import type { CatalogueRules } from '@hexachord/protocol/catalogue'
 import type { OperatorEvent } from '@hexachord/protocol/operators'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
-import { readStoredBlocks, readStoredLogs, writeBlocks } from '../indexing/chain-records.ts'
+import { readStoredBlocks, readStoredLogs, splitRange, writeBlocks } from '../indexing/chain-records.ts'
 import type { Checkpoint, IndexedNetwork } from '../indexing/checkpoint.ts'
 import { deriveRange } from '../indexing/derive-range.ts'
 import { changesOf, readState } from '../indexing/state.ts'
@@ -40,23 +40,25 @@ export async function remakeState(
   let stateHashBlock = network.firstBlock - 1
   for (let last = stateHashBlock; last < checkpoint.indexed; ) {
     const { logs } = await postgres.withClient((client) => readStoredLogs(client, last, batchLogs))
-    const upTo = logs.at(-1)?.blockNumber ?? checkpoint.indexed
-    const blocks = await postgres.withClient((client) => readStoredBlocks(client, last, upTo))
-    const result = await building.batch(
+    const toBlock = logs.at(-1)?.blockNumber ?? checkpoint.indexed
+    const blocks = await postgres.withClient((client) => readStoredBlocks(client, last, toBlock))
+    const given = { fromBlock: last + 1, toBlock, finalized: checkpoint.finalized, logs, blocks }
+    const { range, result } = await building.batch(
       async (client) => {
         const read = (keys: string[]) => readState(client, keys)
-        const range = { logs, blocks }
-        const result = await deriveRange({ rules, range, stateHash, operatorEvents, read, signal })
+        const result = await deriveRange({ rules, range: given, stateHash, operatorEvents, read, signal })
+        const end = result.blocks.at(-1)
+        const range = result.isCut && end !== undefined ? splitRange(given, end.number)[0] : given
         await writeDerived(client, result, changesOf(result.blocks), checkpoint.finalized)
         await writeBlocks(client, range, result.blocks, stateHash)
-        return result
+        return { range, result }
       },
-      () => logs.length,
+      ({ range }) => range.logs.length,
     )
     operatorEvents.push(...result.operatorEvents)
     stateHash = result.stateHash
     stateHashBlock = result.blocks.at(-1)?.number ?? stateHashBlock
-    last = upTo
+    last = range.toBlock
   }
   const { versions } = rules
   return { checkpoint: { ...checkpoint, stateHash, stateHashBlock, rulesVersion, versions }, operatorEvents }

@@ -18,7 +18,7 @@ export async function remakeTables(building: Building): Promise<void> {
     await remakeOfSpace(building, space, shown)
   }
   for (const { table } of stale.filter(({ deniable }) => deniable)) {
-    await building.batch((client) => dropDenied(client, table))
+    await building.whole((client) => dropDenied(client, table))
   }
   if (building.tables.includes('tally')) {
     for (const projection of projections) {
@@ -27,7 +27,9 @@ export async function remakeTables(building: Building): Promise<void> {
   }
   for (const table of building.tables) {
     // The planner knows nothing yet of what nobody has read.
-    await building.batch((client) => client.query(`ANALYZE ${table}`))
+    await building.whole(async (client) => {
+      await client.query(`ANALYZE ${table}`)
+    })
   }
 }
 

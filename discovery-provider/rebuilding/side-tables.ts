@@ -1,11 +1,11 @@
-import type { PostgresClient } from '@hexachord/platform/postgres'
+import type { Statements } from '@hexachord/platform/postgres'
 
 /** Where tables stand that are being made beside those that are read. */
 export const buildingSchema = 'building'
 
 /** Makes empty tables beside live ones, each with the columns, their options, the constraints and the indexes of its
  * twin, under the same names. What an earlier, interrupted attempt left is dropped. */
-export async function makeSideTables(client: PostgresClient, tables: readonly string[]): Promise<void> {
+export async function makeSideTables(client: Statements, tables: readonly string[]): Promise<void> {
   await client.query(`DROP SCHEMA IF EXISTS ${buildingSchema} CASCADE`)
   await client.query(`CREATE SCHEMA ${buildingSchema}`)
   for (const table of tables) {
@@ -31,7 +31,7 @@ export async function makeSideTables(client: PostgresClient, tables: readonly st
 }
 
 /** What LIKE leaves out: how the server is to estimate a column. */
-async function copyColumnOptions(client: PostgresClient, table: string, side: string): Promise<void> {
+async function copyColumnOptions(client: Statements, table: string, side: string): Promise<void> {
   const { rows } = await client.query<{ name: string; options: string }>(
     `SELECT quote_ident(attname) AS name, array_to_string(attoptions, ', ') AS options FROM pg_attribute
      WHERE attrelid = $1::regclass AND attoptions IS NOT NULL`,
@@ -44,7 +44,7 @@ async function copyColumnOptions(client: PostgresClient, table: string, side: st
 
 /** Puts the tables that were made beside live ones in their place. Readers are kept out until the transaction ends,
  * which is at once: nothing is copied. */
-export async function swapSideTables(client: PostgresClient, tables: readonly string[]): Promise<void> {
+export async function swapSideTables(client: Statements, tables: readonly string[]): Promise<void> {
   const live = tables.map((table) => `public.${table}`).join(', ')
   await client.query(`LOCK TABLE ${live} IN ACCESS EXCLUSIVE MODE`)
   await client.query(`DROP TABLE ${live}`)

@@ -1,8 +1,8 @@
-import type { PostgresClient } from '@hexachord/platform/postgres'
+import type { Statements } from '@hexachord/platform/postgres'
 import { projections, tableVersions } from '../projections/project.ts'
 
 /** Tables that another version of their projection has made, and what is counted of such. */
-export async function readStaleTables(client: PostgresClient): Promise<string[]> {
+export async function readStaleTables(client: Statements): Promise<string[]> {
   const { rows } = await client.query<{ name: string; version: number }>(
     'SELECT name, version FROM table_version',
   )
@@ -15,7 +15,7 @@ export async function readStaleTables(client: PostgresClient): Promise<string[]>
 }
 
 /** Says that all tables are of the present versions. */
-export async function writeTableVersions(client: PostgresClient): Promise<void> {
+export async function writeTableVersions(client: Statements): Promise<void> {
   await client.query('DELETE FROM table_version')
   await client.query(
     'INSERT INTO table_version (name, version) SELECT * FROM unnest($1::text[], $2::integer[])',

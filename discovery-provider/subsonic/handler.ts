@@ -25,13 +25,9 @@ const formLimit = '512kb'
 /** The one method that is for everybody. */
 const openMethod = 'getOpenSubsonicExtensions'
 
-/** `/rest`: the OpenSubsonic API, as `/rest/ping` and `/rest/ping.view`, asked by a query or a form. All answers, also
- * to what is wrong, have the protocol's own form. */
-export function subsonicHandler(
-  parts: SubsonicParts,
-  { authenticate, serverVersion }: { authenticate: Authenticate; serverVersion: string },
-): RequestHandler {
-  const methods: Methods = {
+/** All that are for who has logged in. */
+export function methodsOf(parts: SubsonicParts): Methods {
+  return {
     ...accountMethods(parts),
     ...browsingMethods(parts),
     ...listMethods(parts),
@@ -42,6 +38,15 @@ export function subsonicHandler(
     ...emptyMethods(parts),
     ...writingMethods(parts),
   }
+}
+
+/** `/rest`: the OpenSubsonic API, as `/rest/ping` and `/rest/ping.view`, asked by a query or a form. All answers, also
+ * to what is wrong, have the protocol's own form. */
+export function subsonicHandler(
+  parts: SubsonicParts,
+  { authenticate, serverVersion }: { authenticate: Authenticate; serverVersion: string },
+): RequestHandler {
+  const methods = methodsOf(parts)
 
   async function answer(request: Request, parameters: Parameters): Promise<Answer> {
     const name = request.path.slice(1).replace(/\.view$/, '')

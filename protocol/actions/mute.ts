@@ -20,7 +20,7 @@ export function isMuted(view: Pick<View, 'get'>, author: Address, user: Address)
 }
 
 /** Keeps a user from commenting on the author's tracks, or no longer. What the user wrote there before is not shown for
- * as long, and comes back with the right to write. */
+ * as long, nor are threads that the user began, and comes back with the right to write. It is counted all the same. */
 export const muteKind: Kind<MuteContent> = {
   number: 13,
   schema: muteContentSchema,

@@ -72,6 +72,8 @@ export type RangeResult = {
   /** Final values of all keys that changed; null removes. */
   readonly state: ReadonlyMap<string, Json>
   readonly stateHash: Hash
+  /** Whether it ends with the last of `blocks`, since so much was changed that the rest is a range of its own. */
+  readonly isCut: boolean
 }
 
 /** @throws RulesTableError when the network follows rules that are not known here */
@@ -111,7 +113,9 @@ export function rulesOf(network: {
  * @param pause awaited after each log that is read and each block that is judged, so that a process which does other
  * things besides can do them. What it throws ends the work
  * @param engine hashes
- * @param recoverExpecting finds who signed a receipt; it should be the one that is expected */
+ * @param recoverExpecting finds who signed a receipt; it should be the one that is expected
+ * @param mostKeptChars the range is cut after the block with which its changes, block by block, take more canonical JSON
+ * than this. @default never */
 export async function applyRange({
   rules,
   logs,
@@ -122,6 +126,7 @@ export async function applyRange({
   pause = noPause,
   engine = javaScriptEngine,
   recoverExpecting = recoverByKnownKeys,
+  mostKeptChars = Number.POSITIVE_INFINITY,
 }: {
   rules: CatalogueRules
   logs: readonly ChainLog[]
@@ -132,6 +137,7 @@ export async function applyRange({
   pause?: () => Promise<void> | undefined
   engine?: Engine
   recoverExpecting?: (expected: Address) => Recover
+  mostKeptChars?: number
 }): Promise<RangeResult> {
   const decoded: DecodedLog[] = []
   for (const log of logs) {
@@ -154,7 +160,11 @@ export async function applyRange({
   const actions: IndexedAction[] = []
   const state = new Map<string, Json>()
   let hash = stateHash
+  let keptChars = 0
+  let isCut = false
   for (const group of byBlock(decoded)) {
+    isCut = keptChars > mostKeptChars
+    if (isCut) break
     const { blockNumber: number, blockHash } = group[0].log
     const changes = new Map<string, KeyChange>()
     const effects = group.map(({ log, reading, event }): Effect => {
@@ -172,6 +182,7 @@ export async function applyRange({
         // It is hashed here and stored later: once is enough to write it.
         const afterText = toCanonicalJson(value)
         changes.set(key, { before, after: value, afterText })
+        keptChars += afterText.length - (earlier?.afterText.length ?? 0)
         values.set(key, value)
         state.set(key, value)
         changesText += `${changesText === '' ? '' : ','}{"key":${toCanonicalJson(key)},"value":${afterText}}`
@@ -183,7 +194,8 @@ export async function applyRange({
         digest: action.hash,
         verdict: verdict.verdict,
         changes: made,
-        changesText: `[${changesText}]`,
+        // The text itself, of long lists many times over, need not stay until the block is judged.
+        changesDigest: engine.sha256(`[${changesText}]`),
       }
     })
     const rulesVersion = rulesVersionAt(rules.versions, number)
@@ -191,7 +203,8 @@ export async function applyRange({
     blocks.push({ number, hash: blockHash as Hash, stateHash: hash, changes })
     await pause()
   }
-  return { blocks, actions, operatorEvents: events.slice(operatorEvents.length), state, stateHash: hash }
+  const newEvents = events.slice(operatorEvents.length)
+  return { blocks, actions, operatorEvents: newEvents, state, stateHash: hash, isCut }
 }
 
 /** Values of all keys that the actions read or change. Twice, since a subject's state names further keys;

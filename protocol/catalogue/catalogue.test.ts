@@ -57,13 +57,14 @@ function memoryIndex(rulesVersions: RulesTable = []) {
   return {
     state,
     hash: () => stateHash,
-    async apply(logs: readonly ChainLog[]) {
+    async apply(logs: readonly ChainLog[], mostKeptChars?: number) {
       const result = await applyRange({
         rules,
         logs,
         timestampOf: (block) => 1_700_000_000 + block,
         operatorEvents: [],
         stateHash,
+        ...(mostKeptChars !== undefined && { mostKeptChars }),
         read: async (keys) =>
           new Map(keys.flatMap((key) => (state.has(key) ? [[key, state.get(key) ?? null]] : []))),
       })
@@ -131,6 +132,31 @@ describe('an index', () => {
           const part = new Set(blocks.slice(at, at + size))
           await pieces.apply(logs.filter((log) => part.has(log.blockNumber)))
         }
+        expect(pieces.hash()).toBe(whole.hash())
+        expect([...pieces.state].sort()).toEqual([...whole.state].sort())
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('cuts a range that changes much after a whole block, and comes to the same with what is left', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, fc.nat(2_000), async (logs, mostKeptChars) => {
+        const whole = memoryIndex()
+        const { blocks, isCut } = await whole.apply(logs)
+        expect(isCut).toBe(false)
+        const pieces = memoryIndex()
+        const judged: number[] = []
+        for (let left = logs; left.length > 0; ) {
+          const part = await pieces.apply(left, mostKeptChars)
+          judged.push(...part.blocks.map(({ number }) => number))
+          const kept = part.blocks.slice(0, -1).flatMap(({ changes }) => [...changes.values()])
+          expect(kept.reduce((sum, { afterText }) => sum + afterText.length, 0)).toBeLessThanOrEqual(
+            mostKeptChars,
+          )
+          left = part.isCut ? left.filter(({ blockNumber }) => blockNumber > (judged.at(-1) ?? 0)) : []
+        }
+        expect(judged).toEqual(blocks.map(({ number }) => number))
         expect(pieces.hash()).toBe(whole.hash())
         expect([...pieces.state].sort()).toEqual([...whole.state].sort())
       }),

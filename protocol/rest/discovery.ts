@@ -47,6 +47,7 @@ export const trackSchema = z.object({
   priced: z.boolean().default(false),
   saveCount: z.int(),
   repostCount: z.int(),
+  /** Of all that were not deleted, also by whom the author has muted: counts know nothing of mutes. */
   commentCount: z.int(),
   createdAtMs: z.int(),
   updatedAtMs: z.int(),
@@ -153,13 +154,16 @@ export const commentSchema = z.object({
   /** The comment that begins the thread; null for that one itself. */
   root: subjectSchema.nullable(),
   replyTo: subjectSchema.nullable(),
-  /** Null once it is deleted. */
+  /** Null once it is deleted, and for as long as the track's author mutes who wrote it. */
   text: z.string().nullable(),
   positionMs: z.int().nullable(),
   deleted: z.boolean(),
+  /** Whether the track's author mutes who wrote it: no list has it then, nor a thread that it begins. Providers of before
+   * 2 December 2026 do not say. */
+  muted: z.boolean().optional(),
   /** By the track's author. */
   pinned: z.boolean(),
-  /** In its thread. */
+  /** In its thread, also by whom the track's author has muted. */
   replyCount: z.int(),
   reactions: z.partialRecord(z.enum(reactions), z.int()),
   createdAtMs: z.int(),
@@ -323,6 +327,9 @@ export const discoveryStatusSchema = z.looseObject({
   payments: paymentContractsSchema.nullish(),
   /** Heads: of the chain, of what is indexed, of what is final. */
   head: z.int(),
+  /** When the chain last told this process of its head: a lag can be believed as far as this is recent. Null before it
+   * has; providers of before 2 December 2026 do not say. */
+  headSeenAtMs: z.int().nullish(),
   indexed: z.int(),
   finalized: z.int(),
   lagBlocks: z.int(),

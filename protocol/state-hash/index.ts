@@ -15,8 +15,8 @@ export type Effect = {
   readonly digest: Hash
   readonly verdict: VerdictName
   readonly changes: readonly Change[]
-  /** Canonical JSON of the changes, where somebody has it already. @default is made of them */
-  readonly changesText?: string
+  /** sha256 of the canonical JSON of the changes, in hex, where somebody has it already. @default is made of them */
+  readonly changesDigest?: string
 }
 
 /** H_n = sha256(H_{n-1} ‖ rules version u32 ‖ block number u64 ‖ block hash ‖ per log, in order:
@@ -31,11 +31,8 @@ export function nextStateHash(
   const parts = [
     previous.slice(2) + digitsOf(block.rulesVersion, 4) + digitsOf(block.number, 8) + block.hash.slice(2),
     ...effects.map(
-      ({ logIndex, digest, verdict, changes, changesText = toCanonicalJson(changes) }) =>
-        digitsOf(logIndex, 4) +
-        digest.slice(2) +
-        digitsOf(verdictCodes[verdict], 2) +
-        engine.sha256(changesText),
+      ({ logIndex, digest, verdict, changes, changesDigest = engine.sha256(toCanonicalJson(changes)) }) =>
+        digitsOf(logIndex, 4) + digest.slice(2) + digitsOf(verdictCodes[verdict], 2) + changesDigest,
     ),
   ]
   return `0x${engine.sha256(engine.bytesOf(parts.join('')))}`

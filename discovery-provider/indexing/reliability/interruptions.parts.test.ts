@@ -138,6 +138,26 @@ describe('a process', () => {
     await world.expectAsFromScratch()
   })
 
+  test('that is killed while it takes blocks back does so when it is started again', async () => {
+    const first = await start()
+    await world.act(3)
+    await world.caughtUp()
+    const before = await world.indexed()
+    const checkpoint = await world.holdCheckpoint()
+    await world.reorg(2)
+    await checkpoint.reached()
+    first.kill('SIGKILL')
+    await first.exited
+    expect(first.lines()).not.toContain('took blocks back after a reorganisation')
+    await checkpoint.release()
+    expect(await world.indexed()).toBe(before)
+    const second = await start()
+    await world.act()
+    await world.caughtUp()
+    expect(second.lines()).toContain('took blocks back after a reorganisation')
+    await world.expectAsFromScratch()
+  })
+
   test('that is asked to end in the middle of the backfill, its provider silent, ends in time and in order', async () => {
     const held = holdRangeFrom(60)
     const first = await start()

@@ -1,5 +1,8 @@
 import { type FaultProxy, startFaultProxy } from '@hexachord/platform/chain/testing'
+import { openPostgres } from '@hexachord/platform/postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { quiet } from '../../fixtures/database.ts'
+import { startDatabaseGate } from '../../fixtures/database-gate.ts'
 import { eventually } from '../../fixtures/eventually.ts'
 import { errorOf, type IndexedChain, limitRanges, startIndexedChain } from '../../fixtures/indexed-chain.ts'
 
@@ -35,6 +38,47 @@ function misbehave(provider: FaultProxy): { count: number } {
   }
   return seen
 }
+
+describe('the lag of an index', () => {
+  const hour = 3_600_000
+  const isDown = { status: 503, body: 'down' }
+
+  test('is none while no block comes, grows while its chain is away, and is none again', async () => {
+    world.startWriter()
+    await world.caughtUp()
+    world.pass(hour)
+    await eventually(async () => (await world.lag()) === 0)
+    world.provider.fault = () => isDown
+    world.pass(hour)
+    // A look that was under way may have ended well.
+    await eventually(async () => {
+      if ((await world.lag()) < 3_600) world.pass(hour)
+      return (await world.lag()) >= 3_600
+    })
+    world.provider.fault = () => undefined
+    await eventually(async () => (await world.lag()) === 0)
+  })
+
+  test('grows while its database is away, although its chain answers', async () => {
+    const gate = await startDatabaseGate(world.database.url)
+    const postgres = openPostgres({ url: gate.url, logger: quiet, max: 4 })
+    try {
+      const writer = world.startWriter({ postgres })
+      await world.caughtUp()
+      await gate.shut()
+      await world.act()
+      await eventually(() => writer.role === 'standby')
+      world.pass(hour)
+      expect(await world.lag()).toBeGreaterThan(3_600)
+      await gate.open()
+      await eventually(async () => (await world.lag()) === 0)
+      await world.stopWriters()
+    } finally {
+      await postgres.close()
+      await gate.close()
+    }
+  })
+})
 
 describe('an index is that of a fresh one although its provider', () => {
   test('answers with 429, 502, errors, no JSON or never, in the backfill', async () => {
