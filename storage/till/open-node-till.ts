@@ -160,6 +160,7 @@ export async function openNodeTill(options: {
       purchases: createPurchases({
         ...{ network: { ...network, payments: { token, trackPurchases } }, node, chain: options.reader },
         ...{ sender: chain.sender, termsOf: view.termsOf, leastPrice: terms.leastPurchase, now },
+        ...{ leastNodeBps: terms.leastNodeBps, weiPerUnit: terms.weiPerUnit, gasPrice: chain.gasPrice },
       }),
     })
   }

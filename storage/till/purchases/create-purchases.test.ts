@@ -20,7 +20,8 @@ function createNode(options: Partial<PurchasesOptions> = {}) {
   const settled = new Map<string, TransactionStatus>()
   const purchases = createPurchases({
     ...{ network: { chainId: 31337, payments: { token, trackPurchases } }, node, leastPrice: 0n },
-    termsOf: () => ({ unitPrice: 100n }),
+    ...{ leastNodeBps: 1_000, weiPerUnit: 0n, gasPrice: async () => 10n },
+    termsOf: () => ({ unitPrice: 100n, nodeBps: 1_000, curatorBps: 0 }),
     chain: {
       async call({ data }) {
         const name = abi.getFunction(data.slice(0, 10))?.name
@@ -32,7 +33,9 @@ function createNode(options: Partial<PurchasesOptions> = {}) {
     },
     sender: {
       enqueue({ id }) {
-        settled.set(id, { id, state: 'mined', hash: `0x${'77'.repeat(32)}` } as TransactionStatus)
+        const status = { id, state: 'mined', hash: `0x${'77'.repeat(32)}` } as TransactionStatus
+        settled.set(id, status)
+        return status
       },
       status: (id) => settled.get(id) ?? null,
       onChange: () => () => undefined,
@@ -90,5 +93,55 @@ describe('what a buyer has signed', () => {
     expect(late.settled.size).toBe(0)
     const forEver = await signed({ ...wanted, maxTimeoutSeconds: 1e15 })
     await expect(behind(0).purchases.buy(subject, wanted, forEver)).rejects.toMatchObject({ reason })
+  })
+})
+
+describe('a purchase that its node does not want', () => {
+  const giving = (nodeBps: number) => () => ({ unitPrice: 100n, nodeBps, curatorBps: 0 })
+  /** What a node that gets 30 units of a purchase pays for the gas of one that takes 220,000. */
+  const earning = (weiPerUnit: bigint) => createNode({ weiPerUnit, gasPrice: async () => 30n })
+  const breakEven = 220_000n
+
+  test('gives it less than its floor: the reason is the one that segments are refused with', async () => {
+    const { purchases } = createNode({ termsOf: giving(999) })
+    await expect(purchases.requirements(subject, 3)).rejects.toMatchObject({
+      status: 403,
+      slug: 'share-too-small',
+    })
+    await expect(createNode().purchases.requirements(subject, 3)).resolves.toBeDefined()
+  })
+
+  test('does not pay its gas', async () => {
+    const one = earning(breakEven)
+    const wanted = await asked(one)
+    const refusal = {
+      status: 403,
+      slug: 'purchase-below-gas',
+      message: expect.stringContaining('would earn 30 base units, and gas costs it 30 now'),
+    }
+    await expect(one.purchases.requireWorth(subject, wanted)).rejects.toMatchObject(refusal)
+    await expect(one.purchases.buy(subject, wanted, await signed(wanted))).rejects.toMatchObject(refusal)
+    expect(one.settled.size).toBe(0)
+
+    const better = earning(breakEven + 1n)
+    await expect(better.purchases.requireWorth(subject, wanted)).resolves.toBeUndefined()
+    await expect(better.purchases.buy(subject, wanted, await signed(wanted))).resolves.toBeDefined()
+  })
+
+  test('may cost any gas where the operator reckons without it', async () => {
+    const one = createNode({ gasPrice: () => Promise.reject(new Error('nobody asks')) })
+    const wanted = await asked(one)
+    await expect(one.purchases.requireWorth(subject, wanted)).resolves.toBeUndefined()
+    await expect(one.purchases.buy(subject, wanted, await signed(wanted))).resolves.toBeDefined()
+  })
+
+  test('is given all the same when it was paid before gas rose', async () => {
+    let wei = 1n
+    const one = createNode({ weiPerUnit: breakEven, gasPrice: async () => wei })
+    const wanted = await asked(one)
+    const header = await signed(wanted)
+    await one.purchases.buy(subject, wanted, header)
+    wei = 1_000n
+    await expect(one.purchases.buy(subject, wanted, header)).resolves.toMatchObject({ amount: 300n })
   })
 })
