@@ -56,6 +56,8 @@ export type TillOptions = {
   /** Whether a free track has a block, too. Not one that was published after the paid one: else whoever publishes the
    * music of others for nothing would make it free. @default no block is shared */
   readonly isFreeElsewhere?: (cid: string, block: PaidBlock) => boolean
+  /** Where the whole of a track is sold for x402's `exact`; asked whenever a payment is. @default nowhere */
+  readonly wholeTrackOf?: (subject: Subject) => string | undefined
   /** What strangers may fetch for nothing, all together. @default 0, which is no limit */
   readonly freeBytesPerSecond?: number
   /** Resolves after so many ms: downloads that are free are paced. @default a timer */
@@ -150,6 +152,7 @@ export async function createTill(options: TillOptions): Promise<Till> {
       ...{ ...shared, isFreeElsewhere, peerOf: options.peerOf ?? (() => undefined) },
       sleep: options.sleep ?? ((ms) => setTimeout(ms, undefined, { ref: false })),
       freeBytesPerSecond: options.freeBytesPerSecond ?? 0,
+      wholeTrackOf: options.wholeTrackOf ?? (() => undefined),
       metrics: createTillMetrics(options.metrics, peers, book.counts),
     }),
     ...{ paidBlocks, book },

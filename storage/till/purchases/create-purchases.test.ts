@@ -1,9 +1,14 @@
 import type { TransactionStatus } from '@hexachord/platform/chain'
+import { createApp, finishApp, listen } from '@hexachord/platform/http'
+import { createLogger, createMetrics } from '@hexachord/platform/process'
 import { type Address, subjectOf } from '@hexachord/protocol/names'
 import { describe, expect, test } from '@jest/globals'
 import { ExactEvmScheme } from '@x402/evm/exact/client'
+import { wrapFetchWithPayment, x402Client, x402HTTPClient } from '@x402/fetch'
 import { Interface, Wallet } from 'ethers'
-import { createPurchases, type PurchasesOptions } from './index.ts'
+import { audioRoutes } from '../../audio/index.ts'
+import { startTill, testSubject } from '../fixtures/index.ts'
+import { createPurchases, type PurchasesOptions, purchaseRoutes } from './index.ts'
 
 const abi = new Interface([
   'function purchaseOf(bytes32 track, address node) view returns (address)',
@@ -46,6 +51,14 @@ function createNode(options: Partial<PurchasesOptions> = {}) {
   return { purchases, settled }
 }
 
+/** The scheme `exact` as npm has it. */
+const scheme = new ExactEvmScheme({
+  address: buyer.address as Address,
+  async signTypedData({ domain, types, message }: { domain: object; types: object; message: object }) {
+    return (await buyer.signTypedData(domain, types as never, message)) as Address
+  },
+} as never)
+
 async function asked({ purchases }: ReturnType<typeof createNode>) {
   const wanted = await purchases.requirements(subject, 3)
   if (wanted === undefined) throw new Error('the track is sold')
@@ -54,12 +67,6 @@ async function asked({ purchases }: ReturnType<typeof createNode>) {
 
 /** What the client of x402 signs, as npm has it. */
 async function signed(wanted: Awaited<ReturnType<typeof asked>>): Promise<string> {
-  type Signed = { domain: object; types: object; message: object }
-  const scheme = new ExactEvmScheme({
-    address: buyer.address as Address,
-    signTypedData: async ({ domain, types, message }: Signed) =>
-      (await buyer.signTypedData(domain, types as never, message)) as Address,
-  } as never)
   const payment = await scheme.createPaymentPayload(2, wanted as never)
   return Buffer.from(JSON.stringify({ ...payment, accepted: wanted })).toString('base64')
 }
@@ -143,5 +150,70 @@ describe('a purchase that its node does not want', () => {
     await one.purchases.buy(subject, wanted, header)
     wei = 1_000n
     await expect(one.purchases.buy(subject, wanted, header)).resolves.toMatchObject({ amount: 300n })
+  })
+})
+
+describe('a client of x402 that knows nothing of us', () => {
+  const client = x402Client.fromConfig({
+    schemes: [{ network: 'eip155:*', client: scheme }],
+    spendControls: { allowedAssets: [{ network: 'eip155:31337', asset: token }] },
+  })
+  const paying = wrapFetchWithPayment(fetch, client)
+
+  /** What the 402 of an address says, as the client reads it. */
+  async function requiredAt(url: string) {
+    const response = await fetch(url)
+    const header = (name: string) => response.headers.get(name)
+    const { accepts, extensions } = new x402HTTPClient(client).getPaymentRequiredResponse(header)
+    return { status: response.status, accepts, extensions, link: header('link') }
+  }
+
+  test('is led by a segment, which it cannot pay, to the whole track, which it buys', async () => {
+    let wholeTrack: string | undefined
+    const till = await startTill({ wholeTrackOf: (of) => (of === testSubject ? wholeTrack : undefined) })
+    const app = createApp({
+      ...{ logger: createLogger({ service: 'test', level: 'silent' }), metrics: createMetrics('test') },
+      service: 'test',
+    })
+    app.use(
+      purchaseRoutes({
+        ...{ purchases: createNode().purchases, soldAs: async () => ({ subject, units: 8 }) },
+        ...{ isAdmitted: () => false, audio: audioRoutes(till), publicUrl: 'https://node.example' },
+      }),
+    )
+    const shop = await listen(finishApp(app), { host: '127.0.0.1', port: 0 })
+    try {
+      const segment = `${till.origin}/ipfs/${till.segment(0)}`
+      expect(await requiredAt(segment)).toMatchObject({ status: 402, extensions: {}, link: null })
+
+      wholeTrack = `${shop.origin}/audio/${till.track.manifest}`
+      const required = await requiredAt(segment)
+      expect(required.accepts.map(({ scheme }) => scheme)).toEqual(['stream-voucher'])
+      await expect(paying(segment)).rejects.toThrow('No network/scheme registered')
+      const extension = required.extensions?.['hexachord-whole-track']
+      expect(extension).toMatchObject({
+        info: { url: wholeTrack, scheme: 'exact', network: 'eip155:31337' },
+        schema: { type: 'object', required: ['url', 'scheme', 'network'] },
+      })
+      const [, target = ''] = /^<(.+)>; rel="payment"/.exec(required.link ?? '') ?? []
+      expect(target).toBe(wholeTrack)
+
+      const bought = await paying(target)
+      expect([bought.status, bought.headers.get('content-type')]).toEqual([200, 'audio/mp4'])
+      expect((await bought.arrayBuffer()).byteLength).toBeGreaterThan(8 * 3_000)
+    } finally {
+      await shop.close()
+      await till.close()
+    }
+  })
+
+  test('is led nowhere for a track that is not sold whole', () => {
+    const sells = (options: Partial<PurchasesOptions>) => createNode(options).purchases.sells(subject, 3)
+    const giving = (nodeBps: number, unitPrice: bigint) => () => ({ unitPrice, nodeBps, curatorBps: 0 })
+    expect(sells({ leastPrice: 300n })).toBe(true)
+    expect(sells({ leastPrice: 301n })).toBe(false)
+    expect(sells({ termsOf: giving(999, 100n) })).toBe(false)
+    expect(sells({ termsOf: giving(1_000, 0n) })).toBe(false)
+    expect(sells({ termsOf: () => undefined })).toBe(false)
   })
 })

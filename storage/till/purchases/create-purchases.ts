@@ -59,6 +59,8 @@ export type Purchases = {
    * @param units how many it has
    * @throws Problem 403 where this node's share is below its floor */
   requirements(subject: Subject, units: number): Promise<ExactRequirements | undefined>
+  /** Whether a track is sold whole, as far as its terms go. */
+  sells(subject: Subject, units: number): boolean
   /** Before anything is paid. @throws Problem 403 while what this node would earn is less than its gas */
   requireWorth(subject: Subject, wanted: ExactRequirements): Promise<void>
   /**
@@ -183,6 +185,12 @@ export function createPurchases(options: PurchasesOptions): Purchases {
         ...{ scheme: 'exact', network, amount: String(price), asset: payments.token },
         ...{ payTo: await payToOf(track), maxTimeoutSeconds, extra: await nameOfToken() },
       }
+    },
+
+    sells(subject, units) {
+      const terms = termsOf(subjectToBytes32(subject))
+      const price = (terms?.unitPrice ?? 0n) * BigInt(units)
+      return terms !== undefined && terms.nodeBps >= leastNodeBps && price > 0n && price >= leastPrice
     },
 
     requireWorth: (subject, wanted) => requireWorth(subjectToBytes32(subject), BigInt(wanted.amount)),
