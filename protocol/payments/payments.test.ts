@@ -133,6 +133,7 @@ type Vectors = {
 const signed = [
   ...(['terms', 'otherTerms', 'session', 'reserve', 'sessionReserve'] as const),
   ...(['voucher', 'sessionVoucher', 'edgeVoucher'] as const),
+  ...(['opening', 'sessionOpening', 'offer', 'edgeOffer'] as const),
 ]
 const vectors = await readVector<Vectors>('payments.json')
 
@@ -154,6 +155,7 @@ describe('payments, by hand', () => {
       const [fieldType = '', key = ''] = field.split(' ')
       const value = message[key] ?? ''
       if (Array.isArray(value)) return keccak(...value.map((one) => word(BigInt(one))))
+      if (fieldType === 'string') return keccak(Buffer.from(String(value)))
       return fieldType === 'bytes' ? keccak(fromHex(String(value))) : word(BigInt(value))
     })
     const byHand = toHex(

@@ -51,6 +51,7 @@ export async function payments(): Promise<Json> {
   const account = addressOf(payer)
   const { escrow } = domains
   const voucher = { payer: account, node, base: 0n, cumulative: 4_027n, lines: packLines(lines) }
+  const opening = { payer: account, node, track, curator, expiresAt: 1_800_000_000_000 }
   const bySession = { ...voucher, cumulative: 4_020n, lines: packLines(lines.slice(0, 1)) }
   return {
     privateKey: payer.privateKey,
@@ -78,6 +79,19 @@ export async function payments(): Promise<Json> {
     sessionVoucher: await messageVector(sessionKey, escrow, 'Voucher', bySession),
     edgeVoucher: await messageVector(payer, escrow, 'Voucher', {
       ...{ payer: account, node, base: 0n, cumulative: largestAmount, lines: packLines(edgeLines) },
+    }),
+    opening: await messageVector(payer, escrow, 'Opening', opening),
+    sessionOpening: await messageVector(sessionKey, escrow, 'Opening', {
+      ...opening,
+      ...{ track: otherTrack, curator: nobody, expiresAt: Number.MAX_SAFE_INTEGER },
+    }),
+    offer: await messageVector(payer, escrow, 'TillOffer', {
+      ...{ operator: node, endpoint: 'https://node.example', leastNodeBps: 1_000, previewUnits: 2 },
+      expiresAt: 1_800_000_000_000,
+    }),
+    edgeOffer: await messageVector(payer, escrow, 'TillOffer', {
+      ...{ operator: nobody, endpoint: '', leastNodeBps: 65_535, previewUnits: 65_535 },
+      expiresAt: Number.MAX_SAFE_INTEGER,
     }),
     refusedSignatures: refusedForms(await signMessage(payer, escrow, 'Voucher', voucher)),
     lines: [lines, edgeLines].map(packed),

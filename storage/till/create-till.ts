@@ -59,6 +59,8 @@ export type TillOptions = {
   /** Throws a Problem while no money may be taken here, whichever way it comes: then no voucher is taken, and what was paid
    * before is served. @default money is always taken */
   readonly requireOpen?: () => Promise<void>
+  /** Where the whole of a track is sold for x402's `exact`; asked whenever a payment is. @default nowhere */
+  readonly wholeTrackOf?: (subject: Subject) => string | undefined
   /** What strangers may fetch for nothing, all together. @default 0, which is no limit */
   readonly freeBytesPerSecond?: number
   /** Resolves after so many ms: downloads that are free are paced. @default a timer */
@@ -161,6 +163,7 @@ export async function createTill(options: TillOptions): Promise<Till> {
       ...{ ...shared, isFreeElsewhere, peerOf: options.peerOf ?? (() => undefined) },
       sleep: options.sleep ?? ((ms) => setTimeout(ms, undefined, { ref: false })),
       freeBytesPerSecond: options.freeBytesPerSecond ?? 0,
+      wholeTrackOf: options.wholeTrackOf ?? (() => undefined),
       metrics: createTillMetrics(options.metrics, peers, book.counts),
     }),
     ...{ paidBlocks, book },

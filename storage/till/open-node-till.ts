@@ -104,13 +104,30 @@ export async function openNodeTill(options: {
   const chain = openTillChain({ ...options, directory, recover })
   const { view } = chain
   const freeElsewhere = createFreeElsewhere({ catalogue, view })
+  const { trackPurchases, token } = network.payments
+  const shop =
+    trackPurchases &&
+    createPurchases({
+      ...{ network: { ...network, payments: { token, trackPurchases } }, node, chain: options.reader },
+      ...{ sender: chain.sender, termsOf: view.termsOf, leastPrice: terms.leastPurchase, now },
+      ...{ leastNodeBps: terms.leastNodeBps, weiPerUnit: terms.weiPerUnit, gasPrice: chain.gasPrice },
+    })
+
+  /** What is there to be bought, and for how much, its own 402 says. */
+  function wholeTrackOf(subject: Subject): string | undefined {
+    const whole = till.paidBlocks.wholeOf(subject)
+    if (!shop || whole === undefined || !shop.sells(subject, whole.units)) return undefined
+    return till.paidBlocks.subjectOf(whole.manifest) === subject
+      ? `${publicUrl}/audio/${whole.manifest}`
+      : undefined
+  }
+
   const till = await createTill({
     ...{ directory, network: { ...network, payments: network.payments }, node, publicUrl, view },
     ...{ leastNodeBps: terms.leastNodeBps, previewUnits: terms.previewUnits },
     ...{ loadTrack: sold.load, liveManifestOf },
     peerOf: (request) => peerOf(request)?.operator,
-    isFreeElsewhere: freeElsewhere.isFreeElsewhere,
-    requireOpen: chain.only.requireOpen,
+    ...{ isFreeElsewhere: freeElsewhere.isFreeElsewhere, wholeTrackOf, requireOpen: chain.only.requireOpen },
     ...{ freeBytesPerSecond: terms.freeBytesPerSecond, now, logger, metrics },
   }).catch(async (error: unknown) => {
     freeElsewhere.close()
@@ -156,14 +173,10 @@ export async function openNodeTill(options: {
   }
 
   function purchases(audio: Router): Router | undefined {
-    const { trackPurchases, token } = network.payments ?? {}
-    if (trackPurchases === undefined || token === undefined) return undefined
+    if (!shop) return undefined
     return purchaseRoutes({
       ...{ soldAs, isAdmitted: till.gate.isPeer, audio, publicUrl, requireOpen: chain.only.requireOpen },
-      purchases: createPurchases({
-        ...{ network: { ...network, payments: { token, trackPurchases } }, node, chain: options.reader },
-        ...{ sender: chain.sender, termsOf: view.termsOf, leastPrice: terms.leastPurchase, now },
-      }),
+      purchases: shop,
     })
   }
 

@@ -64,6 +64,8 @@ export type TillChain = {
   readonly only: OnlyTill
   /** Sends from the hot key. */
   readonly sender: Pick<Sender, 'enqueue' | 'status' | 'onChange'>
+  /** In wei, as of a moment ago. */
+  gasPrice(): Promise<bigint>
   /** Begins to work for a book, which is filled from `view`. */
   start(book: TillBook): ReserveRelay
   status(): TillChainStatus
@@ -179,7 +181,7 @@ export function openTillChain(options: {
   }
 
   return {
-    ...{ view, offers, only, sender, start },
+    ...{ view, offers, only, sender, start, gasPrice: purse.gasPrice },
     status() {
       const { redeemed, gasWei } = tables.totals()
       const balance = purse.balance()

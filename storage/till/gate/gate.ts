@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Problem } from '@hexachord/platform/http'
-import type { Address } from '@hexachord/protocol/names'
+import type { Address, Subject } from '@hexachord/protocol/names'
 import type { SentVoucher } from '@hexachord/protocol/payments'
 import type { Asking, Gate, PaidRequest } from '../../gateway/index.ts'
 import { type Book, NotCovered, type Session, VoucherRefused } from '../book/index.ts'
@@ -27,6 +27,7 @@ export type GateOptions = {
   readonly leastNodeBps: number
   readonly previewUnits: number
   readonly peerOf: (request: IncomingMessage) => Address | undefined
+  readonly wholeTrackOf: (subject: Subject) => string | undefined
   readonly isFreeElsewhere: (cid: string, block: PaidBlock) => boolean
   readonly freeBytesPerSecond: number
   /** Resolves after so many ms. */
@@ -100,7 +101,8 @@ export function createTillGate(options: GateOptions): TillGate {
     const { subject, unit, price } = sold
     const path = new URL(asked.request.url ?? '/', options.publicUrl).pathname
     const extra = { name: 'Hexachord', version: '1', subject, unit: unit ?? null, sessions: '/pay/sessions' }
-    const requirements = { error, url: options.publicUrl + path, amount: price, extra }
+    const wholeTrack = options.wholeTrackOf(subject)
+    const requirements = { error, url: options.publicUrl + path, amount: price, extra, wholeTrack }
     metrics.refused('payment-required')
     return new Problem({
       status: 402,
@@ -111,7 +113,11 @@ export function createTillGate(options: GateOptions): TillGate {
         ...{ subject, unit: unit ?? null, unitPrice: String(price), ...more },
         ...(session === undefined ? {} : sessionMembers(options, session)),
       },
-      headers: { 'PAYMENT-REQUIRED': paymentRequired(options.network, options.node, requirements) },
+      headers: {
+        'PAYMENT-REQUIRED': paymentRequired(options.network, options.node, requirements),
+        // Of the registered relations, RFC 8288: a resource where payment is accepted.
+        ...(wholeTrack === undefined ? {} : { Link: `<${wholeTrack}>; rel="payment"; type="audio/mp4"` }),
+      },
     })
   }
 

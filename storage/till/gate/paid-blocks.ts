@@ -24,6 +24,8 @@ export type PaidBlocks = {
   has(subject: Subject, manifest: string): boolean
   /** The track that was taken up with a manifest, the first one where several have it. */
   subjectOf(manifest: string): Subject | undefined
+  /** What a track was taken up with, and how many units are sold of it; undefined where none is. */
+  wholeOf(subject: Subject): { readonly manifest: string; readonly units: number } | undefined
   /** All tracks that have it, those that were taken up first before others. Synchronous, from memory for blocks that were
    * asked about lately. */
   of(cid: string): readonly PaidBlock[]
@@ -64,6 +66,9 @@ const ofTrackQuery = `SELECT subject, unit, parts FROM paid_track JOIN paid_bloc
   WHERE subject = ? AND digest = ?`
 
 type Row = { readonly subject: Subject; readonly unit: number | null; readonly parts: number }
+
+const wholeQuery = `SELECT manifest, (SELECT MAX(unit) FROM paid_block WHERE track = paid_track.id) AS last
+  FROM paid_track WHERE subject = ?`
 
 /** @param path of a SQLite file of its own */
 export function openPaidBlocks(path: string): PaidBlocks {
@@ -121,6 +126,11 @@ export function openPaidBlocks(path: string): PaidBlocks {
         'SELECT subject FROM paid_track WHERE manifest = ? ORDER BY id LIMIT 1',
         manifest,
       )?.subject,
+    wholeOf(subject) {
+      const found = database.get<{ manifest: string; last: number | null }>(wholeQuery, subject)
+      if (found === undefined || found.last === null) return undefined
+      return { manifest: found.manifest, units: found.last + 1 }
+    },
     of(cid) {
       if (isEmpty) return free
       const found = known.get(cid)

@@ -57,13 +57,30 @@ export type Requirements = {
   /** In base units of the token. */
   readonly amount: bigint
   readonly extra: Readonly<Record<string, unknown>>
+  /** Where the whole track is sold for the scheme `exact`; undefined where it is not. */
+  readonly wholeTrack: string | undefined
+}
+
+/** Name of the extension that leads clients who know only `exact` to the whole track: no scheme of a 402 may be for
+ * another resource than its own, and a segment is not sold by that one. */
+export const wholeTrackExtension = 'hexachord-whole-track'
+const wholeTrackSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  type: 'object',
+  properties: {
+    url: { type: 'string', format: 'uri' },
+    scheme: { const: 'exact' },
+    network: { type: 'string' },
+  },
+  required: ['url', 'scheme', 'network'],
 }
 
 export function paymentRequired(
   { chainId, payments }: TokenNetwork,
   payTo: string,
-  { error, url, amount, extra }: Requirements,
+  { error, url, amount, extra, wholeTrack }: Requirements,
 ): string {
+  const whole = { url: wholeTrack, scheme: 'exact', network: caip2(chainId) }
   return paymentHeader({
     x402Version: 2,
     error,
@@ -79,7 +96,8 @@ export function paymentRequired(
         extra: { ...extra, escrow: payments.streamEscrow, trackRegistry: payments.trackRegistry },
       },
     ],
-    extensions: {},
+    extensions:
+      wholeTrack === undefined ? {} : { [wholeTrackExtension]: { info: whole, schema: wholeTrackSchema } },
   })
 }
 

@@ -7,10 +7,13 @@ import {
   type Sender,
   type TransactionStatus,
 } from '@hexachord/platform/chain'
+import { Problem } from '@hexachord/platform/http'
 import { type Address, type Hash, type Subject, subjectToBytes32 } from '@hexachord/protocol/names'
+import { type Shares, splitLine } from '@hexachord/protocol/payments'
 import { strictSignature } from '@hexachord/protocol/signing'
-import { Interface, type InterfaceAbi } from 'ethers'
+import { Interface, type InterfaceAbi, ZeroAddress } from 'ethers'
 import { LRUCache } from 'lru-cache'
+import { shareTooSmall } from '../gate/index.ts'
 import { caip2 } from '../payment-headers.ts'
 import {
   type Authorization,
@@ -32,9 +35,15 @@ export type PurchasesOptions = {
   /** Sends with the operator's hot key. */
   readonly sender: Pick<Sender, 'enqueue' | 'status' | 'onChange'>
   /** Terms in force; undefined for a track that is free. */
-  readonly termsOf: (track: Hash) => { readonly unitPrice: bigint } | undefined
+  readonly termsOf: (track: Hash) => ({ readonly unitPrice: bigint } & Shares) | undefined
   /** Tracks that cost less, in base units, are not sold whole: to settle a purchase costs the node gas. */
   readonly leastPrice: bigint
+  /** Tracks that give a node less are refused, as they are by segments. */
+  readonly leastNodeBps: number
+  /** What a base unit of the token is worth, in wei; zero to let gas cost nothing. */
+  readonly weiPerUnit: bigint
+  /** In wei, at present. */
+  readonly gasPrice: () => Promise<bigint>
   /** How long a buyer waits for the chain. @default 60 s */
   readonly minedTimeoutMs?: number
   /** Unix time in ms. */
@@ -47,13 +56,18 @@ export type Receipt = { readonly payer: Address; readonly transaction: string; r
 /** Whole tracks, for buyers who know the scheme `exact` of x402 and nothing of us. */
 export type Purchases = {
   /** What all of a track costs; undefined for one that is free, or that is not sold whole.
-   * @param units how many it has */
+   * @param units how many it has
+   * @throws Problem 403 where this node's share is below its floor */
   requirements(subject: Subject, units: number): Promise<ExactRequirements | undefined>
+  /** Whether a track is sold whole, as far as its terms go. */
+  sells(subject: Subject, units: number): boolean
+  /** Before anything is paid. @throws Problem 403 while what this node would earn is less than its gas */
+  requireWorth(subject: Subject, wanted: ExactRequirements): Promise<void>
   /**
    * Checks a payment, sends it, and resolves when it is on the chain, split among node and payees. The same payment again
    * is the same purchase: nothing is paid twice, and until it expires a broken download goes on with it.
    * @param header `PAYMENT-SIGNATURE`
-   * @throws PurchaseRefused, PurchaseUnderWay, Problem 400
+   * @throws PurchaseRefused, PurchaseUnderWay, Problem 400, and 403 as `requireWorth` for one that is new
    */
   buy(subject: Subject, wanted: ExactRequirements, header: string): Promise<Receipt>
 }
@@ -68,6 +82,8 @@ const maxTimeoutSeconds = 600
 const mostWaiting = 100
 /** To settle takes 118,000 the first time (see the snapshots of `contracts`), beside the transfer. */
 const gasLimit = 400_000n
+/** Of a purchase with its transfer, rounded up from what the first one of a track and node takes. Later ones take less. */
+const gasOfPurchase = 220_000n
 
 const purchases = new Interface(trackPurchasesAbi as InterfaceAbi)
 /** For the names of what may be refused; tokens have their errors by ERC-6093, or say it in words. */
@@ -77,7 +93,8 @@ const errors = [trackPurchasesAbi, trackRegistryAbi, localDollarAbi].map(
 const noMoney = /^ERC20InsufficientBalance|exceeds balance/
 
 export function createPurchases(options: PurchasesOptions): Purchases {
-  const { node, chain, sender, termsOf, leastPrice, now, minedTimeoutMs = 60_000 } = options
+  const { node, chain, sender, termsOf, now, minedTimeoutMs = 60_000 } = options
+  const { leastPrice, leastNodeBps, weiPerUnit } = options
   const { chainId, payments } = options.network
   const network = caip2(chainId)
   const addresses = new LRUCache<string, string>({ max: 10_000 })
@@ -102,6 +119,14 @@ export function createPurchases(options: PurchasesOptions): Purchases {
     const address = String(purchases.decodeFunctionResult('purchaseOf', answer)[0])
     addresses.set(track, address)
     return address
+  }
+
+  async function requireWorth(track: Hash, amount: bigint): Promise<void> {
+    const terms = termsOf(track)
+    if (weiPerUnit === 0n || terms === undefined) return
+    const earned = splitLine({ amount, curator: ZeroAddress as Address }, terms).node
+    const gas = gasOfPurchase * (await options.gasPrice())
+    if (earned * weiPerUnit <= gas) throw belowGas(earned, gas / weiPerUnit)
   }
 
   /** What only the chain knows: money, nonce, terms. @throws PurchaseRefused */
@@ -151,7 +176,10 @@ export function createPurchases(options: PurchasesOptions): Purchases {
   return {
     async requirements(subject, units) {
       const track = subjectToBytes32(subject)
-      const price = (termsOf(track)?.unitPrice ?? 0n) * BigInt(units)
+      const terms = termsOf(track)
+      if (terms === undefined || terms.unitPrice === 0n) return undefined
+      if (terms.nodeBps < leastNodeBps) throw shareTooSmall(terms.nodeBps, leastNodeBps)
+      const price = terms.unitPrice * BigInt(units)
       if (price === 0n || price < leastPrice) return undefined
       return {
         ...{ scheme: 'exact', network, amount: String(price), asset: payments.token },
@@ -159,14 +187,26 @@ export function createPurchases(options: PurchasesOptions): Purchases {
       }
     },
 
+    sells(subject, units) {
+      const terms = termsOf(subjectToBytes32(subject))
+      const price = (terms?.unitPrice ?? 0n) * BigInt(units)
+      return terms !== undefined && terms.nodeBps >= leastNodeBps && price > 0n && price >= leastPrice
+    },
+
+    requireWorth: (subject, wanted) => requireWorth(subjectToBytes32(subject), BigInt(wanted.amount)),
+
     async buy(subject, wanted, header) {
       const authorization = readExactPayment(header, network)
       checkAuthorization(authorization, wanted, chainId, Math.floor(now() / 1000))
       const { from, nonce } = authorization
-      const data = settlingData(subjectToBytes32(subject), node, authorization)
+      const track = subjectToBytes32(subject)
+      const data = settlingData(track, node, authorization)
       // Nonces are the token's: one buyer's is used once, for one purchase.
       const id = `purchase/${from}/${nonce}`
-      if (sender.status(id) === null) await rehearse(data, from)
+      if (sender.status(id) === null) {
+        await requireWorth(track, authorization.value)
+        await rehearse(data, from)
+      }
       try {
         sender.enqueue({ id, to: payments.trackPurchases, data, gasLimit })
       } catch (error) {
@@ -177,6 +217,16 @@ export function createPurchases(options: PurchasesOptions): Purchases {
       return { payer: from, transaction: hash ?? '', amount: authorization.value }
     },
   }
+}
+
+function belowGas(earned: bigint, gas: bigint): Problem {
+  return new Problem({
+    status: 403,
+    slug: 'purchase-below-gas',
+    title: 'Purchase below gas',
+    detail: `this node would earn ${earned} base units, and gas costs it ${gas} now: pay by segments, or ask another holder`,
+    members: { earned: String(earned), gas: String(gas) },
+  })
 }
 
 function settlingData(track: Hash, node: Address, authorization: Authorization): string {

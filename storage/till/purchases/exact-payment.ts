@@ -96,8 +96,12 @@ const types = {
 /** What an asset signs for: the domain of another contract than ours. */
 type TokenDomain = Omit<Domain, 'name' | 'version'> & ExactRequirements['extra']
 
+/** By how much a buyer's clock may be ahead of ours. */
+const clockSkewSeconds = 60n
+
 /**
- * Holds what was signed against what was asked for; what only the chain knows is not looked at.
+ * Holds what was signed against what was asked for; what only the chain knows is not looked at. A payment
+ * buys until its `validBefore`, for whoever has its header: so that lies no further ahead than `maxTimeoutSeconds`.
  * @param nowSeconds unix
  * @throws PurchaseRefused
  */
@@ -122,6 +126,12 @@ export function checkAuthorization(
   }
   if (validBefore <= now) {
     throw refuse('invalid_exact_evm_payload_authorization_valid_before', `it was valid before ${validBefore}`)
+  }
+  if (validBefore > now + BigInt(wanted.maxTimeoutSeconds) + clockSkewSeconds) {
+    throw refuse(
+      'invalid_exact_evm_payload_authorization_valid_before',
+      `it is valid before ${validBefore}, which is more than ${wanted.maxTimeoutSeconds} s from now`,
+    )
   }
   const domain: TokenDomain = {
     ...wanted.extra,

@@ -33,7 +33,10 @@ export function purchaseRoutes(options: {
     await options.requireOpen()
     const header = request.get('payment-signature')
     const url = publicUrl + request.path
-    if (header === undefined) throw required(url, wanted, 'this track costs something')
+    if (header === undefined) {
+      await purchases.requireWorth(sold.subject, wanted)
+      throw required(url, wanted, 'this track costs something')
+    }
     try {
       const { payer, transaction, amount } = await purchases.buy(sold.subject, wanted, header)
       const paid = { success: true, payer, transaction, network: wanted.network, amount: String(amount) }

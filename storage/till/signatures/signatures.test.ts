@@ -1,6 +1,7 @@
 import type { Address } from '@hexachord/protocol/names'
 import { largestAmount, type SentVoucher } from '@hexachord/protocol/payments'
 import { type Domain, digestOf, signerOf, signMessage, strictSignature } from '@hexachord/protocol/signing'
+import vectors from '@hexachord/protocol/vectors/payments.json' with { type: 'json' }
 import { describe, expect, test } from '@jest/globals'
 import { SigningKey, Wallet } from 'ethers'
 import fc from 'fast-check'
@@ -29,6 +30,17 @@ const toHex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString('hex')}`
 const { recover, signerOf: nativeSigner } = loadNativeRecovery()
 
 describe('the digest of a voucher', () => {
+  test.each(['voucher', 'sessionVoucher', 'edgeVoucher'] as const)(
+    'is the published one: %s',
+    async (name) => {
+      const { message, digest } = vectors[name]
+      const digestFor = await createVoucherDigest(vectors.domains.escrow as Domain, message.node as Address)
+      const [base, cumulative] = [BigInt(message.base), BigInt(message.cumulative)]
+      const fields = { payer: message.payer as Address, base, cumulative, lines: message.lines }
+      expect(toHex(digestFor(fields))).toBe(digest)
+    },
+  )
+
   test('is the one that everybody else signs, one after the other', async () => {
     const vouchers = fc.array(voucher, { minLength: 1, maxLength: 4 })
     await fc.assert(
