@@ -210,7 +210,7 @@ const wanted: ExactRequirements = {
   ...{ payTo: node, maxTimeoutSeconds: 600, extra: { name: 'Local Dollar', version: '1' } },
 }
 const authorized = {
-  ...{ from: me, to: node, value: '402', validAfter: '0', validBefore: '9000000' },
+  ...{ from: me, to: node, value: '402', validAfter: '0', validBefore: '600' },
   nonce: `0x${'4e'.repeat(32)}`,
 }
 const authorizedTypes = {
