@@ -1,4 +1,4 @@
-import type { Migration, Sqlite } from '@hexachord/platform/sqlite'
+import type { Sqlite } from '@hexachord/platform/sqlite'
 import { type RulesTable, rulesVersion, type SubjectState, type Verdict } from '@hexachord/protocol/actions'
 import type { Json } from '@hexachord/protocol/canonical'
 import type { IndexedBlock, RangeResult } from '@hexachord/protocol/catalogue'
@@ -6,97 +6,12 @@ import type { Address, Hash, Subject } from '@hexachord/protocol/names'
 import type { ChainLog } from '@hexachord/protocol/operators'
 import { genesisStateHash } from '@hexachord/protocol/state-hash'
 import { liveTrack, type RecordedAction, subjectOfKey } from './catalogue.ts'
+import { derivedTables } from './catalogue-tables.ts'
 
-/** For a service's one database: run these before `followCatalogue`. */
-export const catalogueMigrations: readonly Migration[] = [
-  {
-    name: 'catalogue-1',
-    sql: `
-      CREATE TABLE catalogue_progress (
-        one INTEGER PRIMARY KEY CHECK (one = 1),
-        network TEXT NOT NULL,
-        indexed INTEGER NOT NULL,
-        finalized INTEGER NOT NULL
-      ) STRICT;
-      CREATE TABLE catalogue_block (
-        number INTEGER PRIMARY KEY,
-        hash TEXT NOT NULL,
-        state_hash TEXT NOT NULL,
-        undo TEXT NOT NULL
-      ) STRICT;
-      CREATE TABLE catalogue_state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-      CREATE TABLE catalogue_operator_log (
-        block INTEGER NOT NULL,
-        log_index INTEGER NOT NULL,
-        log TEXT NOT NULL,
-        PRIMARY KEY (block, log_index)
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE catalogue_action (
-        block INTEGER NOT NULL,
-        log_index INTEGER NOT NULL,
-        hash TEXT NOT NULL,
-        timestamp INTEGER NOT NULL,
-        subject TEXT NOT NULL,
-        kind INTEGER NOT NULL,
-        signer TEXT NOT NULL,
-        verdict TEXT NOT NULL,
-        reason TEXT,
-        PRIMARY KEY (block, log_index)
-      ) STRICT, WITHOUT ROWID;
-      CREATE INDEX catalogue_action_by_hash ON catalogue_action (hash);
-    `,
-  },
-  {
-    name: 'catalogue-2-state-hashes',
-    // State hashes of old blocks can only be had by reading the chain once more.
-    sql: `
-      CREATE TABLE catalogue_state_hash (block INTEGER PRIMARY KEY, state_hash TEXT NOT NULL) STRICT;
-      DELETE FROM catalogue_progress;
-      DELETE FROM catalogue_block;
-      DELETE FROM catalogue_state;
-      DELETE FROM catalogue_operator_log;
-      DELETE FROM catalogue_action;
-    `,
-  },
-  {
-    name: 'catalogue-3-rules',
-    sql: `ALTER TABLE catalogue_progress ADD COLUMN rules TEXT NOT NULL DEFAULT '';`,
-  },
-  {
-    name: 'catalogue-4-replaced',
-    sql: `
-      CREATE TABLE catalogue_replaced (
-        subject TEXT NOT NULL,
-        manifest TEXT NOT NULL,
-        block INTEGER NOT NULL,
-        at INTEGER NOT NULL,
-        PRIMARY KEY (subject, manifest)
-      ) STRICT, WITHOUT ROWID;
-      CREATE INDEX catalogue_replaced_by_block ON catalogue_replaced (block);
-      CREATE INDEX catalogue_replaced_by_time ON catalogue_replaced (at);
-    `,
-  },
-  {
-    name: 'catalogue-manifests',
-    sql: `
-      CREATE INDEX catalogue_state_by_manifest ON catalogue_state (json_extract(value, '$.body.manifest'))
-        WHERE json_extract(value, '$.body.manifest') IS NOT NULL;
-    `,
-  },
-]
-
-export const byManifestQuery = `SELECT key, value FROM catalogue_state
-  WHERE json_extract(value, '$.body.manifest') = ? ORDER BY key LIMIT 64`
-
-/** All that follows from the chain by the rules. */
-const derivedTables = [
-  'catalogue_progress',
-  'catalogue_block',
-  'catalogue_state',
-  'catalogue_state_hash',
-  'catalogue_operator_log',
-  'catalogue_action',
-]
+// CROSS JOIN keeps the order: what others did later with a manifest is not looked at before those who had it first.
+export const byManifestQuery = `SELECT key, value FROM catalogue_manifest
+  CROSS JOIN catalogue_state ON key = 'subject/' || subject
+  WHERE manifest = ? AND json_extract(value, '$.body.manifest') = manifest ORDER BY block, log_index LIMIT 64`
 
 /** What tracks had and have no more, for as long as anything may wait to be published. */
 const replacedMemoryMs = 32 * 24 * 3_600_000
@@ -134,7 +49,7 @@ export type CatalogueStore = {
   /** Up to `limit` entries behind a key, in the order of the keys. */
   page(after: string, limit: number): { key: string; value: Json }[]
   action(hash: Hash): RecordedAction | undefined
-  /** Entries whose body names a manifest, the first 64 of them. */
+  /** Entries of tracks that have a manifest, those that had it first before others, 64 of them. */
   withManifest(manifest: string): { key: string; value: Json }[]
   /** After a block that is indexed. */
   stateHashAt(block: number): Hash
@@ -262,6 +177,22 @@ export function openCatalogueStore(
     }
   }
 
+  function addManifests({ actions }: RangeResult): void {
+    for (const { place, verdict } of actions) {
+      if (verdict.verdict !== 'applied') continue
+      for (const { key, value } of verdict.changes) {
+        const subject = subjectOfKey(key)
+        const track = subject && liveTrack(subject, value as unknown as SubjectState)
+        if (track === undefined) continue
+        database.run(
+          `INSERT INTO catalogue_manifest (subject, manifest, block, log_index) VALUES (?, ?, ?, ?)
+           ON CONFLICT DO NOTHING`,
+          ...[track.subject, track.manifest, place.block, place.logIndex],
+        )
+      }
+    }
+  }
+
   function addStateHashes({ blocks }: RangeResult): void {
     for (const { number, stateHash } of blocks) {
       database.run('INSERT INTO catalogue_state_hash (block, state_hash) VALUES (?, ?)', number, stateHash)
@@ -326,6 +257,7 @@ export function openCatalogueStore(
           )
         }
         addActions(range.result)
+        addManifests(range.result)
         addStateHashes(range.result)
         addBlocks(range)
         addReplaced(range.result.blocks)
@@ -355,6 +287,11 @@ export function openCatalogueStore(
           }
         }
         database.run('DELETE FROM catalogue_block WHERE number > ?', block)
+        database.run(
+          `DELETE FROM catalogue_manifest
+           WHERE block > ? AND subject IN (SELECT subject FROM catalogue_action WHERE block > ?)`,
+          ...[block, block],
+        )
         database.run('DELETE FROM catalogue_action WHERE block > ?', block)
         database.run('DELETE FROM catalogue_state_hash WHERE block > ?', block)
         database.run('DELETE FROM catalogue_replaced WHERE block > ?', block)

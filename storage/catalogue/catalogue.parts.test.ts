@@ -28,11 +28,15 @@ afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close()
 })
 
-function follow(database: Sqlite = memory(), rulesVersions?: RulesTable): Catalogue {
+function follow(
+  database: Sqlite = memory(),
+  { rulesVersions, mostKeptChars }: { rulesVersions?: RulesTable; mostKeptChars?: number } = {},
+): Catalogue {
   const reader = createChainReader({ rpcUrls: [chain.rpcUrl] })
   const { signal } = new AbortController()
   const network = { ...chain.network, rulesVersions: rulesVersions?.map((entry) => ({ ...entry })) }
-  const catalogue = followCatalogue({ database, reader, network, signal, logger, pollMs: 20 })
+  const pacing = { pollMs: 20, mostKeptChars }
+  const catalogue = followCatalogue({ database, reader, network, signal, logger, ...pacing })
   opened.push(
     () => reader.close(),
     () => catalogue.close(),
@@ -126,13 +130,39 @@ describe('a catalogue', () => {
     await publishProfile(first, 'Kassia')
     await first.caughtUp(soon())
     await first.close()
-    const second = follow(database, [{ fromBlock: 0, version: 1 }])
+    const second = follow(database, { rulesVersions: [{ fromBlock: 0, version: 1 }] })
     expect(second.indexed()).toBe(chain.network.firstBlock - 1)
     await second.caughtUp(soon())
     expect(second.stateHash()).not.toBe(first.stateHash())
     await second.close()
-    const again = follow(database, [{ fromBlock: 0, version: 1 }])
+    const again = follow(database, { rulesVersions: [{ fromBlock: 0, version: 1 }] })
     expect([again.indexed(), again.stateHash()]).toEqual([second.indexed(), second.stateHash()])
+  })
+
+  test('stores a range of blocks in several when much changes in it, to the same state', async () => {
+    const whole = follow()
+    await whole.caughtUp(soon())
+    const published = []
+    for (const name of ['Leonin', 'Machaut', 'Landini']) published.push(await publishProfile(whole, name))
+    await chain.mine(10)
+    await whole.caughtUp(soon())
+    const database = memory()
+    const cut = follow(database, { mostKeptChars: 1 })
+    const told: (readonly Subject[])[] = []
+    cut.onChange(({ subjects }) => {
+      if (subjects.length > 0) told.push(subjects)
+      // What is told of is stored, and nothing of what comes after it.
+      expect(cut.stateHash()).toBe(whole.stateHashAt(cut.indexed()))
+    })
+    await cut.caughtUp(soon())
+    expect(told.slice(-3)).toEqual(published.map(({ subject }) => [subject]))
+    expect([cut.indexed(), cut.stateHash()]).toEqual([whole.indexed(), whole.stateHash()])
+    expect([...cut.operators()]).toEqual([...whole.operators()])
+    await cut.close()
+    const again = follow(database)
+    await publishProfile(whole, 'Ciconia')
+    await Promise.all([again.caughtUp(soon()), whole.caughtUp(soon())])
+    expect(again.stateHash()).toBe(whole.stateHash())
   })
 
   test('takes back what a reorganisation took from the chain', async () => {

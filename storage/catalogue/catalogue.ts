@@ -50,7 +50,11 @@ export type Catalogue = {
   /** Published and not deleted, in the order of their names. Reads page by page: what changes meanwhile may or may
    * not be seen. */
   tracks(): Iterable<LiveTrack>
-  /** Tracks that have a manifest now, the first 64 in the order of their names. */
+  /**
+   * Tracks that have a manifest now, at most 64: those before others which had it first, by block and place in the block,
+   * under whatever version of the rules. What a track says of itself later, or that it had another manifest in between,
+   * makes it no younger; that it is older than the manifest, no older.
+   */
   tracksWith(manifest: string): { subject: Subject; state: SubjectState }[]
   /** When this node learnt, in ms since 1970, that a track no longer has a manifest which it had: that it was replaced,
    * or the track deleted, also in blocks that came while this node was away. Forgotten after some weeks. */

@@ -30,7 +30,13 @@ export type FollowCatalogueOptions = {
   readonly logger: Logger
   /** Between looks at the head, in ms. @default 1 s */
   readonly pollMs?: number | undefined
+  /** A range of blocks whose changes take more characters in memory is stored in several. @default 16 MiB */
+  readonly mostKeptChars?: number | undefined
 }
+
+/** As much as two answers of a chain's node. A long list is kept anew with each block that changes it, of which a range may
+ * have thousands; others take a tenth of it at most. */
+const defaultMostKeptChars = 16 * 1024 * 1024
 
 /** Subjects whose ranks are remembered: to rank twenty operators takes a quarter of a millisecond, to look again at
  * everything that a node holds shall not. */
@@ -45,7 +51,7 @@ const pageSize = 500
  * @throws OtherNetwork when the database is that of another network
  */
 export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
-  const { reader, network, database } = options
+  const { reader, network, database, mostKeptChars = defaultMostKeptChars } = options
   const rules = rulesOf(network)
   const store = openCatalogueStore(database, {
     name: `${network.chainId}/${rules.catalog}/${network.firstBlock}`,
@@ -102,15 +108,28 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
       signal,
       ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     })
+    const waiting = { what: 'the catalogue', signal, logger: options.logger }
     for await (const event of events) {
-      const rankingBefore = ranking()
-      if (event.type === 'range') head = event.head
-      const write = async () =>
-        event.type === 'reorg'
-          ? takeBack(store, history, event.toBlock)
-          : await addRange(store, history, rules, event)
-      const waiting = { what: 'the catalogue', signal, logger: options.logger }
-      advance(await whenThereIsRoom(write, waiting), rankingBefore)
+      if (event.type === 'range') {
+        head = event.head
+        await addAll(event)
+      } else {
+        const rankingBefore = ranking()
+        const write = async () => takeBack(store, history, event.toBlock)
+        advance(await whenThereIsRoom(write, waiting), rankingBefore)
+      }
+    }
+
+    /** Each part is stored, and told of, before the next one is judged. */
+    async function addAll(range: Range): Promise<void> {
+      for (let left: Range | undefined = range; left !== undefined && !signal.aborted; ) {
+        const rankingBefore = ranking()
+        const next: Range = left
+        const write = () => addRange({ store, history, rules, mostKeptChars }, next)
+        const { change, rest } = await whenThereIsRoom(write, waiting)
+        advance(change, rankingBefore)
+        left = rest
+      }
     }
   }
 
@@ -184,16 +203,18 @@ export function followCatalogue(options: FollowCatalogueOptions): Catalogue {
   }
 }
 
+type Range = Extract<ChainEvent, { type: 'range' }>
+
+/** Stores a range, or the first of its blocks when much changes. @returns what is left of it, too */
 async function addRange(
-  store: CatalogueStore,
-  history: OperatorHistory,
-  rules: CatalogueRules,
-  event: Extract<ChainEvent, { type: 'range' }>,
-): Promise<Omit<CatalogueChange, 'ranks'>> {
-  const timestamps = new Map(event.blocks.map(({ number, timestamp }) => [number, timestamp]))
+  index: { store: CatalogueStore; history: OperatorHistory; rules: CatalogueRules; mostKeptChars: number },
+  given: Range,
+): Promise<{ change: Omit<CatalogueChange, 'ranks'>; rest: Range | undefined }> {
+  const { store, history, rules, mostKeptChars } = index
+  const timestamps = new Map(given.blocks.map(({ number, timestamp }) => [number, timestamp]))
   const result = await applyRange({
     rules,
-    logs: event.logs,
+    logs: given.logs,
     timestampOf: (block) => {
       const timestamp = timestamps.get(block)
       if (timestamp === undefined)
@@ -203,17 +224,33 @@ async function addRange(
     operatorEvents: history.events(),
     stateHash: store.progress().stateHash,
     read: async (keys) => store.values(keys),
+    mostKeptChars,
   })
-  const operatorLogs = event.logs.filter(({ address }) => address !== rules.catalog)
-  const { toBlock, finalized, blocks } = event
+  const last = result.blocks.at(-1)
+  const [range, rest] =
+    result.isCut && last !== undefined ? splitRange(given, last.number) : [given, undefined]
+  const operatorLogs = range.logs.filter(({ address }) => address !== rules.catalog)
+  const { toBlock, finalized, blocks } = range
   store.append({ toBlock, finalized, blocks, operatorLogs, result })
   history.add(result.operatorEvents)
-  return {
+  const change = {
     subjects: subjectsOf(result.state.keys()),
     actions: result.actions.map(({ action }) => action.hash),
     operators: result.operatorEvents.length > 0,
     reorganised: false,
   }
+  return { change, rest }
+}
+
+/** @param block one with logs, not the last of them */
+function splitRange(range: Range, block: number): [upTo: Range, rest: Range] {
+  const { logs, blocks } = range
+  const nextLog = logs.findIndex(({ blockNumber }) => blockNumber > block)
+  const nextBlock = blocks.findIndex(({ number }) => number > block)
+  return [
+    { ...range, toBlock: block, logs: logs.slice(0, nextLog), blocks: blocks.slice(0, nextBlock) },
+    { ...range, fromBlock: block + 1, logs: logs.slice(nextLog), blocks: blocks.slice(nextBlock) },
+  ]
 }
 
 function takeBack(

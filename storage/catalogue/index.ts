@@ -6,5 +6,6 @@ export {
   type Ranks,
   type RecordedAction,
 } from './catalogue.ts'
-export { catalogueMigrations, OtherNetwork } from './catalogue-store.ts'
+export { OtherNetwork } from './catalogue-store.ts'
+export { catalogueMigrations } from './catalogue-tables.ts'
 export { type FollowCatalogueOptions, followCatalogue } from './follow-catalogue.ts'

@@ -15,33 +15,18 @@ import { createFreeElsewhere } from './free-elsewhere.ts'
 
 const [free, copy] = [subjectOf(testNode, 5n), subjectOf(testNode, 6n)]
 
-/** When each track with the manifest was published. */
-let publishedAt: Map<Subject, number>
+/** Tracks with the manifest, those that had it first before others. */
+let published: Subject[]
 let server: TillServer
 let changed: () => void
 beforeEach(async () => {
-  publishedAt = new Map([[testSubject, 2]])
-  const stateOf = (subject: Subject) => {
-    const atMs = publishedAt.get(subject)
-    const body = { manifest: 'baguqeera' }
-    const state = {
-      kind: 'track',
-      author: testNode,
-      deleted: false,
-      createdAtMs: atMs,
-      updatedAtMs: atMs,
-      body,
-    }
-    return atMs === undefined ? undefined : (state as unknown as SubjectState)
-  }
+  published = [testSubject]
+  const body = { manifest: 'baguqeera' }
+  const state = { kind: 'track', author: testNode, deleted: false, body } as unknown as SubjectState
   const { isFreeElsewhere } = createFreeElsewhere({
     catalogue: {
-      subject: stateOf,
-      tracksWith: () =>
-        [...publishedAt.keys()].flatMap((subject) => {
-          const state = stateOf(subject)
-          return state === undefined ? [] : [{ subject, state }]
-        }),
+      subject: () => state,
+      tracksWith: () => published.map((subject) => ({ subject, state })),
       onChange(listener) {
         const change = { actions: [], operators: false, ranks: false, reorganised: false }
         changed = () => listener({ ...change, subjects: [testSubject] })
@@ -54,8 +39,8 @@ beforeEach(async () => {
 })
 afterEach(() => server.close())
 
-function publish(subject: Subject, atMs: number): void {
-  publishedAt.set(subject, atMs)
+function publish(...inOrder: Subject[]): void {
+  published = inOrder
   changed()
 }
 
@@ -70,8 +55,7 @@ const asked = async () => {
 }
 
 test('a track that is sold stays so when somebody publishes it for nothing, and then sells it, too', async () => {
-  publish(free, 3)
-  publish(copy, 4)
+  publish(testSubject, free, copy)
   sell(copy)
   expect(await asked()).toEqual([402, testSubject])
   sell(copy, 1n)
@@ -79,8 +63,7 @@ test('a track that is sold stays so when somebody publishes it for nothing, and 
 })
 
 test('a track that is free stays so when two others sell it', async () => {
-  publish(free, 1)
-  publish(copy, 4)
+  publish(free, testSubject, copy)
   sell(copy)
   expect(await asked()).toEqual([200, undefined])
 })

@@ -4,20 +4,17 @@ import { expect, test } from '@jest/globals'
 import { createFreeElsewhere } from './free-elsewhere.ts'
 
 const author = `0x${'0a'.repeat(20)}` as const
-const [old, sold, late] = [subjectOf(author, 1n), subjectOf(author, 2n), subjectOf(author, 3n)]
+const [free, sold, copy] = [subjectOf(author, 1n), subjectOf(author, 2n), subjectOf(author, 3n)]
 const manifest = 'baguqeera'
 
-function world(times: Map<Subject, [created: number, updated: number]>, prices: Map<Subject, bigint>) {
-  const stateOf = (subject: Subject) => {
-    const [createdAtMs, updatedAtMs] = times.get(subject) ?? [0, 0]
-    const state = { kind: 'track', author, deleted: false, createdAtMs, updatedAtMs, body: { manifest } }
-    return state as unknown as SubjectState
-  }
+/** @param tracks with the manifest, those that had it first before others */
+function world(tracks: readonly Subject[], prices: Map<Subject, bigint>) {
+  const state = { kind: 'track', author, deleted: false, body: { manifest } } as unknown as SubjectState
   let changed = () => {}
-  const { isFreeElsewhere } = createFreeElsewhere({
+  const { isFreeElsewhere, sellerOf } = createFreeElsewhere({
     catalogue: {
-      subject: stateOf,
-      tracksWith: () => [...times.keys()].map((subject) => ({ subject, state: stateOf(subject) })),
+      subject: () => state,
+      tracksWith: () => tracks.slice(0, 64).map((subject) => ({ subject, state })),
       onChange: () => () => {},
     },
     view: {
@@ -26,48 +23,43 @@ function world(times: Map<Subject, [created: number, updated: number]>, prices: 
         return unitPrice === undefined ? undefined : { unitPrice, nodeBps: 0, curatorBps: 0, version: 1 }
       },
       onChange(listener) {
-        changed = () => listener({ channels: [], tracks: [subjectToBytes32(old)] })
+        changed = () => listener({ channels: [], tracks: [subjectToBytes32(free)] })
         return () => {}
       },
     },
   })
-  return { isFree: () => isFreeElsewhere('', { subject: sold }), changed: () => changed() }
+  return {
+    isFree: (subject: Subject) => isFreeElsewhere('', { subject }),
+    seller: () => sellerOf(manifest),
+    setPrice(subject: Subject, price: bigint) {
+      prices.set(subject, price)
+      changed()
+    },
+  }
 }
 
-test('music that was free before somebody sold it stays free, until its own track has a price', () => {
-  const prices = new Map([[sold, 100n]])
-  const { isFree, changed } = world(
-    new Map([
-      [old, [1, 1]],
-      [sold, [2, 9]],
-    ]),
-    prices,
-  )
-  expect(isFree()).toBe(true)
-  prices.set(old, 50n)
-  changed()
-  expect(isFree()).toBe(false)
+test('music that was free before somebody sold it stays free, but for as long as its own track has a price', () => {
+  const { isFree, seller, setPrice } = world([free, sold], new Map([[sold, 100n]]))
+  expect([isFree(sold), seller()]).toEqual([true, undefined])
+  setPrice(free, 50n)
+  expect([isFree(sold), isFree(free), seller()]).toEqual([false, false, free])
+  setPrice(free, 0n)
+  expect([isFree(sold), seller()]).toEqual([true, undefined])
 })
 
-test('music that is sold stays so when somebody gives it away later, by a new track or by one of before', () => {
-  const prices = new Map([[sold, 100n]])
-  expect(
-    world(
-      new Map([
-        [sold, [2, 2]],
-        [late, [3, 3]],
-      ]),
-      prices,
-    ).isFree(),
-  ).toBe(false)
-  expect(
-    world(
-      new Map([
-        [sold, [2, 2]],
-        [old, [1, 3]],
-      ]),
-      prices,
-    ).isFree(),
-  ).toBe(false)
-  expect(world(new Map([[sold, [2, 2]]]), prices).isFree()).toBe(false)
+test('music that is sold stays so when somebody gives it away later, and is sold by who sold it first', () => {
+  const { isFree, seller } = world([sold, free, copy], new Map([sold, copy].map((one) => [one, 100n])))
+  expect([isFree(sold), isFree(copy), seller()]).toEqual([false, true, sold])
+  expect(world([sold], new Map([[sold, 100n]])).isFree(sold)).toBe(false)
+})
+
+test('music that is free stays so however many sell it later', () => {
+  const sellers = Array.from({ length: 100 }, (_, index) => subjectOf(author, BigInt(index + 10)))
+  const { isFree, seller } = world([free, ...sellers], new Map(sellers.map((one) => [one, 100n])))
+  expect([sellers.every(isFree), seller()]).toEqual([true, undefined])
+})
+
+test('music that nobody has published is sold by nobody', () => {
+  const { isFree, seller } = world([], new Map([[sold, 100n]]))
+  expect([isFree(sold), seller()]).toEqual([false, undefined])
 })

@@ -7,11 +7,20 @@ import type { PaymentsView } from './payments-view.ts'
 /** Paid tracks of which it is remembered, until the chain changes something. */
 const tracksKept = 10_000
 
+/** Tells what is sold of what was free before: see `createFreeElsewhere`. */
+export type FreeElsewhere = {
+  isFreeElsewhere(cid: string, block: Pick<PaidBlock, 'subject'>): boolean
+  /** The track that sells a manifest, of all that have it; undefined where it is free, or nobody has it. */
+  sellerOf(manifest: string): Subject | undefined
+  close(): void
+}
+
 /**
- * Tells whether what a track sells was free before: whether a track that costs nothing has the same manifest, and has
- * stayed as it is since before the one that is sold was published. Else whoever publishes the free music of others for
- * money would close it at every node. A free track that came or changed later opens nothing: whoever publishes the music
- * of others for nothing would make it free.
+ * Tells whether what a track sells was free before: whether a track that costs nothing had the same manifest first. Else
+ * whoever publishes the free music of others for money would close it at every node. A free track that had it later opens
+ * nothing: whoever publishes the music of others for nothing would make it free. What counts is when each of both had the
+ * manifest for the first time, as the chain says, not when its number was first used, nor what it costs or cost meanwhile:
+ * music that is free, sold for a while and free again is as if it had always been free.
  */
 export function createFreeElsewhere({
   catalogue,
@@ -19,7 +28,7 @@ export function createFreeElsewhere({
 }: {
   catalogue: Pick<Catalogue, 'subject' | 'tracksWith' | 'onChange'>
   view: Pick<PaymentsView, 'termsOf' | 'onChange'>
-}): { isFreeElsewhere(cid: string, block: Pick<PaidBlock, 'subject'>): boolean; close(): void } {
+}): FreeElsewhere {
   const known = new LRUCache<Subject, boolean>({ max: tracksKept })
   const unsubscribe = [
     catalogue.onChange(({ subjects }) => {
@@ -35,15 +44,14 @@ export function createFreeElsewhere({
   }
 
   function look(sold: Subject): boolean {
-    const state = catalogue.subject(sold)
-    const manifest = liveTrack(sold, state)?.manifest
-    if (state === undefined || manifest === undefined) return false
-    return catalogue
-      .tracksWith(manifest)
-      .some(
-        (other) =>
-          other.subject !== sold && other.state.updatedAtMs < state.createdAtMs && isFree(other.subject),
-      )
+    const manifest = liveTrack(sold, catalogue.subject(sold))?.manifest
+    if (manifest === undefined) return false
+    for (const { subject } of catalogue.tracksWith(manifest)) {
+      if (subject === sold) return false
+      if (isFree(subject)) return true
+    }
+    // So many sold it before it that its blocks cost something anyway.
+    return false
   }
 
   return {
@@ -53,6 +61,10 @@ export function createFreeElsewhere({
       const found = look(subject)
       known.set(subject, found)
       return found
+    },
+    sellerOf(manifest) {
+      const [first] = catalogue.tracksWith(manifest)
+      return first === undefined || isFree(first.subject) ? undefined : first.subject
     },
     close() {
       for (const end of unsubscribe) end()

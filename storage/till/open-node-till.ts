@@ -117,9 +117,8 @@ export async function openNodeTill(options: {
   function wholeTrackOf(subject: Subject): string | undefined {
     const whole = till.paidBlocks.wholeOf(subject)
     if (!shop || whole === undefined || !shop.sells(subject, whole.units)) return undefined
-    return till.paidBlocks.subjectOf(whole.manifest) === subject
-      ? `${publicUrl}/audio/${whole.manifest}`
-      : undefined
+    const isSeller = freeElsewhere.sellerOf(whole.manifest) === subject
+    return isSeller ? `${publicUrl}/audio/${whole.manifest}` : undefined
   }
 
   const till = await createTill({
@@ -166,7 +165,7 @@ export async function openNodeTill(options: {
 
   /** Only what is here is sold, and nothing of which there is no file. */
   async function soldAs(manifest: string) {
-    const subject = till.paidBlocks.subjectOf(manifest)
+    const subject = freeElsewhere.sellerOf(manifest)
     if (subject === undefined || !(await ipfs.has(manifest))) return undefined
     const track = await sold.load(manifest, subject)
     return track.manifest.keyHolders === undefined ? { subject, units: unitCount(track) } : undefined

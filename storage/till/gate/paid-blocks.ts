@@ -22,8 +22,6 @@ export type PaidBlocks = {
   add(subject: Subject, track: LoadedTrack): void
   remove(subject: Subject): void
   has(subject: Subject, manifest: string): boolean
-  /** The track that was taken up with a manifest, the first one where several have it. */
-  subjectOf(manifest: string): Subject | undefined
   /** What a track was taken up with, and how many units are sold of it; undefined where none is. */
   wholeOf(subject: Subject): { readonly manifest: string; readonly units: number } | undefined
   /** All tracks that have it, those that were taken up first before others. Synchronous, from memory for blocks that were
@@ -53,6 +51,7 @@ const migrations: readonly Migration[] = [
       CREATE INDEX paid_track_by_manifest ON paid_track (manifest);
     `,
   },
+  { name: 'paid-blocks-2', sql: 'DROP INDEX paid_track_by_manifest' },
 ]
 
 /** What is remembered of blocks, most of which are free, counted by tracks: some 100 bytes each. */
@@ -121,11 +120,6 @@ export function openPaidBlocks(path: string): PaidBlocks {
     has: (subject, manifest) =>
       database.get('SELECT 1 FROM paid_track WHERE subject = ? AND manifest = ?', subject, manifest) !==
       undefined,
-    subjectOf: (manifest) =>
-      database.get<{ subject: Subject }>(
-        'SELECT subject FROM paid_track WHERE manifest = ? ORDER BY id LIMIT 1',
-        manifest,
-      )?.subject,
     wholeOf(subject) {
       const found = database.get<{ manifest: string; last: number | null }>(wholeQuery, subject)
       if (found === undefined || found.last === null) return undefined
