@@ -111,6 +111,7 @@ export async function openNodeTill(options: {
       ...{ network: { ...network, payments: { token, trackPurchases } }, node, chain: options.reader },
       ...{ sender: chain.sender, termsOf: view.termsOf, leastPrice: terms.leastPurchase, now },
       ...{ leastNodeBps: terms.leastNodeBps, weiPerUnit: terms.weiPerUnit, gasPrice: chain.gasPrice },
+      requireOpen: chain.only.requireOpen,
     })
 
   /** What is there to be bought, and for how much, its own 402 says. */
@@ -174,8 +175,7 @@ export async function openNodeTill(options: {
   function purchases(audio: Router): Router | undefined {
     if (!shop) return undefined
     return purchaseRoutes({
-      ...{ soldAs, isAdmitted: till.gate.isPeer, audio, publicUrl, requireOpen: chain.only.requireOpen },
-      purchases: shop,
+      ...{ purchases: shop, soldAs, isAdmitted: till.gate.isPeer, audio, publicUrl },
     })
   }
 

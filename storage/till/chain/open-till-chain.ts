@@ -63,7 +63,7 @@ export type TillChain = {
   readonly offers: OfferSource
   readonly only: OnlyTill
   /** Sends from the hot key. */
-  readonly sender: Pick<Sender, 'enqueue' | 'status' | 'onChange'>
+  readonly sender: Pick<Sender, 'enqueue' | 'status' | 'onChange' | 'retry'>
   /** In wei, as of a moment ago. */
   gasPrice(): Promise<bigint>
   /** Begins to work for a book, which is filled from `view`. */

@@ -20,14 +20,20 @@ const [node, payTo, token, trackPurchases] = ['40', '41', '42', '43'].map(
 const subject = subjectOf(node, 1n)
 const buyer = Wallet.createRandom()
 
+const nobodyAsks = () => Promise.reject(new Error('nobody asks'))
+
 /** A chain that settles all that is sent to it. */
 function createNode(options: Partial<PurchasesOptions> = {}) {
   const settled = new Map<string, TransactionStatus>()
   const purchases = createPurchases({
-    ...{ network: { chainId: 31337, payments: { token, trackPurchases } }, node, leastPrice: 0n },
+    ...{ network: { chainId: 31337, finalityBlocks: 2, payments: { token, trackPurchases } }, node },
+    ...{ leastPrice: 0n, requireOpen: async () => undefined },
     ...{ leastNodeBps: 1_000, weiPerUnit: 0n, gasPrice: async () => 10n },
     termsOf: () => ({ unitPrice: 100n, nodeBps: 1_000, curatorBps: 0 }),
     chain: {
+      head: nobodyAsks,
+      block: nobodyAsks,
+      logs: nobodyAsks,
       async call({ data }) {
         const name = abi.getFunction(data.slice(0, 10))?.name
         if (name === 'purchaseOf') return abi.encodeFunctionResult(name, [payTo])
@@ -44,6 +50,7 @@ function createNode(options: Partial<PurchasesOptions> = {}) {
       },
       status: (id) => settled.get(id) ?? null,
       onChange: () => () => undefined,
+      retry: () => false,
     },
     now: Date.now,
     ...options,
@@ -126,19 +133,19 @@ describe('a purchase that its node does not want', () => {
       slug: 'purchase-below-gas',
       message: expect.stringContaining('would earn 30 base units, and gas costs it 30 now'),
     }
-    await expect(one.purchases.requireWorth(subject, wanted)).rejects.toMatchObject(refusal)
+    await expect(one.purchases.requireWanted(subject, wanted)).rejects.toMatchObject(refusal)
     await expect(one.purchases.buy(subject, wanted, await signed(wanted))).rejects.toMatchObject(refusal)
     expect(one.settled.size).toBe(0)
 
     const better = earning(breakEven + 1n)
-    await expect(better.purchases.requireWorth(subject, wanted)).resolves.toBeUndefined()
+    await expect(better.purchases.requireWanted(subject, wanted)).resolves.toBeUndefined()
     await expect(better.purchases.buy(subject, wanted, await signed(wanted))).resolves.toBeDefined()
   })
 
   test('may cost any gas where the operator reckons without it', async () => {
-    const one = createNode({ gasPrice: () => Promise.reject(new Error('nobody asks')) })
+    const one = createNode({ gasPrice: nobodyAsks })
     const wanted = await asked(one)
-    await expect(one.purchases.requireWorth(subject, wanted)).resolves.toBeUndefined()
+    await expect(one.purchases.requireWanted(subject, wanted)).resolves.toBeUndefined()
     await expect(one.purchases.buy(subject, wanted, await signed(wanted))).resolves.toBeDefined()
   })
 
@@ -179,7 +186,6 @@ describe('a client of x402 that knows nothing of us', () => {
       purchaseRoutes({
         ...{ purchases: createNode().purchases, soldAs: async () => ({ subject, units: 8 }) },
         ...{
-          requireOpen: async () => undefined,
           isAdmitted: () => false,
           audio: audioRoutes(till),
           publicUrl: 'https://node.example',

@@ -21,19 +21,22 @@ import {
   type ExactRequirements,
   PurchaseRefused,
   readExactPayment,
+  signedAfter,
 } from './exact-payment.ts'
+import { type FoundPayment, findPayment } from './find-payment.ts'
 import { readTokenName } from './token-name.ts'
 
 export type PurchasesOptions = {
   readonly network: {
     readonly chainId: number
+    readonly finalityBlocks: number
     readonly payments: { readonly token: string; readonly trackPurchases: string }
   }
   /** The operator, which gets a node's share. */
   readonly node: Address
-  readonly chain: Pick<ChainReader, 'call'>
+  readonly chain: Pick<ChainReader, 'call' | 'head' | 'block' | 'logs'>
   /** Sends with the operator's hot key. */
-  readonly sender: Pick<Sender, 'enqueue' | 'status' | 'onChange'>
+  readonly sender: Pick<Sender, 'enqueue' | 'status' | 'onChange' | 'retry'>
   /** Terms in force; undefined for a track that is free. */
   readonly termsOf: (track: Hash) => ({ readonly unitPrice: bigint } & Shares) | undefined
   /** Tracks that cost less, in base units, are not sold whole: to settle a purchase costs the node gas. */
@@ -44,6 +47,8 @@ export type PurchasesOptions = {
   readonly weiPerUnit: bigint
   /** In wei, at present. */
   readonly gasPrice: () => Promise<bigint>
+  /** Throws a Problem while no money may be taken here; what was paid before is given. */
+  readonly requireOpen: () => Promise<void>
   /** How long a buyer waits for the chain. @default 60 s */
   readonly minedTimeoutMs?: number
   /** Unix time in ms. */
@@ -61,13 +66,15 @@ export type Purchases = {
   requirements(subject: Subject, units: number): Promise<ExactRequirements | undefined>
   /** Whether a track is sold whole, as far as its terms go. */
   sells(subject: Subject, units: number): boolean
-  /** Before anything is paid. @throws Problem 403 while what this node would earn is less than its gas */
-  requireWorth(subject: Subject, wanted: ExactRequirements): Promise<void>
+  /** Before anything is paid. @throws Problem 403 while what this node would earn is less than its gas, and while no money
+   * may be taken here */
+  requireWanted(subject: Subject, wanted: ExactRequirements): Promise<void>
   /**
-   * Checks a payment, sends it, and resolves when it is on the chain, split among node and payees. The same payment again
-   * is the same purchase: nothing is paid twice, and until it expires a broken download goes on with it.
+   * Checks a payment, sends it, and resolves when it is on the chain, split among node and payees. Where somebody else has
+   * sent it, it has paid all the same. The same payment again is the same purchase: nothing is paid twice, and until it
+   * expires a broken download goes on with it.
    * @param header `PAYMENT-SIGNATURE`
-   * @throws PurchaseRefused, PurchaseUnderWay, Problem 400, and 403 as `requireWorth` for one that is new
+   * @throws PurchaseRefused, PurchaseUnderWay, Problem 400, and as `requireWanted` for one that is new
    */
   buy(subject: Subject, wanted: ExactRequirements, header: string): Promise<Receipt>
 }
@@ -90,12 +97,13 @@ const purchases = new Interface(trackPurchasesAbi as InterfaceAbi)
 const errors = [trackPurchasesAbi, trackRegistryAbi, localDollarAbi].map(
   (abi) => new Interface(abi as InterfaceAbi),
 )
+const askAgain = 'ask again with the same payment'
 const noMoney = /^ERC20InsufficientBalance|exceeds balance/
 
 export function createPurchases(options: PurchasesOptions): Purchases {
   const { node, chain, sender, termsOf, now, minedTimeoutMs = 60_000 } = options
   const { leastPrice, leastNodeBps, weiPerUnit } = options
-  const { chainId, payments } = options.network
+  const { chainId, finalityBlocks, payments } = options.network
   const network = caip2(chainId)
   const addresses = new LRUCache<string, string>({ max: 10_000 })
   let tokenName: Promise<ExactRequirements['extra']> | undefined
@@ -143,7 +151,7 @@ export function createPurchases(options: PurchasesOptions): Purchases {
     }
   }
 
-  async function mined(id: string, payer: Address): Promise<TransactionStatus> {
+  async function ended(id: string): Promise<TransactionStatus> {
     if (waiting >= mostWaiting) throw new PurchaseUnderWay('too many purchases are under way: ask again')
     waiting += 1
     const done = Promise.withResolvers<TransactionStatus | undefined>()
@@ -156,14 +164,7 @@ export function createPurchases(options: PurchasesOptions): Purchases {
       look(sender.status(id))
       const status = await done.promise
       if (status === undefined) {
-        throw new PurchaseUnderWay('the chain takes its time: ask again with the same payment')
-      }
-      if (status.state === 'failed') {
-        throw new PurchaseRefused(
-          'invalid_transaction_state',
-          payer,
-          `it could not be settled: ${status.reason}`,
-        )
+        throw new PurchaseUnderWay(`the chain takes its time: ${askAgain}`)
       }
       return status
     } finally {
@@ -171,6 +172,28 @@ export function createPurchases(options: PurchasesOptions): Purchases {
       clearTimeout(timer)
       forget()
     }
+  }
+
+  /** The payment where somebody else has sent it. What lies at the track's address then is split by nobody but whoever asks
+   * for that: we do. */
+  async function paidByOthers(
+    track: Hash,
+    authorization: Authorization,
+    wanted: ExactRequirements,
+  ): Promise<FoundPayment | undefined> {
+    const sinceSeconds = signedAfter(authorization, wanted)
+    const found = await findPayment(chain, authorization, { asset: wanted.asset, sinceSeconds })
+    if (found === undefined) return undefined
+    const data = purchases.encodeFunctionData('settle', [track, node])
+    const id = `settle/${authorization.from}/${authorization.nonce}`
+    sender.enqueue({ id, to: payments.trackPurchases, data, gasLimit })
+    return found
+  }
+
+  /** For a payment of which nothing of ours is on its way, that a reorganisation would bring back. @throws PurchaseUnderWay */
+  async function requireFinal({ blockNumber }: FoundPayment): Promise<void> {
+    const { number } = await chain.head()
+    if (number - blockNumber < finalityBlocks) throw new PurchaseUnderWay(`it is not final yet: ${askAgain}`)
   }
 
   return {
@@ -193,28 +216,50 @@ export function createPurchases(options: PurchasesOptions): Purchases {
       return terms !== undefined && terms.nodeBps >= leastNodeBps && price > 0n && price >= leastPrice
     },
 
-    requireWorth: (subject, wanted) => requireWorth(subjectToBytes32(subject), BigInt(wanted.amount)),
+    async requireWanted(subject, wanted) {
+      await options.requireOpen()
+      await requireWorth(subjectToBytes32(subject), BigInt(wanted.amount))
+    },
 
     async buy(subject, wanted, header) {
       const authorization = readExactPayment(header, network)
       checkAuthorization(authorization, wanted, chainId, Math.floor(now() / 1000))
-      const { from, nonce } = authorization
+      const { from: payer, nonce, value: amount } = authorization
       const track = subjectToBytes32(subject)
       const data = settlingData(track, node, authorization)
       // Nonces are the token's: one buyer's is used once, for one purchase.
-      const id = `purchase/${from}/${nonce}`
+      const id = `purchase/${payer}/${nonce}`
+      const findElsewhere = () => paidByOthers(track, authorization, wanted)
       if (sender.status(id) === null) {
-        await requireWorth(track, authorization.value)
-        await rehearse(data, from)
+        try {
+          await rehearse(data, payer)
+        } catch (error) {
+          const found = error instanceof PurchaseRefused ? await findElsewhere() : undefined
+          if (found === undefined) throw error
+          await requireFinal(found)
+          return { payer, amount, transaction: found.transaction }
+        }
+        await options.requireOpen()
+        await requireWorth(track, amount)
       }
       try {
         sender.enqueue({ id, to: payments.trackPurchases, data, gasLimit })
       } catch (error) {
         if (!(error instanceof OutboxConflict)) throw error
-        throw new PurchaseRefused('nonce_already_used', from, 'its nonce has paid for something else')
+        throw new PurchaseRefused('nonce_already_used', payer, 'its nonce has paid for something else')
       }
-      const { hash } = await mined(id, from)
-      return { payer: from, transaction: hash ?? '', amount: authorization.value }
+      const { state, hash, reason, blockNumber } = await ended(id)
+      if (state !== 'failed') return { payer, amount, transaction: hash ?? '' }
+      const found = await findElsewhere()
+      if (found !== undefined) {
+        // One that was mined in vain is sent again when a reorganisation takes both off the chain.
+        if (blockNumber === null) await requireFinal(found)
+        return { payer, amount, transaction: found.transaction }
+      }
+      await rehearse(data, payer)
+      // It failed and would not fail now, such as after a reorganisation.
+      sender.retry(id)
+      throw new PurchaseUnderWay(`it failed once (${reason}): ${askAgain}`)
     },
   }
 }

@@ -99,6 +99,14 @@ type TokenDomain = Omit<Domain, 'name' | 'version'> & ExactRequirements['extra']
 /** By how much a buyer's clock may be ahead of ours. */
 const clockSkewSeconds = 60n
 
+/** Unix seconds before which an authorization that is good for no longer than `maxTimeoutSeconds` was not signed. */
+export function signedAfter(
+  { validBefore }: Authorization,
+  { maxTimeoutSeconds }: ExactRequirements,
+): bigint {
+  return validBefore - BigInt(maxTimeoutSeconds) - clockSkewSeconds
+}
+
 /**
  * Holds what was signed against what was asked for; what only the chain knows is not looked at. A payment
  * buys until its `validBefore`, for whoever has its header: so that lies no further ahead than `maxTimeoutSeconds`.
@@ -127,7 +135,7 @@ export function checkAuthorization(
   if (validBefore <= now) {
     throw refuse('invalid_exact_evm_payload_authorization_valid_before', `it was valid before ${validBefore}`)
   }
-  if (validBefore > now + BigInt(wanted.maxTimeoutSeconds) + clockSkewSeconds) {
+  if (signedAfter(authorization, wanted) > now) {
     throw refuse(
       'invalid_exact_evm_payload_authorization_valid_before',
       `it is valid before ${validBefore}, which is more than ${wanted.maxTimeoutSeconds} s from now`,
