@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { addAppPasswordCommand } from './app-password.ts'
+import { addBridgeCommand } from './bridge.ts'
 import { addCommentCommand } from './comment.ts'
 import type { Context } from './context.ts'
 import { type ExitCode, exitCodeOf, Interrupted, messageOf } from './errors.ts'
@@ -78,6 +79,7 @@ function programOf(context: Context): Command {
   addUnpublishCommand(program, context)
   addNoticeCommand(program, context)
   addPlayCommand(program, context)
+  addBridgeCommand(program, context)
   addWalletCommand(program, context)
   addPriceCommand(program, context)
   addGateCommand(program, context)

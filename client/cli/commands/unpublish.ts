@@ -28,7 +28,7 @@ export function addUnpublishCommand(program: Command, context: Context): void {
     if (!options.yes && !(await confirmed(context, `Unpublish ${subject}?`, { instead: 'give --yes' }))) {
       throw new UsageError('nothing was unpublished')
     }
-    const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+    const key = await keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: '))
     const action = await unpublish(connection, key, subject, { signal, payer: payerOf?.(key) })
     print(
       self,

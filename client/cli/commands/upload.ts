@@ -3,7 +3,7 @@ import type { Gate } from '@hexachord/protocol/premium'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
 import { findTrack, findUser, loadManifest } from '@hexachord/sdk/finding'
-import type { HeldKey } from '@hexachord/sdk/keys'
+import { type HeldKey, keyFromPrivateKey } from '@hexachord/sdk/keys'
 import { giveSecret, keyHoldersOf, premiumUploads, readGates } from '@hexachord/sdk/premium'
 import { assertPublishable, detailsOf, publishingNotice, type TrackDetails } from '@hexachord/sdk/publishing'
 import {
@@ -123,7 +123,7 @@ async function upload(paths: string[], options: Options, self: Command, context:
   const { connection, settings } = await openConnection(self, context)
   const replaced = options.replace ? await trackToReplace(connection, options.replace, context) : undefined
   await confirmRights(options, self, context)
-  const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+  const key = await keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: '))
   if (replaced) await assertReplaceable(connection, key, replaced, options, context)
   const setPrice =
     options.price && (await priceSetter(options.price, options, { connection, settings, key, context }))
@@ -225,7 +225,14 @@ function priceSetter(
   options: Options,
   opened: { connection: Connection; settings: Settings; key: HeldKey; context: Context },
 ) {
-  const { connection, settings, key, context } = opened
+  const { connection, settings, context } = opened
+  // The chain knows the key itself, whoever it signs for: a payee that was rotated away may be a thief.
+  const key = keyFromPrivateKey(opened.key.privateKey)
+  if (key.address !== opened.key.address && !options.replace) {
+    throw new UsageError(
+      `--price: only ${opened.key.address}, your first key, can set the first price of a track: publish it without, then hand it on by 'hexachord price'`,
+    )
+  }
   const reader = chainReader(connection, settings)
   return pricing(amount, options, key, writingBy(key, reader, settings, context))
 }

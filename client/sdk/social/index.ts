@@ -22,3 +22,4 @@ export {
 } from './lists.ts'
 export { changeProfile, type ProfileChanges } from './profile.ts'
 export type { SocialOptions } from './registers.ts'
+export { controllerOf, type NewKeys, rotate, rotationNotice } from './rotate.ts'
