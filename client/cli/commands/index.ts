@@ -1,9 +1,12 @@
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { addAppCommand } from './app.ts'
 import { addAppPasswordCommand } from './app-password.ts'
 import { addBridgeCommand } from './bridge.ts'
-import { addCommentCommand } from './comment.ts'
+import { addCommentCommands } from './comment.ts'
 import type { Context } from './context.ts'
+import { addDelegateCommand } from './delegate.ts'
+import { addEditCommand } from './edit.ts'
 import { type ExitCode, exitCodeOf, Interrupted, messageOf } from './errors.ts'
 import { addExportCommand } from './export.ts'
 import { addGateCommand } from './gate.ts'
@@ -16,6 +19,7 @@ import { addNoticeCommand } from './notice.ts'
 import { addPlayCommand } from './play.ts'
 import { addPlaylistCommand } from './playlist.ts'
 import { addPriceCommand } from './price.ts'
+import { addProfileCommand } from './profile.ts'
 import { addSearchCommand } from './search.ts'
 import { addStatusCommand } from './status.ts'
 import { addUnpublishCommand } from './unpublish.ts'
@@ -73,7 +77,9 @@ function programOf(context: Context): Command {
       '\nExit codes: 0 done, 1 failed, 2 used wrongly, 3 not found, 4 network away, 5 rejected, 130 interrupted.',
     )
   addKeyCommand(program, context)
+  addProfileCommand(program, context)
   addUploadCommand(program, context)
+  addEditCommand(program, context)
   addUploadsCommand(program, context)
   addCancelCommand(program, context)
   addUnpublishCommand(program, context)
@@ -88,9 +94,11 @@ function programOf(context: Context): Command {
   addImportCommand(program, context)
   addSearchCommand(program, context)
   addMarkCommands(program, context)
-  addCommentCommand(program, context)
+  addCommentCommands(program, context)
   addPlaylistCommand(program, context)
   addAppPasswordCommand(program, context)
+  addAppCommand(program, context)
+  addDelegateCommand(program, context)
   addIncomeCommand(program, context)
   addStatusCommand(program, context)
   return program

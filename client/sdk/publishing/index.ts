@@ -1,3 +1,4 @@
+export { changeTrack, type TrackChanges } from './change-track.ts'
 export { type Notice, noticePublicity, publishNotice, withdrawNotice } from './notices.ts'
 export { changePlaylist, createPlaylist, type PlaylistChanges } from './playlists.ts'
 export { type AlbumDetails, publishAlbum } from './publish-album.ts'
