@@ -265,6 +265,47 @@ describe('a listener', () => {
     }
   })
 
+  test('hears what costs something by a player of their own, through a bridge that pays and says what', async () => {
+    const other = await newUser(network.env)
+    try {
+      await other.giveKey()
+      const bridge = other.start('bridge', subject, '--budget', '0.000134')
+      const [, url = '', title] =
+        /^(http:\S+) {2}(.*)$/m.exec(await bridge.said(/ {2}Six notes by Guido\n/)) ?? []
+      expect(title).toBe('Six notes by Guido')
+      const media = await (await fetch(new URL('0.m3u8', url))).text()
+      const segments = (media.match(/^[^#].*$/gm) ?? []).map((name) => new URL(name, url))
+      const before = till.sold.length
+      expect((await fetch(segments[0] ?? url)).status).toBe(200)
+      expect(till.sold).toHaveLength(before + 1)
+      await bridge.said(/^paid 0\.000134 tokens \(0\.000134 tokens at 0x/m)
+      // All of it is spent.
+      expect((await fetch(segments[1] ?? url)).status).toBe(402)
+      await bridge.said(/does not play: the budget does not allow it/)
+      const ended = await bridge.stop('SIGTERM')
+      expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/paid 0\.000134 tokens .*\n$/) })
+      await expect(fetch(url)).rejects.toThrow()
+    } finally {
+      await other.remove()
+    }
+  })
+
+  test('takes a session key back, for ever', async () => {
+    const session = `0x${'5e'.repeat(20)}`
+    expect(await user('wallet', 'revoke-session', session)).toMatchObject({
+      ...{ code: 2, stderr: expect.stringContaining('is no session key of') },
+    })
+    await chain.rpc('anvil_impersonateAccount', [listener.address])
+    const signer = await chain.provider.getSigner(listener.address)
+    const contract = new Contract(chain.network.payments.streamEscrow, streamEscrowAbi, signer)
+    await (await contract.getFunction('authorizeSession')(session, 5n, 2n ** 40n)).wait()
+    await chain.rpc('anvil_stopImpersonatingAccount', [listener.address])
+    expect(await told('wallet', 'revoke-session', session)).toEqual({ revoked: session, before: false })
+    expect(await contract.getFunction('session')(listener.address, session)).toMatchObject({ revoked: true })
+    expect(await said('wallet', 'revoke-session', session)).toBe(`${session} was revoked before\n`)
+    expect(await user('wallet', 'revoke-session', '0x5e')).toMatchObject({ code: 2 })
+  })
+
   test('never finds a key in what is printed', async () => {
     const outputs = await Promise.all([user('wallet', 'show', '--json'), user('wallet', 'show')])
     for (const { stdout, stderr } of outputs) {

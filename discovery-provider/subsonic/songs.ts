@@ -1,3 +1,4 @@
+import { maximumPlaylistTracks } from '@hexachord/protocol/actions'
 import type { Address } from '@hexachord/protocol/names'
 import type { KeptAudio } from '../manifests/index.ts'
 import type { Database } from '../reading/entity.ts'
@@ -38,7 +39,7 @@ const selectSongs = (from: string) => `
   FROM ${from} LEFT JOIN shelf_song s ON s.id = t.id LEFT JOIN shelf_album a ON a.id = s.album`
 
 /** No answer has more songs than a playlist can have. */
-export const maximumSongs = 2_000
+export const maximumSongs = maximumPlaylistTracks
 
 /** Those of some tracks that a player can play: what is encrypted or costs something, none of them can. */
 export async function onlyOpen(database: Database, ids: readonly string[]): Promise<string[]> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import {
   followKey,
   kinds,
+  playlistSteps,
   type Register,
   type SubjectState,
   saveKey,
@@ -22,7 +23,6 @@ import { SubsonicError } from './errors.ts'
 import { albumOf, authorOf, notFound, playlistId, playlistOf, trackOf } from './ids.ts'
 import type { Asked, Methods, SubsonicParts } from './method.ts'
 import type { Parameters } from './parameters.ts'
-import { playlistSteps } from './playlist-steps.ts'
 import { playlistMethods, readPlaylist } from './playlists.ts'
 import { maximumSongs, readHiddenSongs, readPlaylistSongs } from './songs.ts'
 

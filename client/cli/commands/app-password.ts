@@ -43,7 +43,10 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
     .action(async (device: string, { author }: Whose, self: Command) => {
       if (!/^[^\p{C}]{1,60}$/u.test(device)) throw new UsageError('a device has a name of 1 to 60 characters')
       const { connection, account } = await open(self)
-      const made = await createAppPassword(connection, account, device, { author, signal })
+      const made = await createAppPassword(connection, account, device, {
+        author: author ?? account.address,
+        signal,
+      })
       const { server, username, password, id } = made
       print(
         self,
@@ -60,7 +63,7 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
     .description('those that open something')
     .action(async ({ author }: Whose, self: Command) => {
       const { connection, account } = await open(self)
-      const items = await listAppPasswords(connection, account, { author, signal })
+      const items = await listAppPasswords(connection, account, { author: author ?? account.address, signal })
       const lines = items.map(({ id, device, server, createdAtMs, lastUsedDay }) => {
         const made = new Date(createdAtMs).toISOString().slice(0, 10)
         return `${id}  ${device}  at ${server}, made ${made}, ${lastUsedDay ? `used ${lastUsedDay}` : 'never used'}`
@@ -72,7 +75,10 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
     .description('make one open nothing any more')
     .action(async (id: string, { author }: Whose, self: Command) => {
       const { connection, account } = await open(self)
-      const { server } = await revokeAppPassword(connection, account, id, { author, signal })
+      const { server } = await revokeAppPassword(connection, account, id, {
+        author: author ?? account.address,
+        signal,
+      })
       print(self, { revoked: id, server }, `${id} opens nothing any more at ${server}`)
     })
 
@@ -94,7 +100,12 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
       throw new UsageError('nothing was allowed')
     }
     const { connection, account } = await openAccount(self, context)
-    const options = { author, days: Number(days), signal, payer: payerOf?.(account) }
+    const options = {
+      author: author ?? account.address,
+      days: Number(days),
+      signal,
+      payer: payerOf?.(account),
+    }
     const made = await allowPlayerWrites(connection, account, options)
     const until = new Date(made.expiresAtMs).toISOString().slice(0, 10)
     print(
@@ -111,7 +122,7 @@ export function addAppPasswordCommand(program: Command, context: Context): void 
     const payerOf = payerFrom(paying)
     const { connection, account } = await openAccount(self, context)
     const servers = await forbidPlayerWrites(connection, account, {
-      author,
+      author: author ?? account.address,
       signal,
       payer: payerOf?.(account),
     })

@@ -35,7 +35,7 @@ export async function openAccount(
   const { connection, settings } = await openConnection(command, context, options)
   return {
     connection,
-    account: await keyStore(settings.directory).open(() => askPassword(context, 'Password: ')),
+    account: await keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: ')),
   }
 }
 

@@ -56,7 +56,7 @@ async function gate(track: Subject, options: Options, self: Command, context: Co
     throw cause instanceof NotPremium ? new UsageError(cause.message) : cause
   })
   if (wanted !== undefined) {
-    const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+    const key = await keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: '))
     const { given, refused } = await putGate(connection, key, track, wanted, signal)
     if (given.length === 0) {
       throw new Error(`no key holder has taken the gate of ${track}: ${refused[0]?.reason}`)

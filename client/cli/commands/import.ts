@@ -60,7 +60,7 @@ async function importFile(file: string, options: Options, self: Command, context
   const isSaid =
     options.iHoldTheRights || (await confirmed(context, question, { instead: 'give --i-hold-the-rights' }))
   if (!isSaid) throw new UsageError('nothing was published')
-  const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+  const key = await keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: '))
   const memory = fileUploadMemory(settings.directory)
   const shown = showUploads([source.filename], { json: globalOptions(self).json === true })
   try {

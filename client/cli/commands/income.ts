@@ -23,7 +23,7 @@ export function addIncomeCommand(program: Command, context: Context): void {
       const { connection, settings } = await openConnection(self, context, { onlyReads: true })
       const account =
         user === undefined
-          ? await keyStore(settings.directory).address()
+          ? await keyStore(settings.directory).author()
           : await addressFor(connection, userIn(user), { signal })
       const page = { cursor: after, limit: shownAtMost, signal }
       const more = (next: string | null) => (next === null ? [] : [`more: --after ${next}`])

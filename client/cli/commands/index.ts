@@ -1,8 +1,12 @@
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { addAppCommand } from './app.ts'
 import { addAppPasswordCommand } from './app-password.ts'
-import { addCommentCommand } from './comment.ts'
+import { addBridgeCommand } from './bridge.ts'
+import { addCommentCommands } from './comment.ts'
 import type { Context } from './context.ts'
+import { addDelegateCommand } from './delegate.ts'
+import { addEditCommand } from './edit.ts'
 import { type ExitCode, exitCodeOf, Interrupted, messageOf } from './errors.ts'
 import { addExportCommand } from './export.ts'
 import { addGateCommand } from './gate.ts'
@@ -15,6 +19,7 @@ import { addNoticeCommand } from './notice.ts'
 import { addPlayCommand } from './play.ts'
 import { addPlaylistCommand } from './playlist.ts'
 import { addPriceCommand } from './price.ts'
+import { addProfileCommand } from './profile.ts'
 import { addSearchCommand } from './search.ts'
 import { addStatusCommand } from './status.ts'
 import { addUnpublishCommand } from './unpublish.ts'
@@ -72,12 +77,15 @@ function programOf(context: Context): Command {
       '\nExit codes: 0 done, 1 failed, 2 used wrongly, 3 not found, 4 network away, 5 rejected, 130 interrupted.',
     )
   addKeyCommand(program, context)
+  addProfileCommand(program, context)
   addUploadCommand(program, context)
+  addEditCommand(program, context)
   addUploadsCommand(program, context)
   addCancelCommand(program, context)
   addUnpublishCommand(program, context)
   addNoticeCommand(program, context)
   addPlayCommand(program, context)
+  addBridgeCommand(program, context)
   addWalletCommand(program, context)
   addPriceCommand(program, context)
   addGateCommand(program, context)
@@ -86,9 +94,11 @@ function programOf(context: Context): Command {
   addImportCommand(program, context)
   addSearchCommand(program, context)
   addMarkCommands(program, context)
-  addCommentCommand(program, context)
+  addCommentCommands(program, context)
   addPlaylistCommand(program, context)
   addAppPasswordCommand(program, context)
+  addAppCommand(program, context)
+  addDelegateCommand(program, context)
   addIncomeCommand(program, context)
   addStatusCommand(program, context)
   return program

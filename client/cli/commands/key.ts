@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { createKey, decryptKey, type HeldKey, KeyError, keyFromWords } from '@hexachord/sdk/keys'
 import type { Command } from 'commander'
-import { keyStore, readSettings, UsageError } from '../settings/index.ts'
+import { authorIn, keyStore, readSettings, UsageError } from '../settings/index.ts'
 import { ask, askNewPassword, askPassword, progressBar } from '../terminal/index.ts'
 import { print } from './connection.ts'
 import type { Context } from './context.ts'
+import { addRotateCommands } from './key-rotate.ts'
 
 export function addKeyCommand(program: Command, context: Context): void {
   const { env } = context
@@ -15,9 +16,9 @@ export function addKeyCommand(program: Command, context: Context): void {
     const keys = await store()
     if (await keys.exists()) throw new KeyError(`there is a key at ${keys.path} already: move it away first`)
   }
-  const save = async (key: HeldKey, self: Command) => {
+  const save = async (key: HeldKey, self: Command, author = key.address) => {
     const keys = await store()
-    await keys.save(key, await askNewPassword(context), bar('encrypting'))
+    await keys.save(key, await askNewPassword(context), { author, onProgress: bar('encrypting') })
     print(self, { address: key.address, path: keys.path }, `${key.address}\nkept in ${keys.path}`)
   }
 
@@ -33,8 +34,14 @@ export function addKeyCommand(program: Command, context: Context): void {
     .command('show')
     .description('your address')
     .action(async (_options: unknown, self: Command) => {
-      const address = await (await store()).address()
-      print(self, { address }, address)
+      const keys = await store()
+      const [address, author] = [await keys.address(), await keys.author()]
+      const isOther = author !== address
+      print(
+        self,
+        { address, ...(isOther ? { author } : {}) },
+        isOther ? `${address}\nsigns for ${author}` : address,
+      )
     })
   command
     .command('backup')
@@ -72,8 +79,10 @@ export function addKeyCommand(program: Command, context: Context): void {
       await makeSureThereIsNone()
       const json = await readTextFile(file)
       const password = await askPassword(context, 'Password of the file: ')
-      await save(await decryptKey(json, password, bar('decrypting')), self)
+      const key = await decryptKey(json, password, bar('decrypting'))
+      await save(key, self, authorIn(json, file))
     })
+  addRotateCommands(command, context)
 }
 
 async function readTextFile(path: string): Promise<string> {

@@ -1,5 +1,5 @@
 import { addressFor } from '@hexachord/sdk/finding'
-import { follow, repost, save } from '@hexachord/sdk/social'
+import { follow, mute, repost, save } from '@hexachord/sdk/social'
 import type { Command } from 'commander'
 import { openAccount, print } from './connection.ts'
 import type { Context } from './context.ts'
@@ -7,6 +7,12 @@ import { subjectIn, userIn } from './named.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 
 const publicity = 'Everybody can see it. Saying it again does no harm.'
+
+/** Commands about users that say something and, with `un` before them, no longer. */
+const edges = [
+  { name: 'follow', what: 'see in your feed what an artist publishes', edge: follow },
+  { name: 'mute', what: 'keep a user from commenting on your tracks', edge: mute },
+] as const
 
 /** Commands that keep something and, with `un` before them, no longer. */
 const marks = [
@@ -21,19 +27,21 @@ export function addMarkCommands(program: Command, context: Context): void {
     const verb = (name: string) => (on ? name : `un${name}`)
     const says = (text: string) => (on ? text : `no longer ${text}`)
 
-    const following = program
-      .command(verb('follow'))
-      .description(says('see in your feed what an artist publishes'))
-      .argument('<user>', 'an address, a handle, or a link to the page')
-      .addHelpText('after', `\n${publicity}`)
-    addPayingOptions(following).action(async (text: string, options: PayingOptions, self: Command) => {
-      const who = userIn(text)
-      const payerOf = payerFrom(options)
-      const { connection, account } = await openAccount(self, context)
-      const user = await addressFor(connection, who, { signal })
-      const { hash } = await follow(connection, account, user, on, { signal, payer: payerOf?.(account) })
-      print(self, { user, on, action: hash }, `${verb('follow')}: ${user}`)
-    })
+    for (const { name, what, edge } of edges) {
+      const telling = program
+        .command(verb(name))
+        .description(says(what))
+        .argument('<user>', 'an address, a handle, or a link to the page')
+        .addHelpText('after', `\n${publicity}`)
+      addPayingOptions(telling).action(async (text: string, options: PayingOptions, self: Command) => {
+        const who = userIn(text)
+        const payerOf = payerFrom(options)
+        const { connection, account } = await openAccount(self, context)
+        const user = await addressFor(connection, who, { signal })
+        const { hash } = await edge(connection, account, user, on, { signal, payer: payerOf?.(account) })
+        print(self, { user, on, action: hash }, `${verb(name)}: ${user}`)
+      })
+    }
 
     for (const { name, what, mark } of marks) {
       const marking = program

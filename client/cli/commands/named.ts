@@ -26,3 +26,8 @@ export function addressIn(text: string): Address {
     throw error
   }
 }
+
+/** Collects an option that may be given several times. */
+export function several(text: string, before: readonly string[] = []): string[] {
+  return [...before, text]
+}

@@ -37,7 +37,7 @@ export function addNoticeCommand(program: Command, context: Context): void {
       throw new UsageError('--withdraw needs a hash such as 0x12…')
     const payerOf = payerFrom(options)
     const { connection, settings } = await openConnection(self, context)
-    const openKey = () => keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+    const openKey = () => keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: '))
     if (wanted === undefined) {
       const key = await openKey()
       const notice = await withdrawNotice(connection, key, withdrawn.data ?? '0x', {

@@ -1,5 +1,6 @@
 import type { PricedTrack, Track } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
+import type { HeldKey } from '@hexachord/sdk/keys'
 import {
   openPurse,
   ownSpender,
@@ -57,16 +58,39 @@ export async function purseFor(
   if (priced === undefined || priced.terms.unitPrice === 0n) return undefined
   const token = 'token' in priced ? priced.token : await reader?.token()
   if (token === undefined) throw new TypeError('a price that was read from the chain has a token there')
-  const key = spendingKey(await keyStore(settings.directory).open(() => askPassword(context, 'Password: ')))
+  const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+  return pursePaying(key, { connection, settings, token, options, onSpend })
+}
+
+/** Opens the purse of a key, for whatever is played. @throws UsageError */
+export async function pursePaying(
+  key: HeldKey,
+  {
+    connection,
+    settings,
+    token,
+    options,
+    onSpend,
+  }: {
+    connection: Connection
+    settings: Settings
+    token: Token
+    options: SpendingOptions
+    onSpend: (meter: Meter) => void
+  },
+): Promise<OpenedPurse> {
+  if (connection.payments === undefined) throw new TypeError('a network with a token has payments')
+  const reader = readerOf(connection, settings)
+  const spending = spendingKey(key)
   const meter = createMeter(token)
   const most = options.budget === undefined ? undefined : amountOf(options.budget, token)
   const curator = options.curator === undefined ? undefined : addressIn(options.curator)
-  const memory = await filePurseMemory(settings.directory, key.address)
+  const memory = await filePurseMemory(settings.directory, spending.address)
   const purse = await openPurse({
-    ...{ connection, network: connection.payments, spender: ownSpender(key), memory, reader, most },
+    ...{ connection, network: connection.payments, spender: ownSpender(spending), memory, reader, most },
     termsOf: reader ? termsFromChain(reader) : termsFromIndex(connection),
-    onSpend(spending) {
-      meter.note(spending)
+    onSpend(spent) {
+      meter.note(spent)
       onSpend(meter)
     },
   })

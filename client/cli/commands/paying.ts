@@ -3,7 +3,7 @@ import { type Payer, rpcPayer } from '@hexachord/sdk/writing'
 import type { Command } from 'commander'
 import { UsageError } from '../settings/index.ts'
 
-export type PayingOptions = { rpc?: string; pay?: true }
+export type PayingOptions = { rpc?: string | undefined; pay?: true | undefined }
 
 /** Options of commands that write to the chain. */
 export function addPayingOptions(command: Command): Command {

@@ -6,8 +6,18 @@ import { openAccount, print } from './connection.ts'
 import type { Context } from './context.ts'
 import { subjectIn } from './named.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
+import { pictureIn } from './picture.ts'
 
-type Said = PayingOptions & { title?: string; description?: string; unlisted?: true; listed?: true }
+type Said = PayingOptions & {
+  title?: string
+  description?: string
+  cover?: string
+  album?: true
+  unlisted?: true
+  listed?: true
+}
+
+const coverHelp = 'the name (CID) of a picture that somebody holds, or a track whose cover it is'
 
 export function addPlaylistCommand(program: Command, context: Context): void {
   const { signal } = context
@@ -25,14 +35,20 @@ export function addPlaylistCommand(program: Command, context: Context): void {
     .argument('<title>')
     .argument('[tracks...]', 'their ids, or links that hold them, in order')
     .option('--description <text>')
+    .option('--cover <picture>', coverHelp)
+    .option('--album', 'it is an album')
     .option('--unlisted', 'in no list and no search; who has its id sees it')
   addPayingOptions(create).action(
-    async (title: string, texts: string[], { description, unlisted, ...paying }: Said, self: Command) => {
+    async (title: string, texts: string[], { cover: text, pay, rpc, ...said }: Said, self: Command) => {
       const add = tracksIn(texts)
-      const payerOf = payerFrom(paying)
+      const payerOf = payerFrom({ pay, rpc })
+      const picture = text === undefined ? undefined : pictureIn(text)
       const { connection, account } = await openAccount(self, context)
       const options = { signal, payer: payerOf?.(account) }
-      tell(self, await createPlaylist(connection, account, { title, description, unlisted, add }, options))
+      const cover = picture && (await picture(connection, { signal }))
+      const { description, album, unlisted } = said
+      const playlist = { title, description, album, unlisted, cover, add }
+      tell(self, await createPlaylist(connection, account, playlist, options))
     },
   )
 
@@ -63,20 +79,43 @@ export function addPlaylistCommand(program: Command, context: Context): void {
     .argument('<playlist>', 'its id, or a link that holds it')
     .option('--title <text>')
     .option('--description <text>')
+    .option('--cover <picture>', `${coverHelp}; 'none' for that of its first track`)
     .option('--unlisted', 'in no list and no search any more')
     .option('--listed', 'the opposite')
   addPayingOptions(edit).action(
-    async (text: string, { title, description, unlisted, listed, ...paying }: Said, self: Command) => {
+    async (text: string, { title, description, cover, unlisted, listed, ...paying }: Said, self: Command) => {
       const playlist = subjectIn(text, 'playlist')
       if (unlisted && listed) throw new UsageError('give --listed or --unlisted, not both')
-      const changes = { title, description, unlisted: listed ? false : unlisted }
-      if (Object.values(changes).every((value) => value === undefined)) {
-        throw new UsageError('give --title, --description, --unlisted or --listed')
+      const said = { title, description, unlisted: listed ? false : unlisted }
+      if ([...Object.values(said), cover].every((value) => value === undefined)) {
+        throw new UsageError('give --title, --description, --cover, --unlisted or --listed')
       }
+      const picture = cover === undefined || cover === 'none' ? undefined : pictureIn(cover)
       const payerOf = payerFrom(paying)
       const { connection, account } = await openAccount(self, context)
       const options = { signal, payer: payerOf?.(account) }
+      const found = cover === 'none' ? null : picture && (await picture(connection, { signal }))
+      const changes = { ...said, cover: found }
       tell(self, await changePlaylist(connection, account, playlist, changes, options))
+    },
+  )
+
+  const moving = command
+    .command('move')
+    .description('put a track of it elsewhere')
+    .argument('<playlist>', 'its id, or a link that holds it')
+    .argument('<track>', 'its id, or a link that holds it')
+    .argument('<place>', 'from 1')
+  addPayingOptions(moving).action(
+    async (text: string, trackText: string, place: string, paying: PayingOptions, self: Command) => {
+      const playlist = subjectIn(text, 'playlist')
+      const track = subjectIn(trackText, 'track id')
+      if (!/^[1-9]\d{0,3}$/.test(place)) throw new UsageError(`'${place}' is no place such as 1`)
+      const payerOf = payerFrom(paying)
+      const { connection, account } = await openAccount(self, context)
+      const options = { signal, payer: payerOf?.(account) }
+      const move = [{ track, to: Number(place) - 1 }]
+      tell(self, await changePlaylist(connection, account, playlist, { move }, options))
     },
   )
 }

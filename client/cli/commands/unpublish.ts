@@ -12,7 +12,7 @@ type Options = PayingOptions & { yes?: true }
 export function addUnpublishCommand(program: Command, context: Context): void {
   const command = program
     .command('unpublish')
-    .description('take back a track, an album or a playlist of yours, as far as that can be')
+    .description('take back a track, an album, a playlist or a comment of yours, as far as that can be')
     .argument('<id>', 'such as 0x…-123, or a link that holds it')
     .option('--yes', 'do not ask')
     .addHelpText('after', `\n${unpublishingNotice}`)
@@ -28,7 +28,7 @@ export function addUnpublishCommand(program: Command, context: Context): void {
     if (!options.yes && !(await confirmed(context, `Unpublish ${subject}?`, { instead: 'give --yes' }))) {
       throw new UsageError('nothing was unpublished')
     }
-    const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+    const key = await keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: '))
     const action = await unpublish(connection, key, subject, { signal, payer: payerOf?.(key) })
     print(
       self,

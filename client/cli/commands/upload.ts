@@ -3,7 +3,7 @@ import type { Gate } from '@hexachord/protocol/premium'
 import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
 import { findTrack, findUser, loadManifest } from '@hexachord/sdk/finding'
-import type { HeldKey } from '@hexachord/sdk/keys'
+import { type HeldKey, keyFromPrivateKey } from '@hexachord/sdk/keys'
 import { giveSecret, keyHoldersOf, premiumUploads, readGates } from '@hexachord/sdk/premium'
 import { assertPublishable, detailsOf, publishingNotice, type TrackDetails } from '@hexachord/sdk/publishing'
 import {
@@ -24,12 +24,14 @@ import { Interrupted } from './errors.ts'
 import { gateOf } from './gate.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 import { addTermsOptions, pricing, type TermsOptions } from './price.ts'
+import { addDetailsOptions, type DetailsOptions, readDetails, tagsUpon } from './track-options.ts'
 import { showUploads, timeSteps } from './upload-progress.ts'
 import { printUploads } from './upload-result.ts'
 import { sourceOf } from './upload-source.ts'
 
 type Options = PayingOptions &
-  TermsOptions & {
+  TermsOptions &
+  DetailsOptions & {
     price?: string
     premium?: true
     preview: number
@@ -49,6 +51,8 @@ type Options = PayingOptions &
     order: 'tags' | 'given'
     again?: true
     wait: 'applied' | 'final'
+    /** As `--details` and the options beside it say it. */
+    said?: Awaited<ReturnType<typeof readDetails>>
   }
 
 const usualLicence = 'all-rights-reserved'
@@ -110,6 +114,7 @@ export function addUploadCommand(program: Command, context: Context): void {
       keyHolders,
     )
   addTermsOptions(command)
+  addDetailsOptions(command)
   addPayingOptions(command).action((files: string[], options: Options, self: Command) =>
     upload(files, options, self, context),
   )
@@ -118,12 +123,13 @@ export function addUploadCommand(program: Command, context: Context): void {
 async function upload(paths: string[], options: Options, self: Command, context: Context): Promise<void> {
   const { signal } = context
   const sources = await Promise.all(paths.map(sourceOf))
+  options.said = await readDetails(options)
   assertUsable(sources, options)
   const payerOf = payerFrom(options)
   const { connection, settings } = await openConnection(self, context)
   const replaced = options.replace ? await trackToReplace(connection, options.replace, context) : undefined
   await confirmRights(options, self, context)
-  const key = await keyStore(settings.directory).open(() => askPassword(context, 'Password: '))
+  const key = await keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: '))
   if (replaced) await assertReplaceable(connection, key, replaced, options, context)
   const setPrice =
     options.price && (await priceSetter(options.price, options, { connection, settings, key, context }))
@@ -225,7 +231,14 @@ function priceSetter(
   options: Options,
   opened: { connection: Connection; settings: Settings; key: HeldKey; context: Context },
 ) {
-  const { connection, settings, key, context } = opened
+  const { connection, settings, context } = opened
+  // The chain knows the key itself, whoever it signs for: a payee that was rotated away may be a thief.
+  const key = keyFromPrivateKey(opened.key.privateKey)
+  if (key.address !== opened.key.address && !options.replace) {
+    throw new UsageError(
+      `--price: only ${opened.key.address}, your first key, can set the first price of a track: publish it without, then hand it on by 'hexachord price'`,
+    )
+  }
   const reader = chainReader(connection, settings)
   return pricing(amount, options, key, writingBy(key, reader, settings, context))
 }
@@ -244,7 +257,9 @@ function assertUsable(sources: readonly UploadSource[], options: Options): void 
   if (!options.premium && (options.preview || options.keyHolder)) {
     throw new UsageError('--preview and --key-holder are for --premium')
   }
-  if (sources.length > 1 && options.title) throw new UsageError('--title is for a single file')
+  if (sources.length > 1 && options.said?.isrc) throw new UsageError('an ISRC is of a single file')
+  if (sources.length > 1 && (options.title || options.said?.title))
+    throw new UsageError('--title is for a single file')
   if (sources.length > 1 && options.replace) throw new UsageError('--replace takes a single file')
   assertPublishable({
     ...{ title: 'unknown yet', artist: 'unknown yet', licence: usualLicence, rightsHeld: true },
@@ -301,7 +316,11 @@ async function trackDetails(
 ): Promise<TrackDetails> {
   const { description, ...said } = given(options)
   const mine = isOne && description !== undefined ? { ...said, description } : said
-  if (replaced) return { ...detailsOf(replaced), ...mine }
+  if (replaced) {
+    const before = detailsOf(replaced)
+    const tags = options.details === undefined ? tagsUpon(before.tags ?? [], options) : said.tags
+    return { ...before, ...mine, ...(tags && { tags }) }
+  }
   const { disc: _, number: __, title = filename.replace(/\.[^.]+$/, ''), artist, ...others } = tags
   const instead = 'the file names no artist: give --artist; what was uploaded is kept'
   return {
@@ -316,9 +335,10 @@ function albumDetails({ album = '', description, unlisted }: Options) {
   return { title: album, description, unlisted }
 }
 
-function given({ title, artist, album, genre, description, licence, unlisted }: Options) {
+function given({ said, title, artist, album, genre, description, licence, unlisted }: Options) {
   const all = { title, artist, album, genre, description, licence, unlisted }
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Partial<{
+  const options = Object.entries(all).filter(([, value]) => value !== undefined)
+  return { ...said, ...Object.fromEntries(options) } as Partial<{
     -readonly [Name in keyof TrackDetails]: Exclude<TrackDetails[Name], undefined>
   }>
 }

@@ -39,7 +39,7 @@ export function addCancelCommand(program: Command, context: Context): void {
       const memory = fileUploadMemory(directory)
       const chosen = choose(await unfinished(memory), text, options)
       const { connection } = await openConnection(self, context)
-      const account = await keyStore(directory).open(() => askPassword(context, 'Password: '))
+      const account = await keyStore(directory).openAuthor(() => askPassword(context, 'Password: '))
       await cancelLeftUploads(connection, account, memory, { signal })
       const results = await Promise.all(
         chosen.map(async ({ key, saved }) => ({

@@ -11,6 +11,7 @@ import {
   type PurseMemory,
   type PurseState,
   receiptsCsv,
+  revokeSession,
   spendingKey,
   type Token,
   type Writing,
@@ -107,6 +108,24 @@ export function addWalletCommand(program: Command, context: Context): void {
         const lines: string[] = []
         for (const reserve of reserves) lines.push(await releaseOne(opened, reserve, { all }))
         print(self, { released: lines }, lines.join('\n') || 'no node has reserved anything')
+      })
+    })
+  add(
+    'revoke-session',
+    'take a session key of this wallet back, at once and for ever: it reserves nothing more',
+  )
+    .argument('<key>', 'its address')
+    .action((text: string, _options, self: Command) => {
+      const session = addressIn(text)
+      return withWallet(self, context, async ({ address, reader, writing }) => {
+        const { expiry, revoked } = await reader.session(address, session)
+        if (expiry === 0) throw new UsageError(`${session} is no session key of ${address}`)
+        if (!revoked) await revokeSession(writing, session)
+        print(
+          self,
+          { revoked: session, before: revoked },
+          revoked ? `${session} was revoked before` : `${session} reserves nothing more`,
+        )
       })
     })
   add('withdraw', 'send what is deposited and not reserved to an address')

@@ -1,5 +1,5 @@
 export { type KeptListens, keptListens } from './kept-listens.ts'
-export { type KeyStore, keyStore } from './key-store.ts'
+export { authorIn, type KeyStore, keyStore, replaceKey } from './key-store.ts'
 export { fileListeningHistory, type HistoryEntry, type ListeningHistory } from './listening-history.ts'
 export { type FilePurseMemory, filePurseMemory } from './purse-memory.ts'
 export { readSettings, type Settings, UsageError } from './settings.ts'

@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { link, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keyFromPrivateKey } from '@hexachord/sdk/keys'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { fileUploadMemory, keyStore, readSettings } from './index.ts'
+import { fileUploadMemory, keyStore, readSettings, replaceKey } from './index.ts'
 
 let home: string
 beforeEach(async () => {
@@ -60,6 +60,35 @@ describe('the key store', () => {
     expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
     await expect(readdir(join(home, 'new'))).resolves.toEqual(['key.json'])
     await expect(store.address()).resolves.toBe(key.address)
+  }, 20_000)
+
+  test('signs in the name of an author whose keys were rotated to it, and is itself where money counts', async () => {
+    const store = keyStore(home)
+    const author = `0x${'a7'.repeat(20)}` as const
+    await store.save(key, 'correct horse')
+    await expect(store.author()).resolves.toBe(key.address)
+    await store.setAuthor(author)
+    const open = async () => 'correct horse'
+    await expect(Promise.all([store.author(), store.address()])).resolves.toEqual([author, key.address])
+    await expect(store.open(open)).resolves.toMatchObject({ address: key.address })
+    const signing = await store.openAuthor(open)
+    expect([signing.address, signing.privateKey]).toEqual([author, key.privateKey])
+    await writeFile(store.path, (await store.read()).replace(author, '0xa7'))
+    await expect(store.author()).rejects.toThrow('names no author such as')
+  }, 20_000)
+
+  test('lets another key take its place and keeps the one of before, also after it was cut off in between', async () => {
+    const next = keyStore(join(home, 'next'))
+    const other = keyFromPrivateKey(`0x${'02'.repeat(32)}`)
+    await keyStore(home).save(key, 'correct horse')
+    await next.save(other, 'correct horse', { author: key.address })
+    await mkdir(join(home, `before-${key.address}`))
+    await link(join(home, 'key.json'), join(home, `before-${key.address}`, 'key.json'))
+    const before = await replaceKey(home, next)
+    await expect(keyStore(before).address()).resolves.toBe(key.address)
+    await expect(keyStore(home).address()).resolves.toBe(other.address)
+    await expect(keyStore(home).author()).resolves.toBe(key.address)
+    await expect(next.exists()).resolves.toBe(false)
   }, 20_000)
 
   test('knows a file that is no key', async () => {

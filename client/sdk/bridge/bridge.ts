@@ -6,7 +6,7 @@ import { playlistMediaType, segmentMediaType } from '@hexachord/protocol/playlis
 import { RetrievalFailed } from '@hexachord/protocol/retrieval'
 import { ApiError, type Connection } from '../connect/index.ts'
 import { PaymentNeeded } from '../paying/index.ts'
-import type { OpenOptions } from '../playing/index.ts'
+import { type OpenOptions, TrackLocked } from '../playing/index.ts'
 import { createOpenedTracks, type OpenedTracks } from './opened-tracks.ts'
 
 /** Players open a few connections each; more than these wait for one to end. */
@@ -22,11 +22,17 @@ export type BridgeOptions = {
   readonly onFault?: OpenOptions['onFault']
   /** Pays for what costs something, so that any player hears it. */
   readonly paying?: OpenOptions['paying']
+  /** Shows key holders whose account listens, so that any player hears what is for followers, or holders of a token. */
+  readonly pass?: OpenOptions['pass']
+  /** Hears why a player was not given what it asked for of a track: players seldom show that. */
+  readonly onFailure?: (track: Subject, error: unknown) => void
 }
 
 export type Bridge = {
   /** `http://127.0.0.1:<port>` */
   readonly origin: string
+  /** Under which all tracks are, with the secret: `http://127.0.0.1:<port>/<secret>/`. */
+  readonly base: string
   /** What to give to a player: VLC, mpv, ffplay, MPD. Whoever has it can play all tracks, and have them paid, while the
    * bridge is open: it holds a secret, another one at each start. */
   urlOf(track: Subject): string
@@ -39,12 +45,12 @@ export type Bridge = {
  * page can ask this machine for a track of its own, which is then paid.
  * @throws what listening throws, such as EADDRINUSE */
 export async function startBridge(connection: Connection, options: BridgeOptions = {}): Promise<Bridge> {
-  const { port = 0, ...opening } = options
+  const { port = 0, onFailure, ...opening } = options
   const stop = new AbortController()
   const tracks = createOpenedTracks(connection, { ...opening, signal: stop.signal })
   const secret = randomBytes(secretBytes).toString('hex')
   const server = createServer((request, response) => {
-    answer(request, response, { tracks, secret }).catch((error: unknown) => {
+    answer(request, response, { tracks, secret, onFailure }).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
       else send(response, statusOf(error), 'text/plain', `${messageOf(error)}\n`)
     })
@@ -57,9 +63,11 @@ export async function startBridge(connection: Connection, options: BridgeOptions
     server.listen(port, '127.0.0.1', resolve)
   })
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const base = `${origin}/${secret}/`
   return {
     origin,
-    urlOf: (track) => `${origin}/${secret}/${track}/master.m3u8`,
+    base,
+    urlOf: (track) => `${base}${track}/master.m3u8`,
     close: () => closeServer(server, stop),
   }
 }
@@ -67,7 +75,7 @@ export async function startBridge(connection: Connection, options: BridgeOptions
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { tracks, secret }: { tracks: OpenedTracks; secret: string },
+  { tracks, secret, onFailure }: { tracks: OpenedTracks; secret: string } & Pick<BridgeOptions, 'onFailure'>,
 ): Promise<void> {
   // A web page may point a name of its own at this machine, and would then read what is answered here.
   if (!isLoopback(request.headers.host ?? '')) {
@@ -83,6 +91,23 @@ async function answer(
   if (!isSame(given, secret) || !isSubject(subject)) {
     return send(response, 404, 'text/plain', 'expected: the URL of a track that the bridge has told\n')
   }
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  try {
+    await answerOf(response, tracks, { subject, rest, cid, signal: gone.signal })
+  } catch (error) {
+    // Its holders may have changed since it was opened.
+    if (error instanceof RetrievalFailed) tracks.forget(subject)
+    if (!gone.signal.aborted) onFailure?.(subject, error)
+    throw error
+  }
+}
+
+async function answerOf(
+  response: ServerResponse,
+  tracks: OpenedTracks,
+  { subject, rest, cid, signal }: { subject: Subject; rest: string; cid: string; signal: AbortSignal },
+): Promise<void> {
   const { track, cids } = await tracks.open(subject)
   if (rest === 'master.m3u8') {
     const playlist = track.master((index) => `${index}.m3u8`)
@@ -94,16 +119,8 @@ async function answer(
     return send(response, 200, playlistMediaType, playlist)
   }
   if (rest === 'ipfs' && cids.has(cid)) {
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
-    try {
-      const { bytes } = await track.block(cid, gone.signal)
-      return send(response, 200, segmentMediaType, bytes)
-    } catch (error) {
-      // Its holders may have changed since it was opened.
-      if (error instanceof RetrievalFailed) tracks.forget(subject)
-      throw error
-    }
+    const { bytes } = await track.block(cid, signal)
+    return send(response, 200, segmentMediaType, bytes)
   }
   return send(response, 404, 'text/plain', 'the track has no such playlist or block\n')
 }
@@ -139,6 +156,7 @@ function send(
 function statusOf(error: unknown): number {
   if (error instanceof ApiError && error.status >= 400) return error.status
   if (error instanceof PaymentNeeded) return 402
+  if (error instanceof TrackLocked) return 403
   return 502
 }
 

@@ -22,6 +22,12 @@ export async function accountOf(signer: Signer): Promise<Account> {
   return { address: parseAddress(await signer.getAddress()), signer }
 }
 
+/** An author's account, since the author's keys were rotated to this one: what it does is done in the author's name. Money
+ * and what the chain says of owners stay with the key itself. */
+export function inNameOf<Held extends Account>(account: Held, author: Address): Held {
+  return { ...account, address: author }
+}
+
 /** Makes a key with its 12 words (BIP-39). */
 export function createKey(): HeldKey {
   return fromWallet(HDNodeWallet.createRandom(undefined, path))

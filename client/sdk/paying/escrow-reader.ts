@@ -16,6 +16,8 @@ export const escrowInterface = new Interface([
   'function depositWithAuthorization(address from, address account, uint256 amount, uint256 validAfter, uint256 validBefore, bytes32 salt, uint8 v, bytes32 r, bytes32 s)',
   'function withdraw(address to, uint256 amount)',
   'function authorizeSessionBySig(address payer, address key, uint96 cap, uint48 expiry, bytes signature)',
+  'function revokeSession(address key)',
+  'function session(address payer, address key) view returns (tuple(uint96 cap, uint96 reserved, uint48 expiry, bool revoked))',
   'function initiateRelease(address key, address node, uint96 amount)',
   'function finalizeRelease(address key, address node)',
 ])
@@ -54,6 +56,14 @@ export type ChainChannel = {
   readonly readyAt: number
 }
 
+/** What a session key may do, in base units and unix seconds; `expiry` is zero for one that was never authorized. */
+export type ChainSession = {
+  readonly cap: bigint
+  readonly reserved: bigint
+  readonly expiry: number
+  readonly revoked: boolean
+}
+
 /** The token that is paid with. */
 export type Token = { readonly address: string; readonly symbol: string; readonly decimals: number }
 
@@ -65,6 +75,7 @@ export type EscrowReader = {
   /** Deposited and not reserved. */
   balanceOf(account: Address): Promise<bigint>
   channel(payer: Address, key: Address, node: Address): Promise<ChainChannel>
+  session(payer: Address, key: Address): Promise<ChainSession>
   /** Of the newest block, in unix seconds: the clock by which releases get ready. */
   nowSeconds(): Promise<number>
   /** How long a release waits. */
@@ -154,6 +165,11 @@ export function readEscrow(http: Http, rpcUrl: string, contracts: PaymentContrac
       const [found] = await must(streamEscrow, escrowInterface, 'channel', payer, key, node)
       const { reserved, settled, released, releasing, readyAt } = found
       return { reserved, settled, released, releasing, readyAt: Number(readyAt) }
+    },
+    async session(payer, key) {
+      const [found] = await must(streamEscrow, escrowInterface, 'session', payer, key)
+      const { cap, reserved, expiry, revoked } = found
+      return { cap, reserved, expiry: Number(expiry), revoked }
     },
     async nowSeconds() {
       const { result } = await call('eth_getBlockByNumber', ['latest', false])

@@ -91,6 +91,12 @@ export async function sendAuthorization(writing: Writing, signed: SpendingAuthor
   await write(writing, 'authorizeSessionBySig', [payer, key, cap, expiry, signature])
 }
 
+/** Takes a session key back, at once and for ever: it reserves nothing more. What it has reserved is had back by
+ * {@link initiateRelease}; until that is through, whoever has the key can still spend it at those nodes. */
+export async function revokeSession(writing: Writing, key: Address): Promise<void> {
+  await write(writing, 'revokeSession', [key])
+}
+
 /** Announces that the payer wants an amount of a node's reserve back; the node may redeem what it was promised until
  * {@link finalizeRelease}. */
 export async function initiateRelease(

@@ -3,6 +3,7 @@ export { browserPurseMemory } from './browser-purse-memory.ts'
 export { NodeRefused } from './channel-report.ts'
 export {
   type ChainChannel,
+  type ChainSession,
   type EscrowReader,
   readEscrow,
   type TermsOnChain,
@@ -16,6 +17,7 @@ export {
   depositAuthorized,
   finalizeRelease,
   initiateRelease,
+  revokeSession,
   send as sendCall,
   sendAuthorization,
   signDeposit,

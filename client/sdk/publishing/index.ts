@@ -1,5 +1,5 @@
+export { changeTrack, type TrackChanges } from './change-track.ts'
 export { type Notice, noticePublicity, publishNotice, withdrawNotice } from './notices.ts'
-export { type PlaylistStep, playlistSteps } from './playlist-steps.ts'
 export { changePlaylist, createPlaylist, type PlaylistChanges } from './playlists.ts'
 export { type AlbumDetails, publishAlbum } from './publish-album.ts'
 export { currentTrack, type PublishOptions, type PublishTrackOptions, publishTrack } from './publish-track.ts'

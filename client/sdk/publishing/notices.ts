@@ -1,10 +1,10 @@
 import type { NoticeContent } from '@hexachord/protocol/actions'
 import { freshNumber, type Hash, type Subject, subjectOf } from '@hexachord/protocol/names'
 import { ApiError, type Connection } from '../connect/index.ts'
-import { findPlaylist } from '../finding/index.ts'
 import type { Account } from '../keys/index.ts'
 import { settleAction, signNewAction, waitForAction } from '../writing/index.ts'
-import { currentTrack, type PublishOptions } from './publish-track.ts'
+import type { PublishOptions } from './publish-track.ts'
+import { entityOf } from './unpublish.ts'
 
 /** To be shown before a notice is published. */
 export const noticePublicity =
@@ -58,10 +58,8 @@ async function isAnythingElse(
   subject: Subject,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const options = signal ? { signal } : {}
-  if ((await currentTrack(connection, subject, options)) !== undefined) return true
   try {
-    await findPlaylist(connection, subject, options)
+    await entityOf(connection, subject, signal)
     return true
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return false

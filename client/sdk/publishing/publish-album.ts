@@ -1,13 +1,10 @@
-import type { Json } from '@hexachord/protocol/canonical'
+import { playlistSteps } from '@hexachord/protocol/actions'
 import type { Subject } from '@hexachord/protocol/names'
 import type { Playlist } from '@hexachord/protocol/rest'
-import { ApiError, type Connection } from '../connect/index.ts'
-import { findPlaylist } from '../finding/index.ts'
+import type { Connection } from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
-import { signNewAction } from '../writing/index.ts'
-import { type PlaylistStep, playlistSteps } from './playlist-steps.ts'
+import { assertFits, currentPlaylist, writePlaylist } from './playlist-actions.ts'
 import type { PublishOptions } from './publish-track.ts'
-import { settleAndRead } from './settle-and-read.ts'
 
 /** What the artist says of an album. Without a cover of its own it has that of its first track, which operators hold
  * with the track. */
@@ -20,7 +17,7 @@ export type AlbumDetails = {
 }
 
 /** Publishes tracks as an album, in order. Over an existing one it changes what differs, and nothing when nothing does;
- * tracks of it that are not named stay, behind the others.
+ * tracks of it that are not named stay, behind the others. Wherever it is cut off, the album holds all that it held.
  * @param subject the album's name
  * @param tracks each once, published before
  * @returns the album as discovery has it
@@ -31,20 +28,14 @@ export async function publishAlbum(
   { subject, tracks, ...details }: AlbumDetails & { subject: Subject; tracks: readonly Subject[] },
   options: PublishOptions = {},
 ): Promise<Playlist> {
-  const read = () => currentPlaylist(connection, subject, options)
-  let album = await read()
-  const steps: (PlaylistStep | undefined)[] = playlistSteps(album?.trackIds ?? [], tracks)
-  if (steps.length === 0 && !(album && saysTheSame(album, details))) steps.push(undefined)
-  for (const [index, step] of steps.entries()) {
-    const content: Json = {
-      prev: album?.last.digest ?? null,
-      ...(index === 0 ? contentOf(details) : {}),
-      ...(step?.remove.length ? { remove: [...step.remove] } : {}),
-      ...(step?.add.length ? { add: [...step.add] } : {}),
-    }
-    const { signed } = await signNewAction(connection, account, { kind: 'playlist', subject, content })
-    album = await settleAndRead(connection, account, signed, read, options)
-  }
+  const before = await currentPlaylist(connection, subject, options)
+  const have = before?.trackIds ?? []
+  const want = [...new Set([...tracks, ...have])]
+  assertFits(want)
+  const fields = before && saysTheSame(before, details) ? {} : contentOf(details)
+  const contents = playlistSteps({ fields, have, want })
+  const change = { subject, prev: before?.last.digest ?? null, contents }
+  const album = (await writePlaylist(connection, account, change, options)) ?? before
   if (album === undefined) throw new TypeError('an album holds one track at least')
   return album
 }
@@ -68,18 +59,4 @@ function saysTheSame(album: Playlist, { title, description, unlisted, cover }: A
     (unlisted === undefined || album.unlisted === unlisted) &&
     (cover === undefined || album.cover === cover)
   )
-}
-
-/** @returns undefined for one that is not there yet @throws ApiError (410 deleted) */
-export async function currentPlaylist(
-  connection: Connection,
-  subject: Subject,
-  { signal }: { signal?: AbortSignal | undefined },
-): Promise<Playlist | undefined> {
-  try {
-    return await findPlaylist(connection, subject, signal ? { signal } : {})
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined
-    throw error
-  }
 }

@@ -86,6 +86,11 @@ export function pinComment(
   return setRegister(connection, account, { kind: 'pin', content: { comment: id }, subject: track }, options)
 }
 
-function findComment(connection: Connection, id: Subject, signal: AbortSignal | undefined): Promise<Comment> {
+/** @throws ApiError (404); a deleted one is there, and says so */
+export function findComment(
+  connection: Connection,
+  id: Subject,
+  signal?: AbortSignal | undefined,
+): Promise<Comment> {
   return connection.discover(`/v1/comments/${id}`, commentSchema, signal ? { signal } : {})
 }

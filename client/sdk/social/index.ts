@@ -1,7 +1,8 @@
-export { publishApp } from './apps.ts'
+export { type AppChanges, changeApp, deleteApp, findApp, publishApp } from './apps.ts'
 export {
   comment,
   deleteComment,
+  findComment,
   type NewComment,
   pinComment,
   react,
@@ -10,6 +11,7 @@ export {
 export { delegate, delegationNotice, type NewDelegation, revoke } from './delegations.ts'
 export { follow, mute, repost, save } from './edges.ts'
 export {
+  appsOf,
   commentsOn,
   delegationsOf,
   feedOf,
@@ -22,3 +24,4 @@ export {
 } from './lists.ts'
 export { changeProfile, type ProfileChanges } from './profile.ts'
 export type { SocialOptions } from './registers.ts'
+export { controllerOf, type NewKeys, rotate, rotationNotice } from './rotate.ts'

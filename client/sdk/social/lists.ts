@@ -1,5 +1,7 @@
 import type { Address, Subject } from '@hexachord/protocol/names'
 import {
+  type App,
+  appSchema,
   type Comment,
   commentSchema,
   type DelegationAnswer,
@@ -80,6 +82,11 @@ export function repliesTo(
   options: ListOptions = {},
 ): Promise<List<Comment>> {
   return readList(connection, `comments/${comment}/replies`, commentSchema, options)
+}
+
+/** Apps that a user has made known, newest first. */
+export function appsOf(connection: Connection, user: Address, options: ListOptions = {}): Promise<List<App>> {
+  return readList(connection, `users/${user}/apps`, appSchema, options)
 }
 
 /** Keys that may sign for a user, and whether they still do. */

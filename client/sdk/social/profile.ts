@@ -1,9 +1,10 @@
 import type { UserContent } from '@hexachord/protocol/actions'
 import { userSubject } from '@hexachord/protocol/names'
-import { ApiError, type Connection } from '../connect/index.ts'
-import { findUser } from '../finding/index.ts'
+import type { Connection } from '../connect/index.ts'
 import type { Account } from '../keys/index.ts'
-import { type ActionOutcome, type SettleOptions, settleNewAction } from '../writing/index.ts'
+import { type ActionOutcome, settleNewAction } from '../writing/index.ts'
+import { currentUser } from './current-user.ts'
+import type { SocialOptions } from './registers.ts'
 
 /** What a profile says; null takes a field away. */
 export type ProfileChanges = {
@@ -19,25 +20,15 @@ export async function changeProfile(
   connection: Connection,
   account: Account,
   changes: ProfileChanges,
-  options: SettleOptions = {},
+  { author = account.address, ...options }: SocialOptions = {},
 ): Promise<ActionOutcome> {
-  const before = await currentUser(connection, account, options.signal)
+  const before = await currentUser(connection, author, options.signal)
   const said = { ...before, ...changes }
   const kept = fields.flatMap((field) => {
     const value = said[field]
     return value === undefined || value === null || value.length === 0 ? [] : [[field, value]]
   })
   const content = { prev: before?.last?.digest ?? null, ...Object.fromEntries(kept) }
-  const subject = userSubject(account.address)
+  const subject = userSubject(author)
   return settleNewAction(connection, account, { kind: 'user', subject, content }, options)
-}
-
-/** @returns undefined for an account that has done nothing yet */
-async function currentUser(connection: Connection, account: Account, signal: AbortSignal | undefined) {
-  try {
-    return await findUser(connection, account.address, signal ? { signal } : {})
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined
-    throw error
-  }
 }

@@ -12,13 +12,17 @@ import {
   serve,
   subject,
 } from '../fixtures/index.ts'
-import { keyFromPrivateKey } from '../keys/index.ts'
+import { inNameOf, keyFromPrivateKey } from '../keys/index.ts'
 import {
+  appsOf,
+  changeApp,
   changeProfile,
   comment,
   commentsOn,
+  controllerOf,
   delegate,
   delegationsOf,
+  deleteApp,
   deleteComment,
   feedOf,
   follow,
@@ -33,6 +37,7 @@ import {
   repostsOf,
   revoke,
   rewordComment,
+  rotate,
   save,
   savesOf,
 } from './index.ts'
@@ -76,6 +81,12 @@ const profile = {
   last: { block: 1, logIndex: 0, digest: `0x${'33'.repeat(32)}` },
 }
 
+const app = {
+  ...{ id: subjectOf(account.address, 8n), author: account.address, name: 'Player', description: 'Plays' },
+  ...{ url: null, picture: null, createdAtMs: 1, updatedAtMs: 1 },
+  last: { block: 1, logIndex: 0, digest: `0x${'44'.repeat(32)}` },
+}
+
 /** A network that applies whatever it is given. */
 let network: HttpServer
 let connection: Connection
@@ -93,10 +104,11 @@ beforeAll(async () => {
     }
     if (path === `/v1/comments/${subject}`) return answerJson(response, existing)
     if (path === `/v1/users/${account.address}`) return answerJson(response, profile)
+    if (path === `/v1/apps/${app.id}`) return answerJson(response, app)
     if (path.startsWith('/v1/actions/')) {
       return answerJson(response, { hash: path.split('/').at(-1), status: 'applied', block: 2 })
     }
-    if (/\/(feed|followers|following|saves|reposts|delegations|comments|replies)/.test(path)) {
+    if (/\/(feed|followers|following|saves|reposts|apps|delegations|comments|replies)/.test(path)) {
       return answerJson(response, { items: [], next: null })
     }
     return answerProblem(response, 404, 'nothing there')
@@ -204,12 +216,49 @@ describe('what a user does', () => {
     })
   })
 
+  test('says something else of an app, and takes it back', async () => {
+    await changeApp(connection, account, app.id, { url: 'https://player.example', description: null })
+    const prev = app.last.digest
+    expect(last()).toEqual({
+      ...{ kind: 'app', subject: app.id },
+      content: { prev, name: 'Player', url: 'https://player.example' },
+    })
+    await deleteApp(connection, account, app.id)
+    expect(last()).toEqual({ kind: 'delete', subject: app.id, content: { prev } })
+  })
+
+  test('rotates keys upon what was said last of the author, and of one who has said nothing', async () => {
+    const { digest } = profile.last
+    await rotate(connection, account, { controller: player.address, recovery: friend })
+    expect(last()).toEqual({
+      ...{ kind: 'rotate', subject: me },
+      content: { prev: digest, controller: player.address, recovery: friend },
+    })
+    // As a recovery key does it, which names the author.
+    await rotate(connection, player, { controller: friend }, { author: account.address })
+    expect(last()).toEqual({ kind: 'rotate', subject: me, content: { prev: digest, controller: friend } })
+    await rotate(connection, player, { controller: player.address, recovery: null })
+    expect(last()).toMatchObject({ content: { prev: null, controller: player.address, recovery: null } })
+    await expect(controllerOf(connection, account.address)).resolves.toBe(profile.controller)
+    await expect(controllerOf(connection, friend)).resolves.toBe(friend)
+  })
+
+  test('is done in an author’s name by the key that the author has rotated to', async () => {
+    await changeProfile(connection, inNameOf(player, account.address), { name: 'New' })
+    expect(last()).toMatchObject({ subject: me, content: { prev: profile.last.digest, bio: 'Monk' } })
+    const [signed] = sent
+    expect(signed && openAction(signed, domain)).toMatchObject({
+      ...{ author: account.address, signer: player.address },
+    })
+  })
+
   test.each([
     ['feed', feedOf, `users/${account.address}/feed`],
     ['followers', followersOf, `users/${account.address}/followers`],
     ['following', followedBy, `users/${account.address}/following`],
     ['saves', savesOf, `users/${account.address}/saves`],
     ['reposts', repostsOf, `users/${account.address}/reposts`],
+    ['apps', appsOf, `users/${account.address}/apps`],
     ['delegations', delegationsOf, `users/${account.address}/delegations`],
   ] as const)('is read again: %s', async (_, list, path) => {
     const page = await list(connection, account.address, { cursor: 'a/b', limit: 5 })

@@ -12,10 +12,11 @@ const answerWithinMs = 15_000
 /** Pays by a key of ours, through a node of the chain. Anyone can see that this account paid for that action.
  * @param rpcUrl JSON-RPC of a node that takes transactions
  * @throws PaymentFailed, from `sendTransaction` */
-export function rpcPayer(key: Pick<HeldKey, 'address' | 'privateKey'>, rpcUrl: string): Payer {
+export function rpcPayer({ privateKey }: Pick<HeldKey, 'privateKey'>, rpcUrl: string): Payer {
   return {
     async sendTransaction(transaction) {
       const network = transaction.chainId
+      const wallet = new Wallet(privateKey)
       const provider = new JsonRpcProvider(rpcUrl, undefined, { batchMaxCount: 1 })
       provider._getConnection().timeout = answerWithinMs
       try {
@@ -23,10 +24,10 @@ export function rpcPayer(key: Pick<HeldKey, 'address' | 'privateKey'>, rpcUrl: s
         if (chainId !== network) {
           throw new PaymentFailed(`${rpcUrl} is of chain ${chainId}, this network is on chain ${network}`)
         }
-        return await new Wallet(key.privateKey, provider).sendTransaction(transaction)
+        return await wallet.connect(provider).sendTransaction(transaction)
       } catch (cause) {
         if (cause instanceof PaymentFailed) throw cause
-        throw new PaymentFailed(reasonOf(cause, key.address, rpcUrl), { cause })
+        throw new PaymentFailed(reasonOf(cause, wallet.address, rpcUrl), { cause })
       } finally {
         provider.destroy()
       }

@@ -1,14 +1,12 @@
-import { kinds, maximumContentBytes } from '@hexachord/protocol/actions'
-import { encodeCanonicalJson, type Json } from '@hexachord/protocol/canonical'
-import { type Hash, type Subject, subjectOf } from '@hexachord/protocol/names'
 import { describe, expect, test } from '@jest/globals'
-import { playlistSteps } from './playlist-steps.ts'
-import { maximumSongs } from './songs.ts'
+import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
+import { type Hash, type Subject, subjectOf } from '../names/index.ts'
+import { kinds, maximumContentBytes, maximumPlaylistTracks, playlistSteps } from './index.ts'
 
 const prev: Hash = `0x${'ab'.repeat(32)}`
 /** As long as names are. */
-const song = (n: number): Subject => subjectOf(`0x${'b2'.repeat(20)}`, 10n ** 28n + BigInt(n))
-const songs = (from: number, count: number) => Array.from({ length: count }, (_, n) => song(from + n))
+const track = (n: number): Subject => subjectOf(`0x${'b2'.repeat(20)}`, 10n ** 28n + BigInt(n))
+const tracks = (from: number, count: number) => Array.from({ length: count }, (_, n) => track(from + n))
 /** Takes the longest that a field may be, in bytes. */
 const longFields = { title: 'ღ'.repeat(200), description: 'ღ'.repeat(2_000) }
 
@@ -23,7 +21,7 @@ function listsAfter(have: readonly Subject[], steps: readonly { [name: string]: 
     const { remove, add } = data as { remove?: Subject[]; add?: { track: Subject }[] }
     list = list.filter((track) => !remove?.includes(track))
     for (const { track } of add ?? []) if (!list.includes(track)) list.push(track)
-    expect(list.length).toBeLessThanOrEqual(maximumSongs)
+    expect(list.length).toBeLessThanOrEqual(maximumPlaylistTracks)
     lists.push(list)
   }
   return lists
@@ -33,36 +31,40 @@ describe('the steps that change a playlist', () => {
   test('are one action where all fits into it: what goes and what comes', () => {
     const steps = playlistSteps({
       fields: { title: 'Evenings' },
-      have: songs(0, 20),
-      want: [song(30), ...songs(5, 15).reverse(), song(31)],
+      have: tracks(0, 20),
+      want: [track(30), ...tracks(5, 15).reverse(), track(31)],
     })
     expect(steps).toHaveLength(1)
     expect(steps[0]).toMatchObject({ title: 'Evenings' })
-    expect(listsAfter(songs(0, 20), steps)).toEqual([[song(30), ...songs(5, 15).reverse(), song(31)]])
+    expect(listsAfter(tracks(0, 20), steps)).toEqual([[track(30), ...tracks(5, 15).reverse(), track(31)]])
   })
 
   test('are none where nothing changes, and one with the fields alone', () => {
-    expect(playlistSteps({ fields: {}, have: songs(0, 3), want: songs(0, 3) })).toEqual([])
+    expect(playlistSteps({ fields: {}, have: tracks(0, 3), want: tracks(0, 3) })).toEqual([])
     const fields = { title: 'Evenings' }
-    expect(playlistSteps({ fields, have: songs(0, 3), want: songs(0, 3) })).toEqual([fields])
+    expect(playlistSteps({ fields, have: tracks(0, 3), want: tracks(0, 3) })).toEqual([fields])
   })
 
-  test('say nothing of songs that stay where they are', () => {
-    expect(playlistSteps({ fields: {}, have: songs(0, 1_500), want: [...songs(0, 1_501)] })).toEqual([
-      { add: [{ track: song(1_500) }] },
+  test('say nothing of tracks that stay where they are', () => {
+    expect(playlistSteps({ fields: {}, have: tracks(0, 1_500), want: [...tracks(0, 1_501)] })).toEqual([
+      { add: [{ track: track(1_500) }] },
     ])
-    const want = songs(0, 1_500).filter((track) => track !== song(700))
-    expect(playlistSteps({ fields: {}, have: songs(0, 1_500), want })).toEqual([{ remove: [song(700)] }])
+    const want = tracks(0, 1_500).filter((name) => name !== track(700))
+    expect(playlistSteps({ fields: {}, have: tracks(0, 1_500), want })).toEqual([{ remove: [track(700)] }])
   })
 
   test.each([
-    ['in another order', songs(0, 200), songs(0, 200).reverse()],
-    ['others, all of them', songs(0, 200), songs(500, 200)],
-    ['fewer', songs(0, 200), songs(90, 20)],
-    ['none', songs(0, 200), []],
-    ['some of them twice', songs(0, 2), [...songs(1, 2), ...songs(0, 3)]],
-    ['as many as there can be, in another order', songs(0, maximumSongs), songs(0, maximumSongs).reverse()],
-  ])('leave all songs there that were there, wherever they stop: %s', (_, have, want) => {
+    ['in another order', tracks(0, 200), tracks(0, 200).reverse()],
+    ['others, all of them', tracks(0, 200), tracks(500, 200)],
+    ['fewer', tracks(0, 200), tracks(90, 20)],
+    ['none', tracks(0, 200), []],
+    ['some of them twice', tracks(0, 2), [...tracks(1, 2), ...tracks(0, 3)]],
+    [
+      'as many as there can be, in another order',
+      tracks(0, maximumPlaylistTracks),
+      tracks(0, maximumPlaylistTracks).reverse(),
+    ],
+  ])('leave all tracks there that were there, wherever they stop: %s', (_, have, want) => {
     const steps = playlistSteps({ fields: longFields, have, want })
     const lists = listsAfter(have, steps)
     const wanted = [...new Set(want)]
@@ -77,9 +79,9 @@ describe('the steps that change a playlist', () => {
   })
 
   test('make room where a playlist would hold too many, by what is not wanted any more', () => {
-    const [have, want] = [songs(0, maximumSongs - 10), songs(5_000, maximumSongs)]
+    const [have, want] = [tracks(0, maximumPlaylistTracks - 10), tracks(5_000, maximumPlaylistTracks)]
     const lists = listsAfter(have, playlistSteps({ fields: {}, have, want }))
     expect(lists.at(-1)).toEqual(want)
-    for (const list of lists) expect(list.length).toBeGreaterThanOrEqual(maximumSongs - 11)
+    for (const list of lists) expect(list.length).toBeGreaterThanOrEqual(maximumPlaylistTracks - 11)
   })
 })

@@ -1,27 +1,27 @@
-import { maximumContentBytes } from '@hexachord/protocol/actions'
-import { encodeCanonicalJson, type Json } from '@hexachord/protocol/canonical'
-import type { Subject } from '@hexachord/protocol/names'
-import { maximumSongs } from './songs.ts'
+import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
+import type { Subject } from '../names/index.ts'
+import { maximumContentBytes } from './action.ts'
+import { maximumPlaylistTracks } from './playlist.ts'
 
 /** Names that the rule takes in one list of an action. */
 const maximumNames = 80
 
-/** What a song costs in the content of an action beside its name: `"",` in one list, `{"track":""},` in the other. */
+/** What a track costs in the content of an action beside its name: `"",` in one list, `{"track":""},` in the other. */
 const removalBytes = 3
 const additionBytes = 13
 
 const anyHash = `0x${'0'.repeat(64)}`
 
-/** Takes a song out, puts one in at the end, or both with the same song. */
+/** Takes a track out, puts one in at the end, or both with the same track. */
 type Move = { readonly remove?: Subject; readonly add?: Subject }
 
 type Content = { readonly [name: string]: Json }
 
 /** The contents of the actions that make of a playlist what is wanted, in order; `prev` is theirs to be given. Pure.
  * Wherever they stop, the playlist holds what it held and what is wanted so far: what is taken out for good goes last, and
- * before only where there would be more songs than a playlist can have.
+ * before only where there would be more tracks than a playlist can have.
  * @param fields said by the first action
- * @param want each song counts once, and at most as many as a playlist can have
+ * @param want each track counts once, and at most as many as a playlist can have
  * @returns none where nothing changes */
 export function playlistSteps({
   fields,
@@ -62,7 +62,7 @@ function movesTo(have: readonly Subject[], want: readonly Subject[]): Move[] {
       continue
     }
     const [first] = leaving
-    if (count === maximumSongs && first !== undefined) {
+    if (count === maximumPlaylistTracks && first !== undefined) {
       moves.push({ remove: first })
       leaving.shift()
       count--
