@@ -48,6 +48,7 @@ const facts: OfferFacts = {
   totalStakeWei: 400n,
   capacityBytes: 4_000,
   leasedBytes: 0,
+  longLeasedBytes: 0,
   freeBytes: 4_000,
   pulling: 0,
 }
