@@ -149,16 +149,18 @@ function judgeRoom(offer: Offer, facts: OfferFacts): Refusal | undefined {
   const { asking } = facts
   const { byteLimit } = offer
   const share = leaseShare(asking, facts)
-  if (byteLimit > share) {
-    const detail = `${byteLimit} bytes are more than the ${share} that ${asking.operator}'s stake allows here`
+  const ofLong = Math.floor(share * longShare)
+  const most = isLong(offer, facts.now) ? ofLong : share
+  if (byteLimit > most) {
+    const detail = `${byteLimit} bytes are more than the ${most} that ${asking.operator}'s stake allows here`
     return { status: 413, slug: 'over-share', detail }
   }
   if (facts.leasedBytes + byteLimit > share) {
     const detail = `${asking.operator} has ${facts.leasedBytes} unpublished bytes here already, of ${share}`
     return { status: 429, slug: 'share-used', detail, retryAfterSeconds: shareRetrySeconds }
   }
-  if (isLong(offer, facts.now) && facts.longLeasedBytes + byteLimit > share * longShare) {
-    const detail = `${asking.operator} has ${facts.longLeasedBytes} bytes here already that wait for their release, of ${Math.floor(share * longShare)}`
+  if (isLong(offer, facts.now) && facts.longLeasedBytes + byteLimit > ofLong) {
+    const detail = `${asking.operator} has ${facts.longLeasedBytes} bytes here already that wait for their release, of ${ofLong}`
     return { status: 429, slug: 'long-share-used', detail, retryAfterSeconds: shareRetrySeconds }
   }
   if (byteLimit > facts.freeBytes) {

@@ -124,7 +124,10 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   /** As of its time, as far as that can be known today. */
   function judge({ hash, action: signed, holdUntilMs, state, reason }: HeldAction): void {
     // Its artist did not wait.
-    if (wasSent(hash, options)) return held.setState(hash, 'sent', undefined, now())
+    if (wasSent(hash, options)) {
+      held.setState(hash, 'sent', undefined, now())
+      return
+    }
     const action = openSigned(signed, catalogue)
     const fault =
       refusalAt(holdUntilMs, action, options)?.message ?? faultOfUpload(action, options, holdUntilMs)

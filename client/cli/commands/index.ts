@@ -15,6 +15,7 @@ import { addNoticeCommand } from './notice.ts'
 import { addPlayCommand } from './play.ts'
 import { addPlaylistCommand } from './playlist.ts'
 import { addPriceCommand } from './price.ts'
+import { addReleasesCommand } from './releases.ts'
 import { addSearchCommand } from './search.ts'
 import { addStatusCommand } from './status.ts'
 import { addUnpublishCommand } from './unpublish.ts'
@@ -75,6 +76,7 @@ function programOf(context: Context): Command {
   addUploadCommand(program, context)
   addUploadsCommand(program, context)
   addCancelCommand(program, context)
+  addReleasesCommand(program, context)
   addUnpublishCommand(program, context)
   addNoticeCommand(program, context)
   addPlayCommand(program, context)

@@ -36,17 +36,26 @@ export async function publishAlbum(
   const steps: (PlaylistStep | undefined)[] = playlistSteps(album?.trackIds ?? [], tracks)
   if (steps.length === 0 && !(album && saysTheSame(album, details))) steps.push(undefined)
   for (const [index, step] of steps.entries()) {
-    const content: Json = {
-      prev: album?.last.digest ?? null,
-      ...(index === 0 ? contentOf(details) : {}),
-      ...(step?.remove.length ? { remove: [...step.remove] } : {}),
-      ...(step?.add.length ? { add: [...step.add] } : {}),
-    }
+    const content = albumContent(album, index === 0 ? details : undefined, step)
     const { signed } = await signNewAction(connection, account, { kind: 'playlist', subject, content })
     album = await settleAndRead(connection, account, signed, read, options)
   }
   if (album === undefined) throw new TypeError('an album holds one track at least')
   return album
+}
+
+/** What one action says of an album. @param details as its first one does */
+export function albumContent(
+  before: Playlist | undefined,
+  details: AlbumDetails | undefined,
+  step: PlaylistStep | undefined,
+): Json {
+  return {
+    prev: before?.last.digest ?? null,
+    ...(details && contentOf(details)),
+    ...(step?.remove.length ? { remove: [...step.remove] } : {}),
+    ...(step?.add.length ? { add: [...step.add] } : {}),
+  }
 }
 
 function contentOf({ title, description, unlisted, cover }: AlbumDetails) {
