@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import type { ChainReader, Sender } from '@hexachord/platform/chain'
 import { createApp, finishApp, type HealthCheck, healthRoutes, quickFirst } from '@hexachord/platform/http'
 import type { Logger, Metrics } from '@hexachord/platform/process'
+import type { Sqlite } from '@hexachord/platform/sqlite'
 import type { Subject } from '@hexachord/protocol/names'
 import { type ArchiveKeeper, archiveRoutes } from '@hexachord/storage/archives'
 import { audioRoutes } from '@hexachord/storage/audio'
@@ -17,7 +18,7 @@ import type { NodeTill } from '@hexachord/storage/till'
 import { receiptRoutes } from '@hexachord/storage/tracks'
 import { type Budgets, type Invites, type PublisherGate, publisherRoutes } from './admission/index.ts'
 import { blockListRoutes } from './offering/index.ts'
-import { actionRoutes } from './publishing/index.ts'
+import { actionRoutes, type HeldActions, releaseRoutes } from './publishing/index.ts'
 import { takeOver } from './reusing/index.ts'
 import { serviceName } from './service-name.ts'
 import type { CreatorStatus } from './status.ts'
@@ -41,6 +42,10 @@ export type CreatorAppOptions = {
   catalogue: Catalogue
   reader: ChainReader
   sender: Sender
+  database: Pick<Sqlite, 'transaction'>
+  held: HeldActions
+  /** An action is held back, perhaps until soon. */
+  onHeld: () => void
   ipfs: IpfsNode
   uploads: UploadStore
   changes: UploadChanges
@@ -146,6 +151,7 @@ export function createCreatorApp(options: CreatorAppOptions): RequestListener {
   app.use(uploadReadRoutes({ uploads, changes, signal, ahead: options.ahead }))
   app.use(publisherRoutes({ ...options, identify }))
   app.use(actionRoutes({ ...options, identify }))
+  app.use(releaseRoutes({ ...options, identify }))
   app.use(receiptRoutes({ receiptsOf: (manifest) => receiptsOf(uploads, manifest), takedowns }))
   app.use(hlsRoutes({ ipfs: till?.blocks ?? ipfs, publicUrl, holdersOf, takedowns, keysOf }))
   app.use(archiveRoutes(options))

@@ -5,6 +5,7 @@ import { ipfsMigrations } from '@hexachord/storage/ipfs'
 import { premiumMigrations } from '@hexachord/storage/premium'
 import { takedownMigrations } from '@hexachord/storage/takedowns'
 import { budgetMigrations, inviteMigrations } from './admission/index.ts'
+import { heldActionMigrations } from './publishing/index.ts'
 import { uploadMigrations } from './uploads/index.ts'
 
 /** All that stands in a creator node's one database. */
@@ -18,4 +19,5 @@ export const creatorMigrations = [
   ...archiveMigrations,
   ...takedownMigrations,
   ...premiumMigrations,
+  ...heldActionMigrations,
 ]

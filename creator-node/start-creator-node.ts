@@ -26,7 +26,7 @@ import { lastResort } from './last-resort.ts'
 import { creatorMigrations } from './migrations.ts'
 import { createOfferClient, reopenUploads, replicateUpload } from './offering/index.ts'
 import manifest from './package.json' with { type: 'json' }
-import { catalogInterface } from './publishing/index.ts'
+import { catalogInterface, createHeldActions, createReleaser } from './publishing/index.ts'
 import { serviceName } from './service-name.ts'
 import { creatorStatus, exposeStatus } from './status.ts'
 import { createFfmpeg } from './transcoding/index.ts'
@@ -163,6 +163,11 @@ export async function startCreatorNode(
 
   lifecycle.onClose('reopening', reopenUploads({ uploads, catalogue, replicate: jobs.replicate, now }))
 
+  const held = createHeldActions(database)
+  const holding = { database, held, uploads, catalogue, reader, sender, gate, budgets, now }
+  const releaser = createReleaser({ ...holding, logger })
+  lifecycle.onClose('releaser', releaser.close)
+
   const receiving = {
     uploads,
     files,
@@ -196,12 +201,13 @@ export async function startCreatorNode(
   const parts = {
     ...{ version: manifest.version, operator: self, hotKey: hotAddress, publicUrl },
     ...{ discoveryUrls: config.discoveryUrls, freeBytes: room },
-    ...{ catalogue, ipfs, takedowns, till, uploads, jobs, slots, sender, budgets, logger, gate },
+    ...{ catalogue, ipfs, takedowns, till, uploads, jobs, slots, sender, budgets, logger, gate, held },
     limits: config.limits,
   }
   exposeStatus(metrics, parts)
   const app = createCreatorApp({
-    ...{ ...parts, ...receiving, reader, changes, archives, metrics, signal },
+    ...{ ...parts, ...receiving, reader, database, changes, archives, metrics, signal },
+    onHeld: releaser.wake,
     ...{ denylist, invites, premium, openSecret: openSealed, replicate: jobs.replicate, ahead: jobs.ahead },
     ...{ cacheBytes: config.cacheBytes },
     fetchMissing: lastResort({ catalogue, fetch, fetchPaid: till?.fetchMissing }),

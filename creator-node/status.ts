@@ -9,6 +9,7 @@ import type { Takedowns } from '@hexachord/storage/takedowns'
 import type { NodeTill } from '@hexachord/storage/till'
 import { type Budgets, type Expense, expenses } from './admission/index.ts'
 import type { CpuSlots, Jobs } from './jobs/index.ts'
+import type { HeldActions } from './publishing/index.ts'
 import { type TermsOptions, type UploadState, type UploadStore, uploadTerms } from './uploads/index.ts'
 
 /** What `/status` of a creator node says beyond what every node says. Bytes, and times in ms. */
@@ -23,6 +24,8 @@ export type CreatorStatus = FollowingStatus & {
   readonly transcoding: { readonly running: number; readonly waiting: number }
   /** Actions that are not on the chain yet. */
   readonly outbox: ReturnType<Sender['counts']>
+  /** Actions that are held back until their time, by how they stand. */
+  readonly releases: ReturnType<HeldActions['countByState']>
   readonly today: Readonly<Record<Expense, number>>
   /** Room for new uploads. */
   readonly freeBytes: number
@@ -44,6 +47,7 @@ export type StatusParts = TermsOptions & {
   jobs: Jobs
   slots: CpuSlots
   sender: Sender
+  held: Pick<HeldActions, 'countByState'>
   budgets: Budgets
   freeBytes: () => Promise<number>
   logger: Logger
@@ -65,6 +69,7 @@ export async function creatorStatus(parts: StatusParts): Promise<CreatorStatus> 
     queues,
     transcoding: parts.slots.counts(),
     outbox: parts.sender.counts(),
+    releases: parts.held.countByState(),
     today: {
       bytes: budgets.spentToday('bytes'),
       actions: budgets.spentToday('actions'),
@@ -86,7 +91,7 @@ async function queueCounts({ jobs, logger }: StatusParts): Promise<CreatorStatus
 
 /** The same figures for Prometheus, read when it asks. */
 export function exposeStatus(metrics: Metrics, parts: StatusParts): void {
-  const { uploads, slots, sender, budgets, catalogue, ipfs } = parts
+  const { uploads, slots, sender, held, budgets, catalogue, ipfs } = parts
   const counts = metrics.gauge({
     name: 'creator_uploads',
     help: 'Uploads by state',
@@ -112,6 +117,15 @@ export function exposeStatus(metrics: Metrics, parts: StatusParts): void {
     labelNames: ['state'],
     collect() {
       for (const [state, count] of Object.entries(sender.counts())) outbox.set({ state }, count)
+    },
+  })
+  const releases = metrics.gauge({
+    name: 'creator_releases',
+    help: 'Actions held back until their time, and what became of those of a month',
+    labelNames: ['state'],
+    collect() {
+      releases.reset()
+      for (const [state, count] of Object.entries(held.countByState())) releases.set({ state }, count)
     },
   })
   const spent = metrics.gauge({

@@ -14,6 +14,7 @@ const domain: Domain = {
   verifyingContract: `0x${'cc'.repeat(20)}`,
 }
 const now = 1_800_000_000_000
+const dayMs = 86_400_000
 const self: Address = `0x${'01'.repeat(20)}`
 const hotKey = new Wallet(`0x${'11'.repeat(32)}`)
 const author = new Wallet(`0x${'22'.repeat(32)}`)
@@ -48,16 +49,17 @@ const facts: OfferFacts = {
   totalStakeWei: 400n,
   capacityBytes: 4_000,
   leasedBytes: 0,
+  longLeasedBytes: 0,
   freeBytes: 4_000,
   pulling: 0,
 }
 
-async function offerOf(change: Partial<Offer> = {}): Promise<Offer> {
+async function offerOf(change: Partial<Offer> = {}, grantMs = 600_000): Promise<Offer> {
   const grant = await signGrant(author, domain, {
     subject,
     audience: 'https://creator.example',
     byteLimit: 10_000,
-    expiresAt: now + 600_000,
+    expiresAt: now + grantMs,
   })
   return signOffer(hotKey, domain, {
     operator: asking.operator,
@@ -124,6 +126,24 @@ describe('an offer', () => {
     ]) {
       expect(judgeOffer(await offerOf({ source }), facts)).toMatchObject({ slug: 'foreign-source' })
     }
+  })
+
+  test('of a track that waits for its release lasts until some days after it, and no longer', async () => {
+    const until = (ms: number) => offerOf({ expiresAt: now + ms, byteLimit: 500 }, Math.min(ms, 37 * dayMs))
+    expect(judgeOffer(await until(37 * dayMs), facts)).toBeUndefined()
+    expect(judgeOffer(await until(37 * dayMs + 1), facts)).toMatchObject({ slug: 'offer-too-long' })
+    expect(judgeOffer(await offerOf({}, 38 * dayMs), facts)).toMatchObject({ slug: 'invalid-grant' })
+  })
+
+  test('of such a track has half of the share, so that others are not kept out for a month', async () => {
+    const long = (byteLimit: number) => offerOf({ expiresAt: now + 8 * dayMs, byteLimit }, 8 * dayMs)
+    expect(judgeOffer(await long(501), facts)).toMatchObject({ status: 413, slug: 'over-share' })
+    const half = { ...facts, leasedBytes: 400, longLeasedBytes: 400 }
+    expect(judgeOffer(await long(100), half)).toBeUndefined()
+    expect(judgeOffer(await long(101), half)).toMatchObject({ status: 429, slug: 'long-share-used' })
+    // Those that are published as soon as they can be still have the rest.
+    const usual = await offerOf({ expiresAt: now + 7 * dayMs, byteLimit: 600 }, 7 * dayMs)
+    expect(judgeOffer(usual, half)).toBeUndefined()
   })
 
   test('cannot be changed after it was signed', () => {

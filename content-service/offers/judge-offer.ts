@@ -1,5 +1,13 @@
 import type { Address } from '@hexachord/protocol/names'
-import { GrantError, type Offer, OfferError, verifyGrant, verifyOffer } from '@hexachord/protocol/offers'
+import {
+  GrantError,
+  maximumGrantMs,
+  type Offer,
+  OfferError,
+  usualGrantMs,
+  verifyGrant,
+  verifyOffer,
+} from '@hexachord/protocol/offers'
 import type { Operator } from '@hexachord/protocol/operators'
 import type { Domain } from '@hexachord/protocol/signing'
 
@@ -33,14 +41,20 @@ export type OfferFacts = {
   readonly capacityBytes: number
   /** What unpublished tracks of the asking operator take up or may yet take up here. */
   readonly leasedBytes: number
+  /** The part of it whose leases last longer than usual: see `isLong`. */
+  readonly longLeasedBytes: number
   /** What this node can still promise to anybody. */
   readonly freeBytes: number
   /** Offers that are being pulled now. */
   readonly pulling: number
 }
 
-/** Longest lease: as long as a grant lives. */
-const longestLeaseMs = 7 * 86_400_000
+/**
+ * Share of what an asking operator may have here that leases of tracks which wait for their release can take up. Keys
+ * cost nothing, so that somebody could fill a creator node's part for a month rather than a week: this much stays for
+ * tracks that are published as soon as they can be.
+ */
+const longShare = 0.5
 
 /** Pulls at one time; each holds a long poll and up to eight requests. */
 export const maximumPulls = 64
@@ -58,8 +72,14 @@ export function judgeOffer(offer: Offer, facts: OfferFacts): Refusal | undefined
   return judgeSignatures(offer, facts) ?? judgePlacement(offer, facts) ?? judgeRoom(offer, facts)
 }
 
+/** Whether an unpublished track is to be kept for longer than usual, since it waits for its release. */
+export function isLong({ expiresAt }: Pick<Offer, 'expiresAt'>, now: number): boolean {
+  return expiresAt > now + usualGrantMs
+}
+
 /** Unpublished bytes that an operator may have here at one time: its share of the stake, of this node's capacity. So
- * free keys buy nothing, and nobody can fill a disk against whose loss he has not staked.
+ * free keys buy nothing, and nobody can fill a disk against whose loss he has not staked. That holds however long a
+ * lease lasts; a long one keeps others who ask through the same operator out for longer, see `longShare`.
  * @returns bytes */
 export function leaseShare(
   asking: Pick<Operator, 'stakeWei'>,
@@ -74,10 +94,10 @@ function judgeSignatures(offer: Offer, facts: OfferFacts): Refusal | undefined {
   if (offer.operator !== asking.operator) {
     return forbidden('other-operator', `the offer is by ${offer.operator}, the request by ${asking.operator}`)
   }
-  if (offer.expiresAt > now + longestLeaseMs) {
+  if (offer.expiresAt > now + maximumGrantMs) {
     return forbidden(
       'offer-too-long',
-      `an offer ends after ${longestLeaseMs / 86_400_000} days at the latest`,
+      `an offer ends after ${maximumGrantMs / 86_400_000} days at the latest`,
     )
   }
   try {
@@ -129,13 +149,19 @@ function judgeRoom(offer: Offer, facts: OfferFacts): Refusal | undefined {
   const { asking } = facts
   const { byteLimit } = offer
   const share = leaseShare(asking, facts)
-  if (byteLimit > share) {
-    const detail = `${byteLimit} bytes are more than the ${share} that ${asking.operator}'s stake allows here`
+  const ofLong = Math.floor(share * longShare)
+  const most = isLong(offer, facts.now) ? ofLong : share
+  if (byteLimit > most) {
+    const detail = `${byteLimit} bytes are more than the ${most} that ${asking.operator}'s stake allows here`
     return { status: 413, slug: 'over-share', detail }
   }
   if (facts.leasedBytes + byteLimit > share) {
     const detail = `${asking.operator} has ${facts.leasedBytes} unpublished bytes here already, of ${share}`
     return { status: 429, slug: 'share-used', detail, retryAfterSeconds: shareRetrySeconds }
+  }
+  if (isLong(offer, facts.now) && facts.longLeasedBytes + byteLimit > ofLong) {
+    const detail = `${asking.operator} has ${facts.longLeasedBytes} bytes here already that wait for their release, of ${ofLong}`
+    return { status: 429, slug: 'long-share-used', detail, retryAfterSeconds: shareRetrySeconds }
   }
   if (byteLimit > facts.freeBytes) {
     const detail = `${byteLimit} bytes are more than the ${Math.max(0, facts.freeBytes)} that are free here`

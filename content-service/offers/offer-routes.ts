@@ -1,7 +1,7 @@
 import { Problem, parse } from '@hexachord/platform/http'
 import { isDatabaseFull } from '@hexachord/platform/sqlite'
 import { type Address, authorOf, type Hash, hashSchema } from '@hexachord/protocol/names'
-import { type Offer, type OfferState, offerSchema } from '@hexachord/protocol/offers'
+import { type Offer, type OfferState, offerSchema, usualGrantMs } from '@hexachord/protocol/offers'
 import type { Operator, OperatorSet } from '@hexachord/protocol/operators'
 import type { Receipt } from '@hexachord/protocol/receipts'
 import type { Catalogue } from '@hexachord/storage/catalogue'
@@ -168,6 +168,7 @@ function factsOf(
     totalStakeWei: activeStake(operators),
     capacityBytes,
     leasedBytes: offers.leasedBytes(asking.operator),
+    longLeasedBytes: offers.leasedBytesBeyond(now() + usualGrantMs, asking.operator),
     freeBytes,
     pulling: offers.count('pulling'),
   }

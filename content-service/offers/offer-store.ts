@@ -95,6 +95,8 @@ export type OfferStore = {
   keepsAs(subject: Subject, manifest: string, except?: Hash): boolean
   /** What unpublished tracks take up or may yet take up; of one operator, or of all, in bytes. */
   leasedBytes(operator?: Address): number
+  /** The same of one operator, of leases that end later than a time only. */
+  leasedBytesBeyond(at: number, operator: Address): number
   /** What is promised to offers but not stored yet, in bytes. */
   outstandingBytes(): number
   count(state: LeaseState): number
@@ -119,6 +121,9 @@ type Row = {
   stored_bytes: number
 }
 
+const leased = `SELECT sum(CASE state WHEN 'pulling' THEN byte_limit ELSE stored_bytes END) AS total
+  FROM offer WHERE state IN ('pulling', 'held')`
+
 /** Where a source's list begins. */
 const firstCursor = '0'
 
@@ -128,7 +133,7 @@ export function createOfferStore(database: Sqlite): OfferStore {
       database.run('UPDATE offer SET state = ?, reason = ? WHERE id = ?', state, reason, id)
       database.run('DELETE FROM offer_block WHERE offer = ?', id)
     })
-  const sum = (sql: string, ...values: string[]) =>
+  const sum = (sql: string, ...values: (string | number)[]) =>
     database.get<{ total: number | null }>(sql, ...values)?.total ?? 0
 
   return {
@@ -234,11 +239,9 @@ export function createOfferStore(database: Sqlite): OfferStore {
         subject,
         except ?? '',
       ) !== undefined,
-    leasedBytes(operator) {
-      const leased = `SELECT sum(CASE state WHEN 'pulling' THEN byte_limit ELSE stored_bytes END) AS total
-        FROM offer WHERE state IN ('pulling', 'held')`
-      return operator === undefined ? sum(leased) : sum(`${leased} AND operator = ?`, operator)
-    },
+    leasedBytes: (operator) =>
+      operator === undefined ? sum(leased) : sum(`${leased} AND operator = ?`, operator),
+    leasedBytesBeyond: (at, operator) => sum(`${leased} AND operator = ? AND expires_at > ?`, operator, at),
     outstandingBytes: () =>
       sum("SELECT sum(byte_limit - stored_bytes) AS total FROM offer WHERE state = 'pulling'"),
     count: (state) => sum('SELECT count(*) AS total FROM offer WHERE state = ?', state),

@@ -1,2 +1,5 @@
 export { actionRoutes } from './action-routes.ts'
 export { catalogInterface } from './catalog-contract.ts'
+export { createHeldActions, type HeldActions, heldActionMigrations } from './held-actions.ts'
+export { createReleaser } from './release-held.ts'
+export { releaseRoutes } from './release-routes.ts'

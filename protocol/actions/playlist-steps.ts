@@ -4,7 +4,7 @@ import { maximumContentBytes } from './action.ts'
 import { maximumPlaylistTracks } from './playlist.ts'
 
 /** Names that the rule takes in one list of an action. */
-const maximumNames = 80
+export const namesPerAction = 80
 
 /** What a track costs in the content of an action beside its name: `"",` in one list, `{"track":""},` in the other. */
 const removalBytes = 3
@@ -78,7 +78,7 @@ function countFitting(moves: readonly Move[], from: number, said: Content): numb
   let room =
     maximumContentBytes - encodeCanonicalJson({ prev: anyHash, ...said, remove: [], add: [] } as Json).length
   let count = 0
-  for (const { remove, add } of moves.slice(from, from + maximumNames)) {
+  for (const { remove, add } of moves.slice(from, from + namesPerAction)) {
     if (remove !== undefined) room -= remove.length + removalBytes
     if (add !== undefined) room -= add.length + additionBytes
     if (room < 0) break

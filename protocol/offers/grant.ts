@@ -2,8 +2,14 @@ import * as z from 'zod'
 import { type Address, subjectSchema, subjectToBytes32 } from '../names/index.ts'
 import { type Domain, SignatureError, type Signer, signerOf, signMessage } from '../signing/index.ts'
 
-/** Longest life of a grant: long enough for a slow upload, a queue and a restart. */
-export const maximumGrantMs = 7 * 86_400_000
+/** Longest life of the grant for a track that is published as soon as it can be: long enough for a slow upload, a queue
+ * and a restart. */
+export const usualGrantMs = 7 * 86_400_000
+/** How far ahead of its release a creator node holds a signed action back. */
+export const maximumHoldMs = 30 * 86_400_000
+/** Longest life of any grant: operators have a track that waits for its release from its upload on, and then for as long
+ * as any other that is not published yet. */
+export const maximumGrantMs = maximumHoldMs + usualGrantMs
 
 /** The author's word that one creator node may ask operators to hold one new track. It opens nothing else,
  * so it may be shown to every operator that is asked. */
@@ -38,7 +44,9 @@ export function verifyGrant(
 ): Address {
   if (grant.audience !== audience) throw new GrantError(`the grant is for ${grant.audience}, not ${audience}`)
   if (grant.expiresAt < now) throw new GrantError('the grant has expired: sign a new one')
-  if (grant.expiresAt > now + maximumGrantMs + 60_000) throw new GrantError('the grant lives over 7 days')
+  if (grant.expiresAt > now + maximumGrantMs + 60_000) {
+    throw new GrantError(`the grant lives over ${maximumGrantMs / 86_400_000} days`)
+  }
   try {
     return signerOf(domain, 'Grant', message(grant), grant.signature)
   } catch (cause) {

@@ -1,4 +1,13 @@
-export { type Grant, GrantError, grantSchema, signGrant, verifyGrant } from './grant.ts'
+export {
+  type Grant,
+  GrantError,
+  grantSchema,
+  maximumGrantMs,
+  maximumHoldMs,
+  signGrant,
+  usualGrantMs,
+  verifyGrant,
+} from './grant.ts'
 export {
   type BlockList,
   blockListSchema,

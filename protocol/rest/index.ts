@@ -72,6 +72,9 @@ export {
   trackTermsSchema,
 } from './income.ts'
 export {
+  type HeldRelease,
+  heldReleaseSchema,
+  holdRequestSchema,
   inviteRedemptionSchema,
   type NodeStatus,
   nodeStatusSchema,

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { signedActionSchema } from '../actions/index.ts'
 import { cidSchema } from '../cids/index.ts'
 import { maximumKeyHolders } from '../manifests/index.ts'
 import { addressSchema, hashSchema, subjectSchema } from '../names/index.ts'
@@ -178,6 +179,30 @@ export const transactionSchema = z.object({
   data: z.string(),
 })
 export type Transaction = z.infer<typeof transactionSchema>
+
+/** `POST /releases` of a creator node, with a token in `Authorization`: it holds the action back, and nobody sees it before
+ * its time. One action of a subject is held at a time; the newer takes the place of the one before. */
+export const holdRequestSchema = z.strictObject({
+  action: signedActionSchema,
+  /** ms since 1970. Not `releaseAtMs` of a track, which stands on the chain before. */
+  holdUntilMs: z.int().positive(),
+})
+
+/** `GET /releases/:hash`, for the account that gave it; `GET /releases` lists all of its own. */
+export const heldReleaseSchema = z.object({
+  /** Of the action. */
+  hash: hashSchema,
+  subject: subjectSchema,
+  holdUntilMs: z.int(),
+  /** When the node took it. */
+  heldAtMs: z.int(),
+  /** `outdated`: as things stand it would be refused at its time, and is to be signed anew; `sent`: it is on its way to the
+   * chain or there, and `GET /actions/:hash` knows more; `refused`: its time came, and nothing was sent. */
+  state: z.enum(['waiting', 'outdated', 'sent', 'refused']),
+  /** Why it is outdated or was refused; for people. */
+  reason: z.string().optional(),
+})
+export type HeldRelease = z.infer<typeof heldReleaseSchema>
 
 /** `GET /status` of a node that holds segments; each service adds its own members. */
 export const nodeStatusSchema = z.looseObject({

@@ -8,6 +8,7 @@ import { NodeRefused, PaymentNeeded, TransactionFailed } from '@hexachord/sdk/pa
 import { RenditionUnknown, TrackLocked } from '@hexachord/sdk/playing'
 import { NoPayments } from '@hexachord/sdk/premium'
 import { ReceiptsOutdated } from '@hexachord/sdk/publishing'
+import { WrongReleaseTime } from '@hexachord/sdk/releasing'
 import { NotPremium, UploadFailed } from '@hexachord/sdk/uploading'
 import { ActionRejected, NotRelayed, PaymentFailed } from '@hexachord/sdk/writing'
 import { CommanderError } from 'commander'
@@ -36,7 +37,15 @@ export class Incomplete extends Error {
   }
 }
 
-const wrongUse = [CommanderError, UsageError, KeyError, RenditionUnknown, ActionError, CarError]
+const wrongUse = [
+  CommanderError,
+  UsageError,
+  KeyError,
+  RenditionUnknown,
+  ActionError,
+  CarError,
+  WrongReleaseTime,
+]
 
 const refusals = [
   ...[UploadFailed, ReceiptsOutdated, ActionRejected, PaymentFailed],

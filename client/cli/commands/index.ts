@@ -20,6 +20,7 @@ import { addPlayCommand } from './play.ts'
 import { addPlaylistCommand } from './playlist.ts'
 import { addPriceCommand } from './price.ts'
 import { addProfileCommand } from './profile.ts'
+import { addReleasesCommand } from './releases.ts'
 import { addSearchCommand } from './search.ts'
 import { addStatusCommand } from './status.ts'
 import { addUnpublishCommand } from './unpublish.ts'
@@ -82,6 +83,7 @@ function programOf(context: Context): Command {
   addEditCommand(program, context)
   addUploadsCommand(program, context)
   addCancelCommand(program, context)
+  addReleasesCommand(program, context)
   addUnpublishCommand(program, context)
   addNoticeCommand(program, context)
   addPlayCommand(program, context)

@@ -1,16 +1,19 @@
 import type { Playlist } from '@hexachord/protocol/rest'
 import type { Connection } from '@hexachord/sdk/connect'
-import type { ReleasedFile } from '@hexachord/sdk/releasing'
+import type { ReleasedAlbum, ReleasedFile } from '@hexachord/sdk/releasing'
 import type { Command } from 'commander'
 import { globalOptions, print } from './connection.ts'
 import type { Context } from './context.ts'
 import { Incomplete, messageOf } from './errors.ts'
+import { describeRelease, releaseFields, timeInWords } from './upload-release.ts'
 
 type Printed = {
   readonly paths: readonly string[]
   readonly files: readonly ReleasedFile[]
   readonly album: Playlist | undefined
   readonly isAlbum: boolean
+  /** The album, where it waits for its release. */
+  readonly heldAlbum: ReleasedAlbum['held']
   /** ms of each file. */
   readonly times: readonly { readonly upload: number; readonly publish: number }[]
   readonly context: Context
@@ -29,6 +32,10 @@ type Published = Extract<ReleasedFile, { state: 'published' }>
 function printOne(self: Command, file: ReleasedFile, { times, context, connection }: Printed): void {
   if (file.state === 'failed') throw file.error
   if (file.state === 'ready') throw new TypeError('a single file waits for no other')
+  if (file.state === 'scheduled') {
+    print(self, releaseFields(file), describeRelease(file).join('\n'))
+    return
+  }
   const { track, upload } = file
   if (globalOptions(self).json !== true) {
     for (const note of notesOf(file)) process.stderr.write(`hexachord: ${note}\n`)
@@ -48,29 +55,48 @@ function printOne(self: Command, file: ReleasedFile, { times, context, connectio
   )
 }
 
-function printSeveral(self: Command, { paths, files, album, isAlbum, context }: Printed): void {
+function printSeveral(self: Command, { paths, files, album, heldAlbum, isAlbum, context }: Printed): void {
   const lines = files.map((file, index) => {
     const path = paths[index]
     if (file.state === 'failed') return `failed     ${path}  ${messageOf(file.error)}`
     if (file.state === 'ready') return `waiting    ${path}  is ready, for the others`
+    if (file.state === 'scheduled') {
+      const { title, subject, release } = file
+      return `scheduled  ${subject}  ${title}, at ${timeInWords(release.holdUntilMs)}`
+    }
     const notes = notesOf(file).map((note) => `; ${note}`)
     return `published  ${file.track.id}  ${file.track.title} by ${file.track.artist}${notes.join('')}`
   })
   if (album) lines.push(`album      ${album.id}  ${album.title}, ${album.trackIds.length} tracks`)
+  if (heldAlbum) {
+    lines.push(
+      `album      ${heldAlbum.release.subject}  ${heldAlbum.title}, at ${timeInWords(heldAlbum.release.holdUntilMs)}`,
+    )
+  }
   const total = Math.round(performance.now() - context.startedAt)
   const described = files.map((file, index) => {
     const base = { file: paths[index], state: file.state }
     if (file.state === 'published') return { ...base, ...fieldsOf(file) }
+    if (file.state === 'scheduled') return { ...base, ...releaseFields(file) }
     return file.state === 'failed' ? { ...base, step: file.step, error: messageOf(file.error) } : base
   })
   print(
     self,
-    { ...(isAlbum ? { album: album?.id ?? null } : {}), files: described, ms: { total } },
+    {
+      ...(isAlbum ? { album: album?.id ?? heldAlbum?.release.subject ?? null } : {}),
+      files: described,
+      ms: { total },
+    },
     lines.join('\n'),
   )
   const failed = files.filter((file) => file.state === 'failed')
   if (failed[0]) {
-    const kept = isAlbum ? 'nothing of the album is lost or published half' : 'what was published stays'
+    const waits = files.some(({ state }) => state === 'scheduled')
+    const kept = waits
+      ? "what is scheduled comes at its time, unless 'hexachord releases cancel' withdraws it"
+      : isAlbum
+        ? 'nothing of the album is lost or published half'
+        : 'what was published stays'
     throw new Incomplete(
       `${failed.length} of ${files.length} files failed; ${kept}: the same command goes on with what lacks`,
       failed[0].error,

@@ -26,6 +26,7 @@ import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 import { addTermsOptions, pricing, type TermsOptions } from './price.ts'
 import { addDetailsOptions, type DetailsOptions, readDetails, tagsUpon } from './track-options.ts'
 import { showUploads, timeSteps } from './upload-progress.ts'
+import { assertReleasable, releaseTime } from './upload-release.ts'
 import { printUploads } from './upload-result.ts'
 import { sourceOf } from './upload-source.ts'
 
@@ -50,6 +51,7 @@ type Options = PayingOptions &
     parallel: number
     order: 'tags' | 'given'
     again?: true
+    release?: number
     wait: 'applied' | 'final'
     /** As `--details` and the options beside it say it. */
     said?: Awaited<ReturnType<typeof readDetails>>
@@ -87,6 +89,11 @@ export function addUploadCommand(program: Command, context: Context): void {
       new Option('--wait <until>', 'end when it can be found, or when no reorganisation can take it back')
         .choices(['applied', 'final'])
         .default('applied'),
+    )
+    .option(
+      '--release <time>',
+      'publish it then, such as 2026-12-24T00:00Z: its node holds it back, and nobody sees it before',
+      releaseTime,
     )
     .addHelpText(
       'after',
@@ -143,6 +150,7 @@ async function upload(paths: string[], options: Options, self: Command, context:
   const settled: ReleaseOptions = {
     ...{ memory, signal, payer: payerOf?.(key), until: options.wait, parallel: options.parallel },
     ...{ keepOriginal: options.keepOriginal, invite: options.invite, premium },
+    holdUntilMs: options.release,
     onProgress(file, progress) {
       steps.note(file, progress)
       shown.show(file, progress)
@@ -152,7 +160,13 @@ async function upload(paths: string[], options: Options, self: Command, context:
     (source): ReleaseFile => ({
       source,
       subject: replaced?.id,
-      details: (answer) => trackDetails(options, answer, { replaced, context, isOne: sources.length === 1 }),
+      async details(answer) {
+        const isOne = sources.length === 1
+        const said = await trackDetails(options, answer, { replaced, context, isOne })
+        // Before it is released, so that it is never free.
+        if (options.release !== undefined && setPrice) await setPrice(answer.subject)
+        return said
+      },
     }),
   )
   const tidying = cancelLeftUploads(connection, key, memory, { signal }).catch(() => undefined)
@@ -160,7 +174,7 @@ async function upload(paths: string[], options: Options, self: Command, context:
     const isAlbum = options.album !== undefined && files.length > 1
     const released = isAlbum
       ? await uploadAlbum(connection, key, files, albumDetails(options), { ...settled, order: options.order })
-      : { album: undefined, files: await releaseTracks(connection, key, files, settled) }
+      : { album: undefined, held: undefined, files: await releaseTracks(connection, key, files, settled) }
     shown.stop()
     for (const file of released.files) {
       if (file.state !== 'published') continue
@@ -168,7 +182,8 @@ async function upload(paths: string[], options: Options, self: Command, context:
       if (premium) await giveKeys(connection, key, file, gate, context)
     }
     printUploads(self, {
-      ...{ paths, ...released, isAlbum, context, connection },
+      ...{ paths, album: released.album, files: released.files, heldAlbum: released.held },
+      ...{ isAlbum, context, connection },
       times: paths.map((_, file) => steps.of(file, context.startedAt)),
     })
   } catch (error) {
@@ -245,6 +260,7 @@ function priceSetter(
 
 /** @throws UsageError, ActionError */
 function assertUsable(sources: readonly UploadSource[], options: Options): void {
+  assertReleasable(options, Date.now())
   if (new Set(sources.map(({ fingerprint }) => fingerprint)).size < sources.length) {
     throw new UsageError('the same file is named twice')
   }

@@ -55,8 +55,9 @@ export function addCancelCommand(program: Command, context: Context): void {
     })
 }
 
+/** What waits for its release is listed by 'hexachord releases'. */
 async function unfinished(memory: FileMemory): Promise<Unfinished[]> {
-  return (await memory.list()).filter(({ saved }) => !saved.published && !saved.left)
+  return (await memory.list()).filter(({ saved }) => !saved.published && !saved.left && !saved.held)
 }
 
 /** @throws UsageError when it is not clear which one is meant */

@@ -29,15 +29,24 @@ export async function publishAlbum(
   options: PublishOptions = {},
 ): Promise<Playlist> {
   const before = await currentPlaylist(connection, subject, options)
-  const have = before?.trackIds ?? []
-  const want = [...new Set([...tracks, ...have])]
-  assertFits(want)
-  const fields = before && saysTheSame(before, details) ? {} : contentOf(details)
-  const contents = playlistSteps({ fields, have, want })
+  const contents = albumSteps(before, { tracks, ...details })
   const change = { subject, prev: before?.last.digest ?? null, contents }
   const album = (await writePlaylist(connection, account, change, options)) ?? before
   if (album === undefined) throw new TypeError('an album holds one track at least')
   return album
+}
+
+/** The contents of the actions that make of an album what is wanted of it; none where nothing changes.
+ * @throws ActionError for more tracks than a playlist holds */
+export function albumSteps(
+  before: Playlist | undefined,
+  { tracks, ...details }: AlbumDetails & { tracks: readonly Subject[] },
+) {
+  const have = before?.trackIds ?? []
+  const want = [...new Set([...tracks, ...have])]
+  assertFits(want)
+  const fields = before && saysTheSame(before, details) ? {} : contentOf(details)
+  return playlistSteps({ fields, have, want })
 }
 
 function contentOf({ title, description, unlisted, cover }: AlbumDetails) {

@@ -63,7 +63,8 @@ export async function publishTrack(
   }
 }
 
-function contentOf(
+/** What the action says that publishes an upload. @param before what stands under its name */
+export function contentOf(
   { track, receipts }: UploadAnswer,
   before: Track | undefined,
   details: TrackDetails,

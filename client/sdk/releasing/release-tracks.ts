@@ -15,6 +15,8 @@ import {
   type UploadTrackOptions,
   uploadTrack,
 } from '../uploading/index.ts'
+import { ActionRejected } from '../writing/index.ts'
+import { assertAhead, type Scheduled, scheduledBefore, scheduleTrack } from './schedule-track.ts'
 
 /** Files that are sent, and actions that are waited for, at a time. */
 const defaultParallel = 3
@@ -37,12 +39,24 @@ export type ReleasedFile =
       readonly before: boolean
       readonly place: number | undefined
     }
+  /** Its node holds it back until its time. `before`: an earlier attempt has seen to that. */
+  | (Scheduled & {
+      readonly state: 'scheduled'
+      readonly subject: Subject
+      readonly upload?: UploadAnswer
+      readonly before: boolean
+      readonly place: number | undefined
+    })
   /** It waits at its node until all others are ready too. */
   | { readonly state: 'ready'; readonly upload: UploadAnswer }
   | { readonly state: 'failed'; readonly step: 'uploading' | 'publishing'; readonly error: unknown }
 
 export type ReleaseOptions = Omit<UploadTrackOptions, 'subject' | 'onProgress'> &
   Omit<PublishOptions, 'onProgress' | 'signal'> & {
+    /** Publishes nothing now: the node of each upload holds the signed action back until this time, in ms since 1970, at most
+     * 30 days ahead. Nobody but that node and the operators that hold the audio know of it before; see `releaseAtMs` of
+     * details for what is announced. Needs a memory. @default undefined */
+    readonly holdUntilMs?: number | undefined
     /** Files that are sent at a time. @default 3 */
     readonly parallel?: number | undefined
     /** Publishes nothing before every file is ready. @default false: each as it is ready */
@@ -101,8 +115,9 @@ async function settleAll<T>(works: readonly (T | Promise<T>)[]): Promise<T[]> {
 async function prepare(release: Release): Promise<ReleasedFile> {
   const { file, options } = release
   try {
-    const published = await publishedBefore(release)
-    if (published) return published
+    const before = (await publishedBefore(release)) ?? (await heldBefore(release))
+    if (before) return before
+    if (options.holdUntilMs !== undefined) assertAhead(release.connection, options.holdUntilMs)
     return { state: 'ready', upload: await upload(release, file.subject) }
   } catch (error) {
     if (options.signal?.aborted) throw error
@@ -112,21 +127,21 @@ async function prepare(release: Release): Promise<ReleasedFile> {
 
 function upload(release: Release, subject: Subject | undefined): Promise<UploadAnswer> {
   const { connection, account, file, options, index } = release
-  const { memory, signal, patienceMs, keepOriginal, premium, invite, onProgress } = options
+  const { memory, signal, patienceMs, keepOriginal, premium, invite, holdUntilMs, onProgress } = options
   return uploadTrack(connection, account, file.source, {
-    ...{ memory, signal, patienceMs, keepOriginal, premium, invite, subject },
+    ...{ memory, signal, patienceMs, keepOriginal, premium, invite, holdUntilMs, subject },
     onProgress: (progress) => onProgress?.(index, progress),
   })
 }
 
 /** What an earlier attempt has published, if it is still there; what was deleted since is forgotten. */
-async function publishedBefore({
-  connection,
-  account,
-  file: { source, subject },
-  options: { memory, signal, premium },
-}: Release): Promise<ReleasedFile | undefined> {
-  const key = memoryKey(account, source, { premium: premium !== undefined })
+async function publishedBefore(release: Release): Promise<ReleasedFile | undefined> {
+  const {
+    connection,
+    file: { subject },
+    options: { memory, signal, premium },
+  } = release
+  const key = keyOf(release)
   const saved = await memory?.load(key)
   if (!saved?.published || (subject !== undefined && subject !== saved.subject)) return undefined
   try {
@@ -137,6 +152,26 @@ async function publishedBefore({
     if (!isGone(error) && !(error instanceof ApiError && error.status === 404)) throw error
     await memory?.forget(key)
     return undefined
+  }
+}
+
+/** What an earlier attempt has had held back, as its node tells now. @throws WrongReleaseTime, ActionRejected, ApiError */
+async function heldBefore(release: Release): Promise<ReleasedFile | undefined> {
+  const { connection, account, file, options } = release
+  const saved = await options.memory?.load(keyOf(release))
+  if (!saved?.held || (file.subject !== undefined && file.subject !== saved.subject)) return undefined
+  const { subject, place, held } = saved
+  const asked = options.holdUntilMs
+  try {
+    const found = await scheduledBefore(connection, account, held, { asked, subject, signal: options.signal })
+    if (found === undefined) return undefined
+    if ('release' in found) return { state: 'scheduled', ...found, subject, before: true, place }
+    await noteIn(release, { held: undefined, published: true })
+    return { state: 'published', track: found, before: true, place }
+  } catch (error) {
+    // The next attempt signs another one.
+    if (error instanceof ActionRejected) await noteIn(release, { held: undefined })
+    throw error
   }
 }
 
@@ -158,33 +193,71 @@ async function assertPremium(
   }
 }
 
-async function publishReady(release: Release, { upload: ready }: Ready): Promise<ReleasedFile> {
-  const { connection, account, file, options, asking, index } = release
-  const { memory, signal, premium, onProgress } = options
-  const key = memoryKey(account, file.source, { premium: premium !== undefined })
-  const place = placeOf(ready)
-  const details = await asking(() => file.details(ready))
-  const saved = await memory?.load(key)
-  const note = async (changes: Partial<SavedUpload>) => {
-    const now = await memory?.load(key)
-    if (now) await memory?.save(key, { ...now, place, ...changes })
-  }
+async function publishReady(release: Release, ready: Ready): Promise<ReleasedFile> {
+  const { file, options, asking } = release
+  const details = await asking(() => file.details(ready.upload))
+  const step = options.holdUntilMs === undefined ? publishNow : schedule
   try {
-    const { payer, until, timeoutMs, onSent, onStatus } = options
-    const track = await publishTrack(connection, account, ready, details, {
-      ...{ signal, payer, until, timeoutMs, onSent, onStatus },
-      signed: saved?.subject === ready.subject ? saved.signed : undefined,
-      onSigned: (signed) => note({ signed }),
-      // Without a memory it would be another upload.
-      renew: memory && (() => upload(release, ready.subject)),
-      onProgress: (progress) => onProgress?.(index, progress),
-    })
-    await note({ signed: undefined, published: true })
-    return { state: 'published', track, upload: ready, before: false, place }
+    return await step(release, ready, details)
   } catch (error) {
-    if (signal?.aborted) throw error
+    if (options.signal?.aborted) throw error
     return { state: 'failed', step: 'publishing', error }
   }
+}
+
+async function publishNow(
+  release: Release,
+  { upload: ready }: Ready,
+  details: TrackDetails,
+): Promise<ReleasedFile> {
+  const { connection, account, options, index } = release
+  const { memory, signal, onProgress, payer, until, timeoutMs, onSent, onStatus } = options
+  const place = placeOf(ready)
+  const saved = await memory?.load(keyOf(release))
+  const track = await publishTrack(connection, account, ready, details, {
+    ...{ signal, payer, until, timeoutMs, onSent, onStatus },
+    signed: saved?.subject === ready.subject ? saved.signed : undefined,
+    onSigned: (signed) => noteIn(release, { place, signed }),
+    // Without a memory it would be another upload.
+    renew: memory && (() => upload(release, ready.subject)),
+    onProgress: (progress) => onProgress?.(index, progress),
+  })
+  await noteIn(release, { place, signed: undefined, held: undefined, published: true })
+  return { state: 'published', track, upload: ready, before: false, place }
+}
+
+async function schedule(
+  release: Release,
+  { upload: ready }: Ready,
+  details: TrackDetails,
+): Promise<ReleasedFile> {
+  const { connection, account, options } = release
+  const { memory, signal, holdUntilMs } = options
+  if (memory === undefined || holdUntilMs === undefined) throw new TypeError('a release needs a memory')
+  const [place, { subject }] = [placeOf(ready), ready]
+  const saved = () => memory.load(keyOf(release))
+  const found = await scheduleTrack(connection, account, ready, details, {
+    ...{ holdUntilMs, signal, held: (await saved())?.held },
+    node: async () => (await saved())?.node ?? '',
+    onSigned: (held) => noteIn(release, { place, held, signed: undefined }),
+    renew: () => upload(release, subject),
+  })
+  if ('release' in found) {
+    return { state: 'scheduled', ...found, subject, upload: ready, before: false, place }
+  }
+  await noteIn(release, { place, held: undefined, published: true })
+  return { state: 'published', track: found, upload: ready, before: true, place }
+}
+
+function keyOf({ account, file: { source }, options: { premium } }: Release): string {
+  return memoryKey(account, source, { premium: premium !== undefined })
+}
+
+async function noteIn(release: Release, changes: Partial<SavedUpload>): Promise<void> {
+  const { memory } = release.options
+  const key = keyOf(release)
+  const now = await memory?.load(key)
+  if (now) await memory?.save(key, { ...now, ...changes })
 }
 
 /** By disc, then by number. */

@@ -7,6 +7,8 @@ import { findPlaylist } from '../finding/index.ts'
 import type { Account } from '../keys/index.ts'
 import { type AlbumDetails, publishAlbum } from '../publishing/index.ts'
 import { type ReleasedFile, type ReleaseFile, type ReleaseOptions, releaseTracks } from './release-tracks.ts'
+import { assertFits, scheduleAlbum } from './schedule-album.ts'
+import type { Scheduled } from './schedule-track.ts'
 
 /** `tags`: by disc and track number, where every file has one of its own, else as given. */
 export type AlbumOrder = 'tags' | 'given'
@@ -14,6 +16,8 @@ export type AlbumOrder = 'tags' | 'given'
 export type ReleasedAlbum = {
   /** Undefined when a file failed: what is ready waits, and the same call goes on with what lacks. */
   readonly album: Playlist | undefined
+  /** Where it waits for its release with its tracks. */
+  readonly held: Scheduled | undefined
   /** In the order in which the files were given. */
   readonly files: readonly ReleasedFile[]
 }
@@ -32,17 +36,30 @@ export async function uploadAlbum(
   album: AlbumDetails,
   { order = 'tags', ...options }: ReleaseOptions & { readonly order?: AlbumOrder } = {},
 ): Promise<ReleasedAlbum> {
+  const { signal, payer, until, timeoutMs, holdUntilMs } = options
+  if (holdUntilMs !== undefined) assertFits(files.length)
   const released = await releaseTracks(connection, account, files, { ...options, together: true })
-  const published = released.filter((file) => file.state === 'published')
-  if (published.length < released.length) return { album: undefined, files: released }
-  const tracks = new Set(inOrder(published, order).map(({ track }) => track.id))
-  const subject = await freeAlbum(connection, account, album.title, options.signal)
-  const { signal, payer, until, timeoutMs } = options
+  const done = released.filter((file) => file.state === 'published' || file.state === 'scheduled')
+  if (done.length < released.length) return { album: undefined, held: undefined, files: released }
+  const tracks = new Set(inOrder(done, order).map(nameOf))
+  const subject = await freeAlbum(connection, account, album.title, signal)
+  const waiting = done.find((file) => file.state === 'scheduled')
+  if (waiting) {
+    const wanted = { ...album, subject, tracks: [...tracks] }
+    const at = { ...waiting, isNew: done.some(({ before }) => !before) }
+    const held = await scheduleAlbum(connection, account, wanted, at, { signal })
+    return { album: undefined, held, files: released }
+  }
   const settings = { signal, payer, until, timeoutMs }
   return {
     album: await publishAlbum(connection, account, { ...album, subject, tracks: [...tracks] }, settings),
+    held: undefined,
     files: released,
   }
+}
+
+function nameOf(file: Done): Subject {
+  return file.state === 'published' ? file.track.id : file.subject
 }
 
 /** The album's name follows from its author and title, so that it is the same after any loss of memory. One that was
@@ -68,9 +85,9 @@ async function freeAlbum(
   throw new RangeError(`${maximumSameTitle} albums called '${title}' were deleted: take another title`)
 }
 
-type Published = Extract<ReleasedFile, { state: 'published' }>
+type Done = Extract<ReleasedFile, { state: 'published' | 'scheduled' }>
 
-function inOrder(files: readonly Published[], order: AlbumOrder): readonly Published[] {
+function inOrder(files: readonly Done[], order: AlbumOrder): readonly Done[] {
   const places = new Set(files.map(({ place }) => place))
   if (order === 'given' || places.has(undefined) || places.size < files.length) return files
   return files.toSorted((one, other) => (one.place ?? 0) - (other.place ?? 0))

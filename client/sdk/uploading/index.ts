@@ -2,7 +2,14 @@ export { browserMemory } from './browser-memory.ts'
 export { abandonUpload, cancelLeftUploads, cancelUpload } from './cancel-upload.ts'
 export { type AskedPremium, checkPremium, NotPremium } from './check-premium.ts'
 export { followUpload } from './follow-upload.ts'
-export { forgetUpload, memoryKey, type SavedUpload, savedUploadSchema, type UploadMemory } from './memory.ts'
+export {
+  forgetUpload,
+  type HeldUpload,
+  memoryKey,
+  type SavedUpload,
+  savedUploadSchema,
+  type UploadMemory,
+} from './memory.ts'
 export {
   type CopyProgress,
   type NodeProgress,
@@ -14,4 +21,10 @@ export {
 } from './progress.ts'
 export { type CreatorNode, rankCreators } from './rank-creators.ts'
 export { sourceOf, type UploadSource } from './source.ts'
-export { type PremiumUploads, UploadFailed, type UploadTrackOptions, uploadTrack } from './upload-track.ts'
+export {
+  grantMs,
+  type PremiumUploads,
+  UploadFailed,
+  type UploadTrackOptions,
+  uploadTrack,
+} from './upload-track.ts'

@@ -1,5 +1,5 @@
 import { type SignedAction, signedActionSchema } from '@hexachord/protocol/actions'
-import { addressSchema, type Subject, subjectSchema } from '@hexachord/protocol/names'
+import { addressSchema, type Hash, hashSchema, type Subject, subjectSchema } from '@hexachord/protocol/names'
 import * as z from 'zod'
 import type { Account } from '../keys/index.ts'
 import type { AskedPremium } from './check-premium.ts'
@@ -18,10 +18,22 @@ export type SavedUpload = {
   readonly place?: number | undefined
   /** Whether it was published: the same file is not published twice by mistake. */
   readonly published?: boolean | undefined
+  /** How long operators hold it, in ms since 1970, where that is longer than usual. */
+  readonly grantUntilMs?: number | undefined
+  /** The action that a node holds back until its release, and whether it came that far is for that node to tell. */
+  readonly held?: HeldUpload | undefined
   /** Whether another node has taken over: what this one has is to be given up. */
   readonly left?: boolean | undefined
   /** Of a premium track: how it was begun. */
   readonly premium?: Required<AskedPremium> | undefined
+}
+
+export type HeldUpload = {
+  readonly node: string
+  readonly hash: Hash
+  readonly holdUntilMs: number
+  /** What the track will be called. */
+  readonly title: string
 }
 
 /** For memories that outlive the program that wrote them. */
@@ -34,6 +46,8 @@ export const savedUploadSchema = z.object({
   place: z.int().optional(),
   published: z.boolean().optional(),
   left: z.boolean().optional(),
+  grantUntilMs: z.int().optional(),
+  held: z.object({ node: z.string(), hash: hashSchema, holdUntilMs: z.int(), title: z.string() }).optional(),
   premium: z
     .object({ keyHolders: z.array(addressSchema).readonly(), clearMs: z.int().nonnegative() })
     .optional(),

@@ -20,8 +20,11 @@ import { rankCreators } from './rank-creators.ts'
 import { sendFile } from './send-file.ts'
 import type { UploadSource } from './source.ts'
 
-/** Less than the longest life of a grant, for clocks that differ. */
-const grantMs = 6 * 86_400_000
+/** So long operators hold what is not published, or not after its release. Less than they would, for clocks that differ. */
+export const grantMs = 6 * 86_400_000
+
+/** Whoever puts a release off by a little needs no other upload. */
+const leastAfterReleaseMs = 2 * 86_400_000
 
 /** What a node finds wrong with a file, every other node would find too. */
 const problemsOfFiles = [
@@ -76,6 +79,8 @@ export type UploadTrackOptions = {
   readonly premium?: PremiumUploads | undefined
   /** Given to a node that takes only whom it has invited. */
   readonly invite?: string | undefined
+  /** Has operators hold the track until this time, in ms since 1970, and as long after it as usual: see `releaseTracks`. */
+  readonly holdUntilMs?: number | undefined
 }
 
 type Task = UploadTrackOptions & {
@@ -102,12 +107,14 @@ export async function uploadTrack(
   const saved = await options.memory?.load(key)
   const begun = saved !== undefined && isAsAsked(saved, premium) ? saved : undefined
   const subject = options.subject ?? begun?.subject ?? freshSubject(account)
-  const resumable = begun?.subject === subject ? begun : undefined
+  const named = begun?.subject === subject ? begun : undefined
+  // With another grant it is another upload, of which the same node needs no byte.
+  const resumable = named && isHeldLongEnough(named, options) ? named : undefined
   const task: Task = { ...options, connection, account, source, subject }
   const places = trackPlaces(task, resumable)
   let last: Error | undefined
   try {
-    for await (const node of nodesInTurn(task, resumable)) {
+    for await (const node of nodesInTurn(task, named)) {
       if (last) options.onProgress?.({ step: 'moving', node, reason: last.message })
       try {
         const upload = await uploadAt(node, task, places)
@@ -136,6 +143,10 @@ function isAsAsked({ premium: begun }: SavedUpload, asked: PremiumUploads | unde
   if (begun === undefined || asked === undefined) return begun === asked
   const { keyHolders = begun.keyHolders, clearMs } = asked
   return isSameList(keyHolders, begun.keyHolders) && clearMs === begun.clearMs
+}
+
+function isHeldLongEnough({ grantUntilMs = 0 }: SavedUpload, { holdUntilMs }: UploadTrackOptions): boolean {
+  return holdUntilMs === undefined || grantUntilMs >= holdUntilMs + leastAfterReleaseMs
 }
 
 /** A node that made another track than was asked for gives it up again. @throws NotPremium, RetrievalFailed */
@@ -187,9 +198,17 @@ function trackPlaces(task: Task, begun: SavedUpload | undefined) {
     urlAt: (node: string) => (latest?.node === node ? latest.url : undefined),
     /** How the track was begun. */
     premium: () => premium,
-    async moveTo(node: string, url: string, asked: SavedUpload['premium']): Promise<void> {
+    async moveTo(
+      node: string,
+      url: string,
+      begunAs: Pick<SavedUpload, 'premium' | 'grantUntilMs'>,
+    ): Promise<void> {
+      const asked = begunAs.premium
       const key = memoryKey(account, source, { premium: asked !== undefined })
-      await memory?.save(key, { subject, node, url, filename, ...(asked && { premium: asked }) })
+      const before = await memory?.load(key)
+      // A node that holds back an action of the track does so whatever becomes of the upload.
+      const held = before?.subject === subject ? before.held : undefined
+      await memory?.save(key, { subject, node, url, filename, ...begunAs, ...(held && { held }) })
       premium = asked
       if (latest && latest.node !== node) {
         const { node: from, url: leftUrl } = latest
@@ -248,7 +267,7 @@ async function send(node: string, task: Task, places: Places, resumeAt: string |
     subject,
     audience: node,
     byteLimit: byteLimitOf(totalBytes, task.keepOriginal ?? false),
-    expiresAt: connection.now() + grantMs,
+    expiresAt: Math.max(connection.now(), task.holdUntilMs ?? 0) + grantMs,
   })
   // Also for one that is gone on with: a node that has forgotten it meanwhile begins it anew.
   const premium = await task.premium?.toNode(node, subject, places.premium()?.keyHolders)
@@ -267,7 +286,11 @@ async function send(node: string, task: Task, places: Places, resumeAt: string |
     signal,
     patienceMs,
     onProgress: (sentBytes) => task.onProgress?.({ step: 'sending', sentBytes, totalBytes, node }),
-    onUrl: (url) => places.moveTo(node, url, premium && begunBy(premium)),
+    onUrl: (url) =>
+      places.moveTo(node, url, {
+        ...(premium && { premium: begunBy(premium) }),
+        ...(task.holdUntilMs !== undefined && { grantUntilMs: grant.expiresAt }),
+      }),
   })
 }
 
