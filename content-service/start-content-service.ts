@@ -222,18 +222,6 @@ export async function startContentService(
   lifecycle.onClose('reads', reads.close)
   const changes = createOfferChanges()
   const protectMs = pacing.times?.repairLeaseMs ?? defaultRepairLeaseMs
-  const puller = createPuller({
-    ...held,
-    changes,
-    protectMs,
-    onEnded: counted.offerEnded,
-    onHeld({ subject }) {
-      paidBlocks?.reconsider(subject)
-      keeper.recheck(subject)
-    },
-  })
-  lifecycle.onClose('puller', puller.close)
-
   const { publicUrl, rpcUrls } = config
   const till = await openNodeTill({
     ...{ directory, network, reader, rpcUrls, hotKey, operator: self, publicUrl, catalogue, takedowns },
@@ -243,6 +231,16 @@ export async function startContentService(
   })
   paidBlocks = till?.paidBlocks
   if (till !== undefined) lifecycle.onClose('till', till.close)
+  // After the till, which must know what costs something before it is here.
+  const puller = createPuller({
+    ...held,
+    changes,
+    protectMs,
+    onEnded: counted.offerEnded,
+    onTrack: (track) => till?.paidBlocks.expect(track),
+    onHeld: ({ subject }) => keeper.recheck(subject),
+  })
+  lifecycle.onClose('puller', puller.close)
   const premium =
     till &&
     openPremium({

@@ -132,6 +132,12 @@ export async function startCreatorNode(
   const offers = createOfferClient(client)
   const openSealed: OpenSecret = (sealed, subject) =>
     openSecret(sealed, { subject, privateKey: hotKey.privateKey })
+  // Before the jobs, which tell it of what costs something before it is here.
+  const till = await openNodeTill({
+    ...{ directory, network, reader, rpcUrls, hotKey, operator: self, publicUrl, catalogue, ipfs, takedowns },
+    ...{ terms: tillTerms, fetch, peerFetch, metrics, logger, signal, now, pollMs: pacing.pollMs },
+  })
+  if (till !== undefined) lifecycle.onClose('till', till.close)
   const jobs = startJobs({
     ...{ redisUrl: config.redisUrl, operator: self, uploads, logger },
     work: {
@@ -145,6 +151,7 @@ export async function startCreatorNode(
       workDirectory,
       logger,
       now,
+      onTrack: (track) => till?.paidBlocks.expect(track),
       onReused(id) {
         const upload = uploads.get(id)
         if (upload === undefined) return
@@ -184,11 +191,6 @@ export async function startCreatorNode(
   })
   lifecycle.onClose('housekeeper', housekeeper.close)
 
-  const till = await openNodeTill({
-    ...{ directory, network, reader, rpcUrls, hotKey, operator: self, publicUrl, catalogue, ipfs, takedowns },
-    ...{ terms: tillTerms, fetch, peerFetch, metrics, logger, signal, now, pollMs: pacing.pollMs },
-  })
-  if (till !== undefined) lifecycle.onClose('till', till.close)
   const premium =
     till &&
     openPremium({

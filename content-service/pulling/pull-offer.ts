@@ -2,28 +2,30 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { GuardedFetch } from '@hexachord/platform/http'
 import type { Logger } from '@hexachord/platform/process'
 import { isDatabaseFull, type Sqlite, whenThereIsRoom } from '@hexachord/platform/sqlite'
-import { CidError } from '@hexachord/protocol/cids'
-import { ManifestError } from '@hexachord/protocol/manifests'
+import { CidError, parseCid } from '@hexachord/protocol/cids'
+import { type LoadedTrack, loadTrack, ManifestError } from '@hexachord/protocol/manifests'
 import type { Address } from '@hexachord/protocol/names'
 import type { BlockList } from '@hexachord/protocol/offers'
-import type { Retriever } from '@hexachord/protocol/retrieval'
+import { RetrievalFailed, type Retriever } from '@hexachord/protocol/retrieval'
 import type { BlockRoot } from '@hexachord/protocol/storage-root'
 import type { Catalogue } from '@hexachord/storage/catalogue'
-import type { IpfsNode } from '@hexachord/storage/ipfs'
+import { type IpfsNode, StorageFull } from '@hexachord/storage/ipfs'
 import { type NodeClient, peerIdFromHex } from '@hexachord/storage/peers'
 import { explain, type Takedowns } from '@hexachord/storage/takedowns'
 import {
   bitswapSource,
   createNodeRetriever,
   gatewaySource,
+  getOrRetrieve,
   IncompleteTrack,
   type InspectedTrack,
   inspectTrack,
+  isTrackFault,
   type RootHasher,
 } from '@hexachord/storage/tracks'
 import type { LimitFunction } from 'p-limit'
 import pRetry from 'p-retry'
-import type { HashedBlock, Lease, OfferStore, Room } from '../offers/index.ts'
+import type { HashedBlock, Lease, ListedBlock, OfferStore, Room } from '../offers/index.ts'
 import type { IssueReceipt, ReceiptStore } from '../receipts/index.ts'
 import { pullBlocks } from './pull-blocks.ts'
 import { PullRefused } from './pull-refused.ts'
@@ -31,7 +33,7 @@ import { ListUnavailable, readBlockList } from './read-block-list.ts'
 
 export type PullDependencies = {
   database: Pick<Sqlite, 'transaction'>
-  catalogue: Pick<Catalogue, 'accepted' | 'operators'>
+  catalogue: Pick<Catalogue, 'accepted' | 'operators' | 'tracksWith'>
   ipfs: IpfsNode
   client: NodeClient
   fetch: GuardedFetch
@@ -50,6 +52,9 @@ export type PullDependencies = {
   logger: Logger
   /** ms since 1970. */
   now: () => number
+  /** Called with each track that is brought here once it is known what it is; of one that somebody has published already,
+   * before the blocks that are listed with its manifest or after it are here. */
+  onTrack: (track: LoadedTrack) => void
   /** Called when there is more to tell about a lease. */
   onProgress: (lease: Lease) => void
 }
@@ -62,6 +67,8 @@ const firstRetryMs = 250
 const longestRetryMs = 15_000
 /** Blocks that one track may have: ten hours in eight renditions. */
 const maximumBlocks = 200_000
+/** Manifest, renditions and the list of the original, of which a track has a dozen. */
+const documentsOfTrack = 64
 /** Progress is written this often, not for every block: a commit costs a sync. */
 const writeEveryMs = 200
 
@@ -78,9 +85,10 @@ export async function pullOffer(
   const { database, ipfs, offers } = dependencies
   const roots = new Map<string, BlockRoot>()
   const progress = createProgress(lease, dependencies)
+  const retriever = retrieverFor(lease, dependencies)
   const blocks = pullBlocks({
     ipfs,
-    retriever: retrieverFor(lease, dependencies),
+    retriever,
     rootOf: dependencies.rootOf,
     source: new URL(lease.source).origin,
     sharedLimit: dependencies.sharedLimit,
@@ -93,8 +101,11 @@ export async function pullOffer(
   const { signal } = blocks
   const ending = new AbortController()
   let protection: Promise<void> | undefined
+  const tell = createTeller(retriever, dependencies, signal)
   try {
-    for (const block of offers.listed(lease.id)) {
+    const listed = offers.listed(lease.id)
+    await tell(listed)
+    for (const block of listed) {
       const { cid, byteLength, root, leafCount } = block
       if (root !== undefined && leafCount !== undefined) roots.set(cid, { root, leafCount, byteLength })
       blocks.start(block)
@@ -102,13 +113,14 @@ export async function pullOffer(
     protection = keepProtected(lease, dependencies, ending.signal)
     // It is awaited at the end; until then a failure must not count as unhandled.
     protection.catch(() => undefined)
-    const manifest = lease.manifest ?? (await followList(lease, dependencies, blocks))
+    const manifest = lease.manifest ?? (await followList(lease, dependencies, blocks, tell))
     await blocks.done()
     progress.write()
     await checkFloor(dependencies.room)
     checkTakedowns(lease, manifest, dependencies)
     const held = await inspect(ipfs, manifest, (cid) => roots.get(cid), signal)
     if (held.byteLength > lease.byteLimit) throw overLimit(held.byteLength, lease)
+    dependencies.onTrack(held.track)
     await ipfs.pin(manifest, { signal })
     const receipt = await dependencies.issueReceipt(lease.subject, held)
     database.transaction(() => {
@@ -149,6 +161,7 @@ async function followList(
   lease: Lease,
   { client, ipfs, protectMs, now, offers, room, takedowns }: PullDependencies,
   blocks: ReturnType<typeof pullBlocks>,
+  tell: (listed: readonly ListedBlock[]) => Promise<void>,
 ): Promise<string> {
   const { signal } = blocks
   const known = new Set(offers.listed(lease.id).map(({ cid }) => cid))
@@ -174,9 +187,38 @@ async function followList(
     const manifest = endOf(list)
     cursor = list.next
     offers.addListed(lease.id, { blocks: fresh, cursor, manifest })
+    await tell(fresh)
     for (const block of fresh) blocks.start(block)
     if (manifest !== null) return manifest
     if (list.items.length === 0) await delay(idlePauseMs, undefined, { signal })
+  }
+}
+
+/**
+ * Reads those of the listed blocks that are manifests of published tracks, and tells of these tracks. What cannot be read
+ * now is told of at the end, as is everything that nobody has published.
+ */
+function createTeller(
+  retriever: Retriever,
+  { ipfs, rootOf, catalogue, onTrack }: PullDependencies,
+  signal: AbortSignal,
+): (listed: readonly ListedBlock[]) => Promise<void> {
+  let documents = 0
+  const read = (cid: string) => getOrRetrieve({ ipfs, retriever, rootOf, cid, signal })
+  return async (listed) => {
+    for (const { cid: manifest } of listed) {
+      if (parseCid(manifest).codec !== 'dag-json') continue
+      documents += 1
+      if (documents > documentsOfTrack) return
+      if (catalogue.tracksWith(manifest).length === 0) continue
+      try {
+        onTrack(await loadTrack(manifest, async (cid) => (await read(cid)).bytes))
+      } catch (error) {
+        // The pull meets the same, and says so.
+        const isMet = error instanceof RetrievalFailed || error instanceof StorageFull
+        if (!isMet && !isTrackFault(error)) throw error
+      }
+    }
   }
 }
 

@@ -75,7 +75,7 @@ function checkSize({ storage }: CarriedTrack, { grant }: Upload): void {
 }
 
 async function store(work: Work, found: CarriedTrack, signal: AbortSignal): Promise<void> {
-  const { id, uploads, recorder, ipfs, now } = work
+  const { id, uploads, recorder, ipfs, now, onTrack } = work
   const { track, carried } = found
   const renditions = track.renditions.map((rendition, index) =>
     importedRendition(rendition, renditionName(track, index)),
@@ -90,6 +90,7 @@ async function store(work: Work, found: CarriedTrack, signal: AbortSignal): Prom
     tags: Object.fromEntries(tags),
     keepOriginal: track.manifest.original !== undefined,
   }))
+  onTrack(track)
   const limit = pLimit(storesAtOnce)
   const blocks = blocksOf(track)
   await Promise.all(

@@ -145,7 +145,7 @@ function isMade({ renditions, sha256, tags, measured, keepOriginal, original }: 
 }
 
 async function completeTrack(work: Work, signal: AbortSignal): Promise<void> {
-  const { id, uploads, ipfs, recorder, now } = work
+  const { id, uploads, ipfs, recorder, now, onTrack } = work
   const upload = currentUpload(work)
   const bytes = assembleManifest(upload)
   if (bytes === undefined)
@@ -163,6 +163,7 @@ async function completeTrack(work: Work, signal: AbortSignal): Promise<void> {
       `the track has ${held.byteLength} bytes; the author's grant allows ${upload.grant.byteLimit}: sign a larger one`,
     )
   }
+  onTrack(track)
   await ipfs.pin(manifest, { signal })
   uploads.apply(id, 'rendered', () => ({
     recipe,

@@ -1,4 +1,5 @@
 import type { Logger } from '@hexachord/platform/process'
+import type { LoadedTrack } from '@hexachord/protocol/manifests'
 import type { IpfsNode } from '@hexachord/storage/ipfs'
 import type { Ffmpeg } from '../transcoding/index.ts'
 import type { OpenSecret, SourceFiles, Upload, UploadStore } from '../uploads/index.ts'
@@ -21,6 +22,9 @@ export type WorkOptions = {
   now: () => number
   /** The track was there before: the upload has cost nothing. */
   onReused: (id: string) => void
+  /** Called with each track that is made or taken in once it is known what it is: of one that is taken in, before any block
+   * of it is here. */
+  onTrack: (track: LoadedTrack) => void
   /** Others may begin to copy the upload's blocks. */
   onFirstBlock: (id: string) => void
 }

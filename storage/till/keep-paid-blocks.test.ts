@@ -20,6 +20,10 @@ let blocks: Map<string, Uint8Array>
 /** How often it was looked whether something is here. */
 let looks: number
 let registered: Set<Subject>
+/** Blocks that the catalogue has still to read, before which it knows of no track; undefined when it knows all. */
+let behind: number | undefined
+/** How often it was asked about a track meanwhile. */
+let asked: number
 let paidBlocks: PaidBlocks
 let keeper: PaidBlockKeeper
 let change: (change: Partial<CatalogueChange>) => void
@@ -29,6 +33,8 @@ beforeEach(async () => {
   blocks = new Map()
   looks = 0
   registered = new Set(subjects)
+  behind = undefined
+  asked = 0
   paidBlocks = openPaidBlocks(':memory:')
 })
 afterEach(async () => {
@@ -74,7 +80,12 @@ function keep({ everyMs = 3_600_000, perRound = 1_000 } = {}): void {
       },
     },
     catalogue: {
-      subject: stateOf,
+      subject() {
+        if (behind === undefined) return stateOf()
+        asked += 1
+        return undefined
+      },
+      behind: () => behind ?? 0,
       tracksWith: () => subjects.map((subject) => ({ subject, state: stateOf() })),
       onChange(listener) {
         const nothing = { subjects: [], actions: [], operators: false, ranks: false, reorganised: false }
@@ -127,6 +138,20 @@ describe('a track that costs something', () => {
     } finally {
       clearInterval(busy)
     }
+  })
+
+  test('stays known while the chain is read anew, and for no longer if it is not on it any more', async () => {
+    arrive()
+    keep({ everyMs: 20 })
+    await eventually(known, (found) => found.length === subjects.length)
+    behind = Number.POSITIVE_INFINITY
+    await eventually(
+      () => asked,
+      (times) => times > 2 * subjects.length,
+    )
+    expect(known()).toEqual(subjects)
+    behind = 0
+    await eventually(known, (found) => found.length === 0)
   })
 
   test('is known wherever it stands among more than are looked at in one round', async () => {

@@ -33,7 +33,7 @@ export function keepPaidBlocks(options: {
   view: Pick<PaymentsView, 'onChange' | 'termsOf'> & {
     tracks(after: Hash | undefined, limit: number): Hash[]
   }
-  catalogue: Pick<Catalogue, 'onChange' | 'subject' | 'tracksWith'>
+  catalogue: Pick<Catalogue, 'onChange' | 'subject' | 'tracksWith' | 'behind'>
   paidBlocks: Pick<PaidBlocks, 'add' | 'remove' | 'has'>
   ipfs: Pick<IpfsNode, 'get' | 'has'>
   logger: Logger
@@ -62,8 +62,11 @@ export function keepPaidBlocks(options: {
   }
 
   async function reconsider(subject: Subject): Promise<void> {
-    const track = liveTrack(subject, catalogue.subject(subject))
+    const state = catalogue.subject(subject)
+    const track = liveTrack(subject, state)
     if (track === undefined || !isRegistered(subject)) {
+      // While the chain is read anew, what is sold has not been published yet.
+      if (state === undefined && catalogue.behind() > 0) return
       paidBlocks.remove(subject)
       return
     }
@@ -119,6 +122,7 @@ export function keepPaidBlocks(options: {
 
   return {
     expect(track) {
+      if (signal.aborted) return
       for (const { subject } of catalogue.tracksWith(track.cid)) {
         if (isRegistered(subject) && !paidBlocks.has(subject, track.cid)) paidBlocks.add(subject, track)
       }
