@@ -115,8 +115,27 @@ function withoutEmptyChannel(state: PurseState): PurseState {
 }
 
 /** All that was reserved is spent or released, by what is known here. */
-function holdsNothing({ reserved, released, cumulative }: Channel): boolean {
-  return reserved - released <= cumulative
+function holdsNothing(channel: Channel): boolean {
+  return unspentOf(channel) === 0n
+}
+
+function unspentOf({ reserved, released, cumulative }: Channel): bigint {
+  const unspent = reserved - released - cumulative
+  return unspent > 0n ? unspent : 0n
+}
+
+/** What a node has reserved can be spent there: none that a play has left, however long ago, is chosen for that. */
+export function isFunded(state: PurseState, node: Address): boolean {
+  return !holdsNothing(channelWith(state, node)) && state.avoided[node] === undefined
+}
+
+/** What is reserved and not spent at nodes that are no homes, beside one of them; undefined for a home. */
+export function reservedBeside({ channels, homes }: PurseState, node: Address): bigint | undefined {
+  if (homes.includes(node)) return undefined
+  return Object.entries(channels).reduce((sum, [other, channel]) => {
+    const isKnown = other === node || homes.includes(other as Address)
+    return isKnown ? sum : sum + unspentOf(channel)
+  }, 0n)
 }
 
 export function isAvoided({ avoided }: PurseState, node: Address, nowMs: number): boolean {
