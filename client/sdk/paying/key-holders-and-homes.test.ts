@@ -15,7 +15,7 @@ import {
   unitPrice,
 } from '../fixtures/index.ts'
 import { emptyState, type PurseOptions, type PurseState, playPaid } from './index.ts'
-import { channelWith, withChannel } from './purse-state.ts'
+import { channelWith, isFunded, withChannel, withReleased, withReleasing } from './purse-state.ts'
 
 const { track, blocks } = await exampleTrack()
 const units = unitsOfBlocks(track)
@@ -104,6 +104,15 @@ test('a home that has the keys sells them, and after it a node that holds money 
   await wallet.unlock([...fresh, funded])
   expect(wallet.purse.channel(funded.operator).cumulative).toBe(unitPrice)
   expect(fresh.map(wallet.reservedAt)).toEqual([0n, 0n, 0n])
+})
+
+test('a node from which money is asked back is not chosen for that it holds some', () => {
+  const operator = `0x${'ab'.repeat(20)}` as const
+  const channel = { ...channelWith(emptyState(), operator), reserved: hour }
+  const state = { ...withChannel(emptyState(), operator, channel), homes: [operator] }
+  const asked = withReleasing(state, operator)
+  expect([isFunded(state, operator), isFunded(asked, operator), asked.homes]).toEqual([true, false, []])
+  expect(isFunded(withReleased(asked, operator, hour / 2n), operator)).toBe(true)
 })
 
 test('who sells keys to a wallet without homes is one: other tracks are heard from where money is', async () => {

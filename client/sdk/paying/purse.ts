@@ -238,7 +238,7 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       await update((state) => {
         const channel = channelWith(state, node)
         const reserved = reserveTotal > channel.reserved ? reserveTotal : channel.reserved
-        return withChannel(state, node, { ...channel, reserved })
+        return withChannel(state, node, { ...channel, reserved, isReleasing: false })
       })
       const message = { payer: spender.payer, node, total: reserveTotal, deadline }
       return signMessage(spender.key.signer, domain, 'Reserve', message)
