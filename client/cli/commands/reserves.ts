@@ -12,6 +12,7 @@ import {
   type Token,
   type Writing,
   withReleased,
+  withReleasing,
 } from '@hexachord/sdk/paying'
 
 /** What a node holds of a wallet on the chain. */
@@ -101,8 +102,7 @@ export async function releaseOne(
   }
   if (amount <= 0n) return `${node}: all of it is owed for what you heard; --all takes that, too`
   await initiateRelease(writing, { key: address, node, amount })
-  // It takes no voucher from what is on its way back, so that others are to be asked first.
-  await memory.update((state) => ({ ...state, homes: state.homes.filter((home) => home !== node) }))
+  await memory.update((state) => withReleasing(state, node))
   const waitSeconds = await reader.releaseSeconds()
   return `${node}: ${formatAmount(amount, token)} announced; the same command takes it in ${waitSeconds} s`
 }

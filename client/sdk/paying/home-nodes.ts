@@ -11,9 +11,12 @@ const mostAsked = 12
 const operatorsForMs = 600_000
 
 export type HomeNodes = {
-  /** Nodes that take payment, those of `preferred` first, the others by how quickly they answer. Asks no further ones
-   * when `count` of the preferred do.
+  /** Nodes that take payment, those of `preferred` first, then those that hold money already, the others by how quickly they
+   * answer. Asks no further ones when `count` of the preferred serve.
    * @param options.among operators of which the nodes shall be @default all
+   * @param options.serves whether one that takes payment is of use; those that are not are found all the same, and do not
+   * count @default all of them
+   * @param options.holdsMoney nodes at which something is reserved and not spent @default none
    * @param options.isAvoided nodes that come last, and are asked where the others are fewer than `count` @default none
    * @throws ApiError when nobody says which operators there are */
   find(
@@ -22,6 +25,8 @@ export type HomeNodes = {
     options?: {
       signal?: AbortSignal
       among?: readonly Address[] | undefined
+      serves?: (node: HomeNode) => boolean
+      holdsMoney?: (node: Address) => boolean
       isAvoided?: (node: Address) => boolean
     },
   ): Promise<HomeNode[]>
@@ -69,20 +74,26 @@ export function createHomeNodes(
   }
 
   return {
-    async find(preferred, count, { signal, among, isAvoided = () => false } = {}) {
+    async find(preferred, count, options = {}) {
+      const { signal, among, serves = () => true } = options
+      const { holdsMoney = () => false, isAvoided = () => false } = options
       const listed = await listOperators(signal)
       const all = among === undefined ? listed : listed.filter(({ operator }) => among.includes(operator))
       const before = preferred
         .filter((address) => !isAvoided(address))
         .flatMap((address) => all.find(({ operator }) => operator === address) ?? [])
       const homes = await askAll(before, signal)
-      if (homes.length >= count) return homes
-      const others = shuffled(all.filter((one) => !before.includes(one)))
+      const isEnough = () => homes.filter(serves).length >= count
+      if (isEnough()) return homes
+      const others = shuffled(all.filter((one) => !before.includes(one))).sort(
+        (one, other) => Number(holdsMoney(other.operator)) - Number(holdsMoney(one.operator)),
+      )
       for (const areAvoided of [false, true]) {
-        if (homes.length >= count) break
+        if (isEnough()) break
         const some = others.filter(({ operator }) => isAvoided(operator) === areAvoided).slice(0, mostAsked)
         const found = await askAll(some, signal)
-        homes.push(...found.sort((one, other) => quicknessOf(one) - quicknessOf(other)))
+        const rankOf = (node: HomeNode) => (holdsMoney(node.operator) ? -1 : quicknessOf(node))
+        homes.push(...found.sort((one, other) => rankOf(one) - rankOf(other)))
       }
       return homes
     },

@@ -45,6 +45,7 @@ export {
   purseStateSchema,
   withBudget,
   withReleased,
+  withReleasing,
 } from './purse-state.ts'
 export { rehearsePaying } from './rehearse-paying.ts'
 export {

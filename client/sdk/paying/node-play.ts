@@ -12,7 +12,7 @@ import { limitOf, reserveFor } from './reserving.ts'
 import { signOpening } from './sign-opening.ts'
 import { type HomeNode, tillAt } from './till.ts'
 import { untilAborted } from './until-aborted.ts'
-import { linesOf, partsOf } from './voucher-parts.ts'
+import { linesOf, partsOf, unitsToPay } from './voucher-parts.ts'
 
 /** A session that is about to end is opened anew before it is used. */
 const renewedBeforeMs = 30_000
@@ -174,7 +174,7 @@ export function createNodePlay(
    * spares a question. Where the till's record is another than ours it refuses, and its report says from where to go on. */
   async function payAlong(): Promise<SentVoucher | undefined> {
     const { reserved, released, cumulative } = purse.channel(operator)
-    const { due, ahead } = unitsToPay(foreseenUnits)
+    const { due, ahead } = unitsToPay(foreseenUnits, { waiting, asked, offer })
     const parts = [...due, ...ahead].map((unit) => ({ unit, amount: artistsPrice }))
     const amount = artistsPrice * BigInt(parts.length)
     const isHeld = reserved - released - cumulative >= amount
@@ -188,18 +188,11 @@ export function createNodePlay(
     }
   }
 
-  /** Units that are waited for, and the one that will be asked for next; nothing is ahead of the last one. */
-  function unitsToPay(units: number): { due: number[]; ahead: number[] } {
-    const due = [...waiting.keys()].sort((one, other) => one - other)
-    const next = Math.max(offer.previewUnits - 1, ...asked.keys()) + 1
-    return { due, ahead: next < units ? [next] : [] }
-  }
-
   /** Pays for all that is waiting, and one unit ahead, by one voucher; where the budget has less, for what comes first. */
   async function payForWaiting(): Promise<void> {
     const report = await openSession()
     const price = report.unitPrice
-    const { due, ahead } = unitsToPay(report.units)
+    const { due, ahead } = unitsToPay(report.units, { waiting, asked, offer })
     let covered = due
     try {
       await coverFunds(report, [...due, ...ahead], price * BigInt(ahead.length))

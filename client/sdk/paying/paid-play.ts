@@ -7,6 +7,7 @@ import { NodeRefused } from './channel-report.ts'
 import { createNodePlay, type NodePlay } from './node-play.ts'
 import { PaymentNeeded } from './payment-needed.ts'
 import type { Purse, ToldTerms } from './purse.ts'
+import type { HomeNode } from './till.ts'
 import { untilAborted } from './until-aborted.ts'
 
 /** Failures of a node in a row after which the play moves on. */
@@ -37,7 +38,7 @@ export type PlayOptions = {
   readonly onFault?: ((fault: Fault) => void) | undefined
   /** When a block is asked for at a second node, where no other one is. @default 4_000 */
   readonly stallMs?: number
-  /** Operators that may be paid. @default all */
+  /** Operators that may be paid, such as those that have a track's keys; homes of the purse first. @default all */
   readonly among?: readonly Address[] | undefined
   /** Shows key holders whose account listens, where a track's artist asks for that. */
   readonly pass?: AccountPass | undefined
@@ -62,15 +63,20 @@ export async function playPaid(purse: Purse, options: PlayOptions): Promise<Paid
   const life = options.signal ?? new AbortController().signal
   const terms = await purse.termsOf(track, { told: options.told, signal: life })
   if (terms === undefined || terms.unitPrice === 0n) return undefined
+  const { among } = options
+  const serves = ({ offer }: HomeNode) => offer.leastNodeBps <= terms.nodeBps
   const preferred = await purse.preferredHomes()
   const found = await purse.homes.find(preferred, purse.homeCount, {
-    ...{ signal: life, among: options.among, isAvoided: purse.isAvoided },
+    ...{ signal: life, among, serves, holdsMoney: purse.holdsMoney, isAvoided: purse.isAvoided },
   })
   const nodes = found
-    .filter(({ offer }) => offer.leastNodeBps <= terms.nodeBps)
+    .filter(serves)
     .slice(0, purse.homeCount)
     .map((node) => createNodePlay(purse, node, { track, curator, terms, signal: life, pass: options.pass }))
-  await purse.preferHomes(nodes.map(({ node }) => node.operator))
+  // Who cannot serve this track stays a home for others; who sells keys becomes one only where there is room.
+  const stay = preferred.filter((home) => among || found.some(({ operator }) => operator === home))
+  const homes = new Set([...stay, ...nodes.map(({ node }) => node.operator)])
+  await purse.preferHomes([...homes].slice(0, purse.homeCount))
   if (nodes.length === 0) throw new RetrievalFailed(track, faultsOfNone(track))
   const failures = new Map<NodePlay, number>()
   /** Those that are not asked again in this play, and why. */

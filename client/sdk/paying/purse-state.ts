@@ -26,6 +26,8 @@ const channelSchema = z.object({
   reserved: amountSchema,
   /** Taken back on the chain, as far as was read there. */
   released: amountSchema,
+  /** What it holds is asked back. */
+  isReleasing: z.boolean().default(false),
   /** What plays use beyond what each has signed itself: they found it there. Some of it may be another play's that goes on. */
   borrowed: z.object({ amount: amountSchema, atMs: z.int() }).default(nothingBorrowed),
 })
@@ -85,6 +87,7 @@ const emptyChannel: Channel = {
   signature: null,
   reserved: 0n,
   released: 0n,
+  isReleasing: false,
   borrowed: nothingBorrowed,
 }
 
@@ -115,8 +118,37 @@ function withoutEmptyChannel(state: PurseState): PurseState {
 }
 
 /** All that was reserved is spent or released, by what is known here. */
-function holdsNothing({ reserved, released, cumulative }: Channel): boolean {
-  return reserved - released <= cumulative
+function holdsNothing(channel: Channel): boolean {
+  return unspentOf(channel) === 0n
+}
+
+function unspentOf({ reserved, released, cumulative }: Channel): bigint {
+  const unspent = reserved - released - cumulative
+  return unspent > 0n ? unspent : 0n
+}
+
+/** What a node has reserved can be spent there: none that a play has left, however long ago, is chosen for that, and none
+ * from which it is asked back. */
+export function isFunded(state: PurseState, node: Address): boolean {
+  const channel = channelWith(state, node)
+  return !holdsNothing(channel) && !channel.isReleasing && state.avoided[node] === undefined
+}
+
+/** The state after what a node holds was asked back: it takes no voucher from that, so that others are to be asked first. */
+export function withReleasing(state: PurseState, node: Address): PurseState {
+  const homes = state.homes.filter((home) => home !== node)
+  const channel = state.channels[node]
+  const left = { ...state, homes }
+  return channel === undefined ? left : withChannel(left, node, { ...channel, isReleasing: true })
+}
+
+/** What is reserved and not spent at nodes that are no homes, beside one of them; undefined for a home. */
+export function reservedBeside({ channels, homes }: PurseState, node: Address): bigint | undefined {
+  if (homes.includes(node)) return undefined
+  return Object.entries(channels).reduce((sum, [other, channel]) => {
+    const isKnown = other === node || homes.includes(other as Address)
+    return isKnown ? sum : sum + unspentOf(channel)
+  }, 0n)
 }
 
 export function isAvoided({ avoided }: PurseState, node: Address, nowMs: number): boolean {
@@ -142,7 +174,7 @@ export function withoutHome(state: PurseState, node: Address, nowMs: number): Pu
 export function withReleased(state: PurseState, node: Address, released: bigint): PurseState {
   const channel = state.channels[node]
   if (channel === undefined || released <= channel.released) return state
-  return withChannel(state, node, { ...channel, released })
+  return withChannel(state, node, { ...channel, released, isReleasing: false })
 }
 
 /** What plays use of what others have paid: what was told long ago is no matter of those that play now. */

@@ -21,8 +21,10 @@ import {
   budgetLeft,
   channelWith,
   isAvoided,
+  isFunded,
   type PurseState,
   pay,
+  reservedBeside,
   withBorrowed,
   withBudget,
   withChannel,
@@ -111,6 +113,10 @@ export type Purse = {
   /** Nodes that are paid, the preferred first. Where this program knows of none, another may have chosen some meanwhile. */
   preferredHomes(): Promise<readonly Address[]>
   preferHomes(nodes: readonly Address[]): Promise<void>
+  /** Something is reserved for it and not spent, and no play has left it. */
+  holdsMoney(node: Address): boolean
+  /** What is reserved and not spent at nodes that are no homes, beside one of them; undefined for a home. */
+  reservedBeside(node: Address): bigint | undefined
   /** Takes a node that has failed a play out of the homes, for a day or longer. */
   leave(node: Address): Promise<void>
   /** A play has left it lately: it is asked where nobody else serves. */
@@ -232,7 +238,7 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       await update((state) => {
         const channel = channelWith(state, node)
         const reserved = reserveTotal > channel.reserved ? reserveTotal : channel.reserved
-        return withChannel(state, node, { ...channel, reserved })
+        return withChannel(state, node, { ...channel, reserved, isReleasing: false })
       })
       const message = { payer: spender.payer, node, total: reserveTotal, deadline }
       return signMessage(spender.key.signer, domain, 'Reserve', message)
@@ -250,6 +256,8 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       if (!isSame) await update((state) => ({ ...state, homes: homesIn(state) }))
     },
 
+    holdsMoney: (node) => isFunded(known, node),
+    reservedBeside: (node) => reservedBeside(known, node),
     leave: (node) => update((state) => withoutHome(state, node, connection.now())),
     isAvoided: (node) => isAvoided(known, node, connection.now()),
 

@@ -11,12 +11,15 @@ const unitsReserved = 600n
 const refilledBelow = 4n
 /** What the reserve is raised by where the deposit does not hold an hour: tills take no less. */
 const fewUnits = BigInt(unitsBeforeMined)
+/** So many hours are reserved at nodes that are no homes, such as holders of the keys of this track or that, by as many as
+ * there can be homes: then these get few units each, until what others hold is released. */
+const hoursBeside = 4n
 /** For how long a till may bring a signed reserve to the chain. */
 const deadlineSeconds = 3_600
 
 /**
  * Sees to it that a node's reserve covers a payment: reserves an hour's worth on first use, and fills it up when three
- * quarters are used. No more than that is ever signed beyond what was spent, whatever the node says of its reserve: the
+ * quarters are used; at nodes that are no homes four hours altogether. No more than that is ever signed beyond what was spent, whatever the node says of its reserve: the
  * total counts from the beginning of the channel, and what was signed and released is known here, or asked of the chain.
  * @param options.amount about to be signed, in base units
  * @throws PaymentNeeded when the deposit does not cover it, or the node says that it does not and nobody is there who could
@@ -30,7 +33,7 @@ export async function reserveFor(
   const { reserved, awaited, released } = report.channel
   const { cumulative } = purse.channel(operator)
   const price = report.unitPrice
-  const hour = unitsReserved * price
+  const hour = worthOfReserve(purse, operator, price)
   const left = limitOf(report) - cumulative
   if (left >= amount && left - amount >= hour / refilledBelow) return
 
@@ -71,6 +74,16 @@ export async function reserveFor(
       throw isRefused(again) ? lack(again) : again
     })
   }
+}
+
+/** What a node is to have for an hour, or one that is no home for as long as the others leave it. */
+function worthOfReserve(purse: Purse, operator: Address, price: bigint): bigint {
+  const hour = unitsReserved * price
+  const beside = purse.reservedBeside(operator)
+  if (beside === undefined) return hour
+  const room = hoursBeside * hour - beside
+  const few = fewUnits * price
+  return room > few ? least(hour, room) : few
 }
 
 /** What a node can be promised in all, as its till says. */

@@ -89,7 +89,9 @@ export async function openTrack(
   const { signal, onFault, paying, playsFromMs, pass } = options
   const asked = { track: track.id, told: track.terms, signal, onFault }
   const firstUnit = playsFromMs === undefined ? undefined : Math.floor(playsFromMs / unitMs)
-  const selling = paying?.(asked)
+  // Of a premium track keys are paid for: nobody is asked what the rest would cost.
+  const isPremium = track.premium === true
+  const selling = isPremium ? undefined : paying?.(asked)
   let sending: Promise<void> | undefined
   const prepare = (durationMs: number) => {
     if (firstUnit === undefined) return
@@ -117,7 +119,8 @@ export async function openTrack(
   const units = unitsOfBlocks(loaded)
   // Of a premium track keys are sold, and everybody may give the rest.
   const { keyHolders } = loaded.manifest
-  const keySeller = keyHolders && paid && (await paying?.({ ...asked, among: keyHolders, pass }))
+  const isSold = keyHolders && (isPremium || paid !== undefined)
+  const keySeller = isSold ? await paying?.({ ...asked, among: keyHolders, pass }) : undefined
   const open = createOpenBlock(
     loaded,
     options.keys ??
@@ -125,7 +128,8 @@ export async function openTrack(
         ((place, tryKey) => keySeller.key(place, units.get(cidAt(loaded, place)) ?? 0, tryKey))) ??
       (keyHolders && pass && gatedKeys(connection, track, { keyHolders, pass, signal })),
   )
-  const seller = keyHolders ? undefined : paid
+  // An index that calls it premium may be wrong.
+  const seller = keyHolders ? undefined : isPremium ? await paying?.(asked) : paid
   const get = (cid: string, signal?: AbortSignal) => {
     const unit = units.get(cid)
     return seller === undefined || unit === undefined ? free(cid, signal) : seller.block(cid, unit, signal)

@@ -12,6 +12,7 @@ import { createPurchases, type PurchasesOptions, purchaseRoutes } from './index.
 
 const abi = new Interface([
   'function purchaseOf(bytes32 track, address node) view returns (address)',
+  'function balanceOf(address account) view returns (uint256)',
   'function eip712Domain() view returns (bytes1, string, string, uint256, address, bytes32, uint256[])',
 ])
 const [node, payTo, token, trackPurchases] = ['40', '41', '42', '43'].map(
@@ -36,6 +37,7 @@ function createNode(options: Partial<PurchasesOptions> = {}) {
       logs: nobodyAsks,
       async call({ data }) {
         const name = abi.getFunction(data.slice(0, 10))?.name
+        if (name === 'balanceOf') return abi.encodeFunctionResult(name, [700n])
         if (name === 'purchaseOf') return abi.encodeFunctionResult(name, [payTo])
         if (name !== 'eip712Domain') return '0x'
         const domain = ['0x0f', 'Dollar', '1', 31337, token, `0x${'00'.repeat(32)}`, []]
@@ -158,6 +160,35 @@ describe('a purchase that its node does not want', () => {
     wei = 1_000n
     await expect(one.purchases.buy(subject, wanted, header)).resolves.toMatchObject({ amount: 300n })
   })
+})
+
+test('one balance is not promised to several purchases at a time, all but one of which would cost gas in vain', async () => {
+  const states = new Map<string, TransactionStatus>()
+  const one = createNode({
+    ...{ minedTimeoutMs: 0 },
+    sender: {
+      enqueue({ id }) {
+        const status = { id, state: 'sent', hash: null } as TransactionStatus
+        states.set(id, status)
+        return status
+      },
+      status: (id) => states.get(id) ?? null,
+      onChange: () => () => undefined,
+      retry: () => false,
+    },
+  })
+  const wanted = await asked(one)
+  const headers = await Promise.all([1, 2, 3].map(() => signed(wanted)))
+  const buy = (header: string) => one.purchases.buy(subject, wanted, header)
+  const answers = await Promise.allSettled(headers.map(buy))
+  expect(answers.map((answer) => answer.status === 'rejected' && answer.reason.name)).toEqual(
+    Array(3).fill('PurchaseUnderWay'),
+  )
+  // Its payer has enough for two.
+  expect(states.size).toBe(2)
+  for (const [id, status] of states) states.set(id, { ...status, state: 'mined' })
+  await Promise.allSettled(headers.map(buy))
+  expect(states.size).toBe(3)
 })
 
 describe('a client of x402 that knows nothing of us', () => {

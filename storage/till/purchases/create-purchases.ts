@@ -93,6 +93,7 @@ const gasLimit = 400_000n
 const gasOfPurchase = 220_000n
 
 const purchases = new Interface(trackPurchasesAbi as InterfaceAbi)
+const dollar = new Interface(localDollarAbi as InterfaceAbi)
 /** For the names of what may be refused; tokens have their errors by ERC-6093, or say it in words. */
 const errors = [trackPurchasesAbi, trackRegistryAbi, localDollarAbi].map(
   (abi) => new Interface(abi as InterfaceAbi),
@@ -107,6 +108,8 @@ export function createPurchases(options: PurchasesOptions): Purchases {
   const network = caip2(chainId)
   const addresses = new LRUCache<string, string>({ max: 10_000 })
   let tokenName: Promise<ExactRequirements['extra']> | undefined
+  /** What may still be on its way, by payer. */
+  const sent = new LRUCache<Address, Map<string, bigint>>({ max: 10_000 })
   let waiting = 0
 
   async function nameOfToken(): Promise<ExactRequirements['extra']> {
@@ -135,6 +138,22 @@ export function createPurchases(options: PurchasesOptions): Purchases {
     const earned = splitLine({ amount, curator: ZeroAddress as Address }, terms).node
     const gas = gasOfPurchase * (await options.gasPrice())
     if (earned * weiPerUnit <= gas) throw belowGas(earned, gas / weiPerUnit)
+  }
+
+  async function balanceOf(payer: Address): Promise<bigint> {
+    const data = dollar.encodeFunctionData('balanceOf', [payer])
+    const answer = await chain.call({ to: payments.token, data })
+    return BigInt(dollar.decodeFunctionResult('balanceOf', answer)[0])
+  }
+
+  /** Of a payer beside one purchase, in base units. */
+  function onItsWayBeside(id: string, payer: Address): bigint {
+    const ids = sent.get(payer) ?? new Map<string, bigint>()
+    for (const known of ids.keys()) {
+      const { state } = sender.status(known) ?? {}
+      if (state !== 'queued' && state !== 'sent') ids.delete(known)
+    }
+    return [...ids].reduce((sum, [other, amount]) => (other === id ? sum : sum + amount), 0n)
   }
 
   /** What only the chain knows: money, nonce, terms. @throws PurchaseRefused */
@@ -241,6 +260,12 @@ export function createPurchases(options: PurchasesOptions): Purchases {
         }
         await options.requireOpen()
         await requireWorth(track, amount)
+        const balance = await balanceOf(payer)
+        // Each of them would pass alone, and all but the first would fail at this node's cost.
+        if (onItsWayBeside(id, payer) + amount > balance) {
+          throw new PurchaseUnderWay(`its payer has not enough for all that is under way: ${askAgain}`)
+        }
+        sent.set(payer, (sent.get(payer) ?? new Map<string, bigint>()).set(id, amount))
       }
       try {
         sender.enqueue({ id, to: payments.trackPurchases, data, gasLimit })
