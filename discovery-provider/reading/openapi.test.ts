@@ -144,6 +144,10 @@ describe('the OpenAPI document', () => {
       required: false,
       schema: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
     })
+    const searched = paths['/v1/search']?.get?.parameters.find(({ name }) => name === 'limit')
+    expect(searched).toMatchObject({
+      schema: { maximum: 50, description: expect.stringContaining('There are no pages') },
+    })
     expect(components.schemas.Track).toMatchObject({
       properties: {
         durationMs: { type: 'integer' },

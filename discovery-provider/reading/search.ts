@@ -24,7 +24,10 @@ import { selectUsers, type UserRow, userOf } from './users.ts'
 
 const searchQuery = z.strictObject({
   q: searchText(200).meta({ examples: ['ut queant'] }),
-  limit: z.coerce.number<string>().int().min(1).max(50).default(20),
+  limit: z.coerce.number<string>().int().min(1).max(50).default(20).meta({
+    description:
+      'Of each kind. There are no pages: what is ranked depends on what is liked at this moment. For more, narrow it, or read /v1/tracks with the same filters',
+  }),
   ...trackFilters,
 })
 type SearchQuery = z.output<typeof searchQuery>

@@ -16,6 +16,8 @@ export type HexachordCommand = {
   /** Where its settings are. */
   readonly home: string
   run(...args: string[]): Promise<Ended>
+  /** Starts one that goes on until it is stopped, and waits for its line of JSON. */
+  start<T>(...args: string[]): Promise<{ said: T; stop(): Promise<Ended> }>
   /** Runs a command that is to work, with --json. @returns what its one line says */
   answer<T>(...args: string[]): Promise<T>
 }
@@ -30,7 +32,7 @@ export async function hexachordCommand(
   await mkdir(home)
   await writeFile(password, 'a long enough password\n')
 
-  function run(...args: string[]): Promise<Ended> {
+  function begin(args: string[], onOutput?: (out: string) => void) {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], {
       env: {
         PATH: process.env.PATH,
@@ -47,23 +49,41 @@ export async function hexachordCommand(
     let err = ''
     child.stdout.on('data', (chunk: Buffer) => {
       out += chunk
+      onOutput?.(out)
     })
     child.stderr.on('data', (chunk: Buffer) => {
       err += chunk
     })
     const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
-    return new Promise((resolve, reject) => {
+    const ended = new Promise<Ended>((resolve, reject) => {
       child.once('error', reject)
       child.once('close', (code) => {
         clearTimeout(timer)
         resolve({ code: code ?? -1, out, err })
       })
     })
+    return { child, ended }
   }
+  const run = (...args: string[]) => begin(args).ended
 
   return {
     home,
     run,
+    async start<T>(...args: string[]) {
+      const { promise: line, resolve } = Promise.withResolvers<string>()
+      const { child, ended } = begin([...args, '--json'], (out) => {
+        if (out.includes('\n')) resolve(out)
+      })
+      const early = ended.then(({ code, err }): string => {
+        throw new Error(`hexachord ${args.join(' ')} ended with ${code}: ${err}`)
+      })
+      const said: T = JSON.parse(await Promise.race([line, early]))
+      const stop = () => {
+        child.kill('SIGTERM')
+        return ended
+      }
+      return { said, stop }
+    },
     async answer<T>(...args: string[]): Promise<T> {
       const { code, out, err } = await run(...args, '--json')
       if (code !== 0) throw new Error(`hexachord ${args.join(' ')} ended with ${code}: ${err}`)

@@ -5,9 +5,9 @@ import { subjectOf } from '@hexachord/protocol/names'
 import { exampleTrack } from '@hexachord/protocol/vectors'
 import { account, subject } from '@hexachord/sdk/fixtures'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
-import { type Cli, type Network, newUser, startNetwork } from '../fixtures/index.ts'
+import { type Cli, type Network, newUser, runHere, startNetwork } from '../fixtures/index.ts'
 
-// Each of many processes takes half a second of a core to start.
+// Keys are encrypted as hard as a user's are.
 jest.setTimeout(60_000)
 
 const { address } = account
@@ -26,14 +26,16 @@ afterAll(async () => {
   await network.close()
 })
 
+const said = (...args: string[]) => runHere(user, ...args)
+
 /** Runs a command that works. @returns its line of JSON, and the action that it has sent */
 async function done(...args: string[]) {
-  const { code, stdout, stderr } = await user(...args, '--json')
+  const { code, stdout, stderr } = await said(...args, '--json')
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringContaining('error') })
   const sent = network.actions.at(-1)
   const kind = Object.entries(kinds).find(([, { number }]) => number === sent?.kind)?.[0]
   return {
-    said: JSON.parse(stdout),
+    told: JSON.parse(stdout),
     kind,
     subject: sent?.subject,
     content: JSON.parse(sent?.content ?? '{}'),
@@ -49,15 +51,15 @@ describe('a user says in one command', () => {
       { prev: null, handle: 'guido', bio: 'Monk', links: ['https://one.example', 'https://two.example'] },
     ])
     const { content } = await done('profile', '--name', 'Guido', '--clear', 'links')
-    expect(content).toEqual({ prev: set.said.action, handle: 'guido', bio: 'Monk', name: 'Guido' })
-    const shown = await user('profile')
+    expect(content).toEqual({ prev: set.told.action, handle: 'guido', bio: 'Monk', name: 'Guido' })
+    const shown = await said('profile')
     expect(shown.stdout).toContain('handle      @guido\nname        Guido\nbio         Monk\n')
   })
 
   test('what it makes of a comment, and whom it mutes', async () => {
-    const { said } = await done('comment', subject, 'Ut')
-    const id = said.comment
-    expect((await user('comments', subject)).stdout).toContain(`${id}  ${address}: Ut`)
+    const { told } = await done('comment', subject, 'Ut')
+    const id = told.comment
+    expect((await said('comments', subject)).stdout).toContain(`${id}  ${address}: Ut`)
     expect(await done('react', id, 'fire')).toMatchObject({
       ...{ kind: 'react', content: { comment: id, reaction: 'fire' } },
     })
@@ -73,19 +75,19 @@ describe('a user says in one command', () => {
   })
 
   test('which programs are its own, and whose key may sign', async () => {
-    const { said, kind } = await done('app', 'add', 'Player', '--url', 'https://player.example')
+    const { told: made, kind } = await done('app', 'add', 'Player', '--url', 'https://player.example')
     expect(kind).toBe('app')
-    expect((await done('app', 'edit', said.app, '--description', 'Plays')).content).toEqual({
+    expect((await done('app', 'edit', made.app, '--description', 'Plays')).content).toEqual({
       ...{ prev: expect.anything(), name: 'Player', url: 'https://player.example', description: 'Plays' },
     })
-    expect((await user('app', 'list')).stdout).toBe(`${said.app}  Player  https://player.example\n`)
-    const may = ['--may', 'save', '--may', 'follow', '--days', '30', '--app', said.app, '--yes']
+    expect((await said('app', 'list')).stdout).toBe(`${made.app}  Player  https://player.example\n`)
+    const may = ['--may', 'save', '--may', 'follow', '--days', '30', '--app', made.app, '--yes']
     const { content } = await done('delegate', 'add', friend, ...may)
-    expect(content).toMatchObject({ key: friend.toLowerCase(), scopes: ['save', 'follow'], app: said.app })
-    expect((await user('delegate', 'list')).stdout).toContain(`: save, follow, held by ${said.app}`)
+    expect(content).toMatchObject({ key: friend.toLowerCase(), scopes: ['save', 'follow'], app: made.app })
+    expect((await said('delegate', 'list')).stdout).toContain(`: save, follow, held by ${made.app}`)
     expect((await done('delegate', 'remove', friend)).content).toMatchObject({ scopes: [] })
-    expect(await done('app', 'remove', said.app)).toMatchObject({ kind: 'delete', subject: said.app })
-    expect((await user('app', 'list')).stdout).toBe('there are none\n')
+    expect(await done('app', 'remove', made.app)).toMatchObject({ kind: 'delete', subject: made.app })
+    expect((await said('app', 'list')).stdout).toBe('there are none\n')
   })
 
   test('what a track of its own is, whose audio stays', async () => {
@@ -133,8 +135,8 @@ describe('a user says in one command', () => {
   })
 
   test('where in a playlist a track is', async () => {
-    const { said } = await done('playlist', 'create', 'Mornings', subject, stranger, '--album')
-    expect((await done('playlist', 'move', said.playlist, stranger, '1')).said.trackIds).toEqual([
+    const { told } = await done('playlist', 'create', 'Mornings', subject, stranger, '--album')
+    expect((await done('playlist', 'move', told.playlist, stranger, '1')).told.trackIds).toEqual([
       stranger,
       subject,
     ])
@@ -170,7 +172,7 @@ test.each([
   [2, 'is controlled by', ['key', 'author', friend]],
 ])('what is wrong is told with %i: %s', async (code, message, args) => {
   const before = network.actions.length
-  const told = await user(...args)
+  const told = await said(...args)
   expect(told).toEqual({ code, stdout: '', stderr: expect.stringMatching(/^hexachord: [^\n]*\n$/) })
   expect(told.stderr).toContain(message)
   expect(network.actions).toHaveLength(before)
@@ -179,7 +181,7 @@ test.each([
 test('details that are none are told with 2, and which', async () => {
   const file = join(user.home, 'wrong.json')
   await writeFile(file, JSON.stringify({ moood: 'calm' }))
-  const told = await user('edit', subject, '--details', file)
+  const told = await said('edit', subject, '--details', file)
   expect(told).toMatchObject({ code: 2, stderr: expect.stringContaining("'moood' is none of title, artist") })
 })
 
@@ -189,9 +191,9 @@ describe('whose key was stolen', () => {
     try {
       await owner.giveKey()
       const home = join(owner.home, 'hexachord')
-      const asked = await owner('key', 'rotate')
+      const asked = await runHere(owner, 'key', 'rotate')
       expect(asked).toMatchObject({ code: 2, stderr: expect.stringContaining('give --yes') })
-      const rotated = await owner('key', 'rotate', '--recovery', friend, '--yes', '--json')
+      const rotated = await runHere(owner, 'key', 'rotate', '--recovery', friend, '--yes', '--json')
       expect(rotated).toMatchObject({ code: 0, stderr: expect.stringContaining('Write the 12 words') })
       const { controller, before, author } = JSON.parse(rotated.stdout)
       expect(author).toBe(address)
@@ -200,18 +202,18 @@ describe('whose key was stolen', () => {
       })
       const kept = JSON.parse(await readFile(join(before, 'key.json'), 'utf8'))
       expect(`0x${kept.address}`.toLowerCase()).toBe(address)
-      const shown = await owner('key', 'show')
+      const shown = await runHere(owner, 'key', 'show')
       expect(shown.stdout).toBe(`${controller}\nsigns for ${address}\n`)
-      expect((await owner('save', subject)).code).toBe(0)
+      expect((await runHere(owner, 'save', subject)).code).toBe(0)
       expect(network.actions.at(-1)?.author).toBe(address)
       // The words are those of the new key.
-      expect((await owner('key', 'backup')).stdout.split(' ')).toHaveLength(12)
+      expect((await runHere(owner, 'key', 'backup')).stdout.split(' ')).toHaveLength(12)
       const exported = join(owner.home, 'exported.json')
-      await owner('key', 'export', exported)
+      await runHere(owner, 'key', 'export', exported)
       expect(JSON.parse(await readFile(exported, 'utf8'))).toMatchObject({ 'x-hexachord-author': address })
 
       const old = await newUser({ ...network.env, HEXACHORD_HOME: before })
-      const late = await old('key', 'rotate', '--yes')
+      const late = await runHere(old, 'key', 'rotate', '--yes')
       expect(late).toMatchObject({
         code: 2,
         stderr: expect.stringContaining(`is controlled by ${controller}`),
