@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { Problem } from '@hexachord/platform/http'
 import type { Logger } from '@hexachord/platform/process'
 import { isDatabaseFull } from '@hexachord/platform/sqlite'
+import type { Hash } from '@hexachord/protocol/names'
 import type { HeldAction } from './held-actions.ts'
 import { faultOfUpload, giveBack, type HoldOptions } from './hold-action.ts'
 import { checkAgainstChain, openSigned, refusalAt, transactionOf } from './judge-action.ts'
@@ -67,13 +69,13 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   /** @returns whether nothing is left to try again soon */
   async function round(): Promise<boolean> {
     try {
-      let isDone = true
-      for (const due of held.waiting(now())) {
+      for (const hash of held.waiting(now())) {
         if (closing.signal.aborted) return true
-        isDone = (await release(due)) && isDone
+        // The chain is away for all the others, too.
+        if (!(await release(hash))) return false
       }
-      if (judgedAtMs === undefined || Math.abs(now() - judgedAtMs) >= roundMs) judgeWaiting()
-      return isDone
+      if (judgedAtMs === undefined || Math.abs(now() - judgedAtMs) >= roundMs) await judgeWaiting()
+      return true
     } catch (err) {
       if (!isDatabaseFull(err)) throw err
       logger.error({ err }, 'the disk is full: releases wait for room')
@@ -82,8 +84,10 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   }
 
   /** @returns false when it has to wait for the chain */
-  async function release(due: HeldAction): Promise<boolean> {
-    const { hash, action: signed } = due
+  async function release(hash: Hash): Promise<boolean> {
+    const due = held.get(hash)
+    if (due === undefined) return true
+    const { action: signed } = due
     const action = openSigned(signed, catalogue)
     if (!isKnown(hash, options)) {
       try {
@@ -114,11 +118,17 @@ export function createReleaser(options: ReleaserOptions): Releaser {
     return true
   }
 
-  function judgeWaiting(): void {
+  async function judgeWaiting(): Promise<void> {
     if (catalogue.behind() > tolerableLagBlocks) return
-    for (const waiting of held.waiting()) judge(waiting)
-    held.forget(now() - keptMs)
     judgedAtMs = now()
+    for (const hash of held.waiting()) {
+      // Signatures take some ms each, and others wait for this process, too.
+      await setImmediate()
+      if (closing.signal.aborted) return
+      const waiting = held.get(hash)
+      if (waiting !== undefined && !hasEnded(waiting)) judge(waiting)
+    }
+    held.forget(now() - keptMs)
   }
 
   /** As of its time, as far as that can be known today. */
