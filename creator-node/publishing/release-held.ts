@@ -23,9 +23,10 @@ export type Releaser = {
   close(): Promise<void>
 }
 
-/** Between looks at the clock, which may be set, and stands still for the timers of a machine that sleeps. */
-const clockMs = 30_000
-/** Between two judgements of all that waits; a change of operators is another reason. */
+/** Between looks at the clock, which may be set, and stands still for the timers of a machine that sleeps; and at whether
+ * an epoch has begun, which is no news to the catalogue when it begins like the one before. */
+const clockMs = 5_000
+/** Between two judgements of all that waits; an epoch that begins and a change of operators are other reasons. */
 const roundMs = 10 * 60_000
 const defaultRetryMs = 5_000
 /** An artist can see for so long what became of a release. */
@@ -45,6 +46,7 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   let running = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
   let judgedAtMs: number | undefined
+  let judgedEpoch: number | undefined
 
   function look(): Promise<void> {
     running = running.then(async () => {
@@ -74,7 +76,7 @@ export function createReleaser(options: ReleaserOptions): Releaser {
         // The chain is away for all the others, too.
         if (!(await release(hash))) return false
       }
-      if (judgedAtMs === undefined || Math.abs(now() - judgedAtMs) >= roundMs) await judgeWaiting()
+      if (isRoundDue()) await judgeWaiting()
       return true
     } catch (err) {
       if (!isDatabaseFull(err)) throw err
@@ -118,9 +120,15 @@ export function createReleaser(options: ReleaserOptions): Releaser {
     return true
   }
 
+  function isRoundDue(): boolean {
+    if (judgedAtMs === undefined || judgedEpoch !== catalogue.epoch()) return true
+    return Math.abs(now() - judgedAtMs) >= roundMs
+  }
+
   async function judgeWaiting(): Promise<void> {
     if (catalogue.behind() > tolerableLagBlocks) return
     judgedAtMs = now()
+    judgedEpoch = catalogue.epoch()
     for (const hash of held.waiting()) {
       // Signatures take some ms each, and others wait for this process, too.
       await setImmediate()
