@@ -1,5 +1,6 @@
 import type { Logger } from '@hexachord/platform/process'
 import { whenThereIsRoom } from '@hexachord/platform/sqlite'
+import { usualGrantMs } from '@hexachord/protocol/offers'
 import { throughRestarts } from '@hexachord/storage/ipfs'
 import pLimit from 'p-limit'
 import type { Lease, OfferChanges } from '../offers/index.ts'
@@ -54,7 +55,9 @@ export function createPuller(
 
   async function bring(lease: Lease): Promise<void> {
     const { id, subject } = lease
-    const deadline = AbortSignal.timeout(Math.max(0, lease.expiresAt - now()))
+    // An offer of a track that waits for its release ends later than a timer can count, and no upload takes that long.
+    const leftMs = Math.min(lease.expiresAt - now(), usualGrantMs)
+    const deadline = AbortSignal.timeout(Math.max(0, leftMs))
     const signal = AbortSignal.any([closing.signal, deadline])
     try {
       const pull = () => pullOffer(offers.get(id) ?? lease, dependencies, signal)

@@ -18,7 +18,7 @@ export type HeldActions = {
   put(held: HeldAction): void
   get(hash: Hash): HeldAction | undefined
   /** Those that wait, the soonest first; up to a time, or all. */
-  waiting(untilMs?: number): HeldAction[]
+  waiting(untilMs?: number): Hash[]
   waitingOf(subject: Subject): HeldAction | undefined
   /** When the soonest is due. */
   nextAtMs(): number | undefined
@@ -97,7 +97,12 @@ export function createHeldActions(database: Sqlite): HeldActions {
     get: (hash) => rows('hash = ?', hash)[0],
     waiting: (untilMs = Number.MAX_SAFE_INTEGER) =>
       // Those of one moment in the order in which they were given: an album comes behind its tracks.
-      rows(`${isWaiting} AND hold_until <= ? ORDER BY hold_until, held_at, rowid`, untilMs),
+      database
+        .all<{ hash: Hash }>(
+          `SELECT hash FROM held_action WHERE ${isWaiting} AND hold_until <= ? ORDER BY hold_until, held_at, rowid`,
+          untilMs,
+        )
+        .map(({ hash }) => hash),
     waitingOf: (subject) => rows(`subject = ? AND ${isWaiting}`, subject)[0],
     nextAtMs: () =>
       database.get<{ at: number | null }>(`SELECT min(hold_until) AS at FROM held_action WHERE ${isWaiting}`)

@@ -22,7 +22,7 @@ export type HoldOptions = RelayOptions & {
 export const deadlineMarginMs = 3_600_000
 /** Actions that wait, of all accounts and of one; each takes some 10 KB. Keys cost nothing, so what holds besides are the
  * budgets of the day, which each action is counted in when it is given. */
-export const maximumHeld = 10_000
+export const maximumHeld = 2_000
 export const maximumHeldPerAccount = 200
 
 /**

@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { Problem } from '@hexachord/platform/http'
 import type { Logger } from '@hexachord/platform/process'
 import { isDatabaseFull } from '@hexachord/platform/sqlite'
+import type { Hash } from '@hexachord/protocol/names'
 import type { HeldAction } from './held-actions.ts'
 import { faultOfUpload, giveBack, type HoldOptions } from './hold-action.ts'
 import { checkAgainstChain, openSigned, refusalAt, transactionOf } from './judge-action.ts'
@@ -21,9 +23,10 @@ export type Releaser = {
   close(): Promise<void>
 }
 
-/** Between looks at the clock, which may be set, and stands still for the timers of a machine that sleeps. */
-const clockMs = 30_000
-/** Between two judgements of all that waits; a change of operators is another reason. */
+/** Between looks at the clock, which may be set, and stands still for the timers of a machine that sleeps; and at whether
+ * an epoch has begun, which is no news to the catalogue when it begins like the one before. */
+const clockMs = 5_000
+/** Between two judgements of all that waits; an epoch that begins and a change of operators are other reasons. */
 const roundMs = 10 * 60_000
 const defaultRetryMs = 5_000
 /** An artist can see for so long what became of a release. */
@@ -43,6 +46,7 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   let running = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
   let judgedAtMs: number | undefined
+  let judgedEpoch: number | undefined
 
   function look(): Promise<void> {
     running = running.then(async () => {
@@ -67,13 +71,13 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   /** @returns whether nothing is left to try again soon */
   async function round(): Promise<boolean> {
     try {
-      let isDone = true
-      for (const due of held.waiting(now())) {
+      for (const hash of held.waiting(now())) {
         if (closing.signal.aborted) return true
-        isDone = (await release(due)) && isDone
+        // The chain is away for all the others, too.
+        if (!(await release(hash))) return false
       }
-      if (judgedAtMs === undefined || Math.abs(now() - judgedAtMs) >= roundMs) judgeWaiting()
-      return isDone
+      if (isRoundDue()) await judgeWaiting()
+      return true
     } catch (err) {
       if (!isDatabaseFull(err)) throw err
       logger.error({ err }, 'the disk is full: releases wait for room')
@@ -82,8 +86,10 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   }
 
   /** @returns false when it has to wait for the chain */
-  async function release(due: HeldAction): Promise<boolean> {
-    const { hash, action: signed } = due
+  async function release(hash: Hash): Promise<boolean> {
+    const due = held.get(hash)
+    if (due === undefined) return true
+    const { action: signed } = due
     const action = openSigned(signed, catalogue)
     if (!isKnown(hash, options)) {
       try {
@@ -114,11 +120,23 @@ export function createReleaser(options: ReleaserOptions): Releaser {
     return true
   }
 
-  function judgeWaiting(): void {
+  function isRoundDue(): boolean {
+    if (judgedAtMs === undefined || judgedEpoch !== catalogue.epoch()) return true
+    return Math.abs(now() - judgedAtMs) >= roundMs
+  }
+
+  async function judgeWaiting(): Promise<void> {
     if (catalogue.behind() > tolerableLagBlocks) return
-    for (const waiting of held.waiting()) judge(waiting)
-    held.forget(now() - keptMs)
     judgedAtMs = now()
+    judgedEpoch = catalogue.epoch()
+    for (const hash of held.waiting()) {
+      // Signatures take some ms each, and others wait for this process, too.
+      await setImmediate()
+      if (closing.signal.aborted) return
+      const waiting = held.get(hash)
+      if (waiting !== undefined && !hasEnded(waiting)) judge(waiting)
+    }
+    held.forget(now() - keptMs)
   }
 
   /** As of its time, as far as that can be known today. */

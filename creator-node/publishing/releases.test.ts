@@ -34,6 +34,7 @@ const rules = rulesOf({
 
 let nowMs: number
 let isChainAway: boolean
+let epoch: number
 let usedNonces: boolean
 let sent: Hash[]
 let entries: Map<string, Json>
@@ -43,7 +44,15 @@ let options: HoldOptions
 let releaser: Releaser
 
 beforeEach(() => {
-  ;[nowMs, isChainAway, usedNonces, sent, entries, uploads] = [startMs, false, false, [], new Map(), []]
+  ;[nowMs, epoch, isChainAway, usedNonces, sent, entries, uploads] = [
+    startMs,
+    1,
+    false,
+    false,
+    [],
+    new Map(),
+    [],
+  ]
   const database = openSqlite(':memory:', { migrations: [...budgetMigrations, ...heldActionMigrations] })
   const now = () => nowMs
   const most = { perDay: 1e12, perAccount: 1e12 }
@@ -54,6 +63,7 @@ beforeEach(() => {
     operatorsAt: () => new Map(),
     indexed: () => 9,
     behind: () => 0,
+    epoch: () => epoch,
     caughtUp: async () => {
       if (isChainAway) throw new RpcUnavailable('nobody answers')
     },
@@ -173,6 +183,17 @@ describe('an action that is held back', () => {
     nowMs = startMs + day
     await releaser.look()
     expect([sent, stateOf(hash)?.state]).toEqual([[], 'refused'])
+  })
+
+  test('is judged when an epoch begins, with which the turn of operators may be over', async () => {
+    const { hash } = await hold(startMs + day)
+    await releaser.look()
+    entries.set(subjectKey(playlist), { kind: 'track', author, digest: hash, deleted: false, body: {} })
+    await releaser.look()
+    expect(stateOf(hash)?.state).toBe('waiting')
+    epoch += 1
+    await releaser.look()
+    expect(stateOf(hash)?.state).toBe('outdated')
   })
 
   test('waits again when what was wrong with it is over', async () => {

@@ -1,10 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
-import type { UploadAnswer } from '@hexachord/protocol/rest'
+import type { Track, UploadAnswer } from '@hexachord/protocol/rest'
+import { mapMemory } from '@hexachord/sdk/fixtures'
+import { releaseTracks } from '@hexachord/sdk/releasing'
 import type { SavedUpload } from '@hexachord/sdk/uploading'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { type Artist, newArtist } from '../network/artist.ts'
+import { type Artist, newArtist, sourceOf } from '../network/artist.ts'
 import { makeRecording } from '../network/recordings.ts'
 import { createUpload, grantFor, sendBytes } from '../network/tus.ts'
 import { type FaultNetwork, readJson, startFaultNetwork } from './fault-network.ts'
@@ -172,6 +174,35 @@ describe('kill -9 of the creator node, where the artist wants the file kept', ()
       expect(`0x${createHash('sha256').update(bytes).digest('hex')}`).toBe(sha256)
     }
   }, 240_000)
+
+  test('before, at and after the time of a release loses none, and sends none before', async () => {
+    const holdUntilMs = Date.now() + 30_000
+    const details = () => ({ title: 'Held', artist: 'Guido', licence: 'CC0-1.0', rightsHeld: true }) as const
+    const file = { source: await sourceOf(song), details }
+    const options = { memory: mapMemory(), holdUntilMs }
+    const [released] = await releaseTracks(artist.connection, artist.account, [file], options)
+    if (released?.state !== 'scheduled') throw new Error(`it is ${released?.state}`)
+    const { subject, release } = released
+    const statusNow = async () => (await fetch(`${network.urls.discovery}/v1/tracks/${subject}`)).status
+    await killAndReturn(creator)
+    expect([await statusNow(), Date.now() < holdUntilMs]).toEqual([404, true])
+
+    await network.processes.kill(creator)
+    await network.eventually(async () => Date.now(), {
+      ...{ describe: 'the time of the release', deadlineMs: 40_000 },
+      until: (ms) => ms > holdUntilMs,
+    })
+    expect(await statusNow()).toBe(404)
+    await network.processes.restart(creator)
+    await network.processes.kill(creator)
+    await network.processes.restart(creator)
+    await network.eventually(statusNow, {
+      ...{ describe: 'the released track', deadlineMs: 60_000 },
+      until: (status) => status === 200,
+    })
+    const track = await readJson<Track>(`${network.urls.discovery}/v1/tracks/${subject}`)
+    expect(track.last.digest).toBe(release.hash)
+  }, 180_000)
 })
 
 /** The same sound, with a chunk after it that no player looks at: it takes a while to store, and none to render. */
