@@ -92,6 +92,7 @@ describe('of several creator nodes', () => {
     await closed
     const back = await creators.start({ disk: dyingDisk, port: dying.port })
     await until('the first node is told', () => back.requests.some((line) => line.startsWith('DELETE')))
+    await until('what it had is forgotten', () => memory.saved.size === 1)
     next.change(id, { state: 'ready' })
 
     const { subject: name } = await upload
