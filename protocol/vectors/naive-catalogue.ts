@@ -1,6 +1,6 @@
 import { recoverAddress } from 'ethers'
 import { digestInCid, fromHex, keccak, sha256, toHex, uint, word } from './by-hand.ts'
-
+import { type NaiveOperator, rankNaively } from './naive-placement.ts'
 import {
   isRegister,
   judgeComment,
@@ -19,6 +19,7 @@ export type NaiveNetwork = {
   chainId: number
   finalityBlocks: number
   epochBlocks: number
+  bytesPerToken: string
   minimumStakeWei: string
   rulesVersions?: { fromBlock: number; version: number }[]
   contracts: { catalog: string }
@@ -69,21 +70,14 @@ const later = new Map([
 type Change = { key: string; value: unknown }
 type Judged = { digest: string; verdict: string; changes: Change[] }
 type Action = ReturnType<typeof actionOf>
-type Operator = {
-  operator: string
-  controller: string
-  hotKey: string
-  exiting: boolean
-  stakes: Map<string, bigint>
-}
 
 export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<string, number>) {
   const state = new Map<string, unknown>()
   /** Operators after each block that changed them. */
-  const operatorsAfter = new Map<number, Map<string, Operator>>([[0, new Map()]])
+  const operatorsAfter = new Map<number, Map<string, NaiveOperator>>([[0, new Map()]])
   let stateHash = `0x${'00'.repeat(32)}`
 
-  function operatorsAt(block: number): Map<string, Operator> {
+  function operatorsAt(block: number): Map<string, NaiveOperator> {
     const last = Math.max(...[...operatorsAfter.keys()].filter((number) => number <= block))
     return operatorsAfter.get(last) ?? new Map()
   }
@@ -127,12 +121,13 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
     const known = operators.get(operator)
     if (event === topicOf('OperatorRegistered(address,address,string,bytes,address,uint64)')) {
       const stakes = known?.stakes ?? new Map()
-      const hotKey = addressIn(wordsOf(data)[2])
-      operators.set(operator, { operator, controller: staker, hotKey, exiting: false, stakes })
+      operators.set(operator, { operator, controller: staker, exiting: false, stakes, ...described(data) })
     } else if (event === topicOf('OperatorUpdated(address,string,bytes,address,uint64)')) {
-      if (known) known.hotKey = addressIn(wordsOf(data)[2])
+      if (known) Object.assign(known, described(data))
     } else if (event === topicOf('OperatorExitRequested(address)')) {
       if (known) known.exiting = true
+    } else if (event === topicOf('OperatorExitCancelled(address)')) {
+      if (known) known.exiting = false
     } else {
       // Staked and Unbonding: the total is the second word of both.
       known?.stakes.set(staker, BigInt(wordsOf(data)[1] ?? '0x0'))
@@ -270,22 +265,17 @@ export function naiveCatalogue(network: NaiveNetwork, verdictCodes: Record<strin
     return [change('track', { ...body, operators: receipts.length > 0 ? operators : before?.body.operators })]
   }
 
-  /** With six operators or fewer, rank does not matter: all that are active count. */
   function refusalOf(
     receipts: Receipt[],
     body: Partial<Audio>,
     { subject }: Action,
     block: NaiveBlock,
   ): string | undefined {
-    const active = (at: number) =>
-      [...operatorsAt(at).values()].filter(
-        ({ controller, stakes, exiting }) =>
-          !exiting && (stakes.get(controller) ?? 0n) >= BigInt(network.minimumStakeWei),
-      )
+    const ranked = (at: number) => rankNaively(subject, operatorsAt(at).values(), network)
     const { finalityBlocks, epochBlocks } = network
     const epochStart = Math.floor(Math.max(0, block.number - finalityBlocks) / epochBlocks) * epochBlocks
-    const now = active(epochStart)
-    const accepted = [...active(Math.max(0, epochStart - epochBlocks)), ...now]
+    const now = ranked(epochStart)
+    const accepted = [...ranked(Math.max(0, epochStart - epochBlocks)).slice(0, 6), ...now.slice(0, 6)]
     const controllers = new Set<string>()
     for (const receipt of receipts) {
       const operator = accepted.findLast((one) => one.operator === receipt.operator)
@@ -374,6 +364,12 @@ function canonical(value: unknown): string {
 
 function topicOf(signature: string): string {
   return toHex(keccak(Buffer.from(signature)))
+}
+
+/** What an operator says of itself, as far as a rule looks at it. */
+function described(data: string): Pick<NaiveOperator, 'hotKey' | 'capacityBytes'> {
+  const [, , hotKey, capacityBytes = '0x0'] = wordsOf(data)
+  return { hotKey: addressIn(hotKey), capacityBytes: BigInt(capacityBytes) }
 }
 
 function wordsOf(data: string): string[] {

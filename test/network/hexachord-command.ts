@@ -18,6 +18,8 @@ export type HexachordCommand = {
   run(...args: string[]): Promise<Ended>
   /** Starts one that goes on until it is stopped, and waits for its line of JSON. */
   start<T>(...args: string[]): Promise<{ said: T; stop(): Promise<Ended> }>
+  /** The same in a terminal, where both outputs are one. */
+  runInTerminal(...args: string[]): Promise<Ended>
   /** Runs a command that is to work, with --json. @returns what its one line says */
   answer<T>(...args: string[]): Promise<T>
 }
@@ -29,11 +31,18 @@ export async function hexachordCommand(
 ): Promise<HexachordCommand> {
   const home = path.join(directory, 'home')
   const password = path.join(directory, 'password')
-  await mkdir(home)
+  await mkdir(home, { recursive: true })
   await writeFile(password, 'a long enough password\n')
 
-  function begin(args: string[], onOutput?: (out: string) => void) {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], {
+  const ours = (args: string[]) => [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    program,
+    ...args,
+  ]
+
+  function begin([command = '', ...args]: string[], onOutput?: (out: string) => void) {
+    const child = spawn(command, args, {
       env: {
         PATH: process.env.PATH,
         // With what Node has compiled before, a command begins in half the time.
@@ -64,14 +73,18 @@ export async function hexachordCommand(
     })
     return { child, ended }
   }
-  const run = (...args: string[]) => begin(args).ended
+  const run = (...args: string[]) => begin(ours(args)).ended
+  const runInTerminal = (...args: string[]) => {
+    const quoted = ours(args).map((word) => `'${word}'`)
+    return begin(['script', '--quiet', '--return', '--command', quoted.join(' '), '/dev/null']).ended
+  }
 
   return {
     home,
     run,
     async start<T>(...args: string[]) {
       const { promise: line, resolve } = Promise.withResolvers<string>()
-      const { child, ended } = begin([...args, '--json'], (out) => {
+      const { child, ended } = begin(ours([...args, '--json']), (out) => {
         if (out.includes('\n')) resolve(out)
       })
       const early = ended.then(({ code, err }): string => {
@@ -84,6 +97,7 @@ export async function hexachordCommand(
       }
       return { said, stop }
     },
+    runInTerminal,
     async answer<T>(...args: string[]): Promise<T> {
       const { code, out, err } = await run(...args, '--json')
       if (code !== 0) throw new Error(`hexachord ${args.join(' ')} ended with ${code}: ${err}`)

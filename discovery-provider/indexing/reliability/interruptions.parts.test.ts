@@ -39,11 +39,12 @@ afterAll(async () => {
 })
 
 /** The provider answers questions about this block and later ones when it is let go. */
-function holdRangeFrom(block: number) {
+function holdRangeFrom(block: number, longestMs?: number) {
   return holdRequest(
     world.provider,
     (method, params) =>
       method === 'eth_getLogs' && Number((params[0] as { fromBlock?: string }).fromBlock) >= block,
+    longestMs,
   )
 }
 
@@ -132,6 +133,27 @@ describe('a process', () => {
     const second = await start()
     await cut
     await second.exited
+
+    await start()
+    await world.caughtUp()
+    await world.expectAsFromScratch()
+  })
+
+  test('that is killed in the middle of the backfill, with one range half written, goes on to the index of a fresh one', async () => {
+    const held = holdRangeFrom(60, 5_000)
+    const first = await start()
+    await held.reached
+    await eventually(async () => (await world.indexed()) > 0)
+    const checkpoint = await world.holdCheckpoint()
+    held.release()
+    await checkpoint.reached()
+    const before = await world.indexed()
+    expect(before).toBeGreaterThan(0)
+    expect(before).toBeLessThan((await world.head()) - 20)
+    first.kill('SIGKILL')
+    await first.exited
+    await checkpoint.release()
+    expect(await world.indexed()).toBe(before)
 
     await start()
     await world.caughtUp()
