@@ -132,6 +132,8 @@ describe('a DAG-JSON block', () => {
     ['a link to nothing', '{"/":"bafkrei"}'],
     ['no JSON', 'hello'],
     ['nothing', ''],
+    ['a capital letter in a link', `{"/":"${helloCid.replace('fkr', 'fKr')}"}`],
+    ['padding behind a link', `{"/":"${helloCid}="}`],
     ['nesting 66 deep', `${'['.repeat(66)}${']'.repeat(66)}`],
     ['nesting 3,000 deep', `${'['.repeat(3_000)}${']'.repeat(3_000)}`],
     ['nesting 500,000 deep', `${'['.repeat(500_000)}${']'.repeat(500_000)}`],

@@ -177,11 +177,19 @@ function withCids(value: unknown): unknown {
 
 function withLinks(value: unknown, depth: number): unknown {
   const cid = CID.asCID(value)
-  if (cid !== null) return { '/': cid.toString(cid.version === 1 ? base32 : undefined) }
+  if (cid !== null) return { '/': spellingOf(cid) }
   if (depth > maximumDepth) throw new CidError(`the block is nested more than ${maximumDepth} deep`)
   if (Array.isArray(value)) return value.map((item) => withLinks(item, depth + 1))
   if (isObject(value)) return mapValues(value, (member) => withLinks(member, depth + 1))
   return value
+}
+
+/** The library remembers how a link was spelled, and takes capital letters and padding for its own.
+ * @throws CidError for any spelling but the one that the name has */
+function spellingOf(link: CID): string {
+  const spelled = link.toString()
+  if (spelled === CID.create(link.version, link.code, link.multihash).toString()) return spelled
+  throw new CidError(`the block is not canonical DAG-JSON: '${spelled.slice(0, 80)}' is spelled otherwise`)
 }
 
 function mapValues(value: Record<string, unknown>, map: (member: unknown) => unknown): object {
