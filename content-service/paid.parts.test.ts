@@ -168,6 +168,9 @@ describe('a paid track', () => {
       const { status, bytes } = await listener.hear(unit)
       expect([status, bytes.equals(track.blocks[1 + unit]?.bytes ?? Buffer.alloc(0))]).toEqual([200, true])
     }
+    // They ask it for no money: it is a node of the network, whose bytes they count.
+    const counted = await Promise.all(nodes.slice(0, 2).map((holder) => fetchedFrom(holder, at)))
+    expect(counted.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThanOrEqual(2 * 3_000)
     const playlist = await fetch(`${at.endpoint}/hls/${track.manifest}/aac-96.m3u8?s=${listener.session}`)
     expect(await playlist.text()).toContain(`&s=${listener.session}`)
     expect(await statusOf(at, `/ipfs/${track.blocks[0]?.cid}?format=raw`)).toBe(200)
@@ -190,6 +193,12 @@ describe('a paid track', () => {
     expect((await listener.hear(3)).status).toBe(402)
   })
 })
+
+/** Bytes of tracks that cost something that a node has fetched from another. */
+async function fetchedFrom(holder: TestNode, { operator }: TestNode): Promise<number> {
+  const { till } = await holder.status()
+  return till?.peers.find((peer) => peer.operator === operator)?.paidBytes ?? 0
+}
 
 async function settledOf(payer: string, { operator }: TestNode): Promise<bigint> {
   return (await paid.escrow.getFunction('channel')(payer, payer, operator)).settled

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { makeTemporaryFolder, type TemporaryFolder, testNetwork } from '@hexachord/scripts/testing'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type HexachordCommand, hexachordCommand } from './hexachord-command.ts'
-import { makeRecording } from './recordings.ts'
+import { decodedMs, makeRecording } from './recordings.ts'
 
 const network = testNetwork()
 let folder: TemporaryFolder
@@ -89,7 +89,7 @@ describe('the hexachord command', () => {
     expect(spoken.out).toMatch(/every hash checked/)
   })
 
-  test('makes an app password, with which a player finds the track and is sent to it, until it is revoked', async () => {
+  test('makes an app password, with which a player finds the track and hears all of it, until it is revoked', async () => {
     const made = await answer<{ id: string; server: string; username: string; password: string }>(
       ...['app-password', 'create', 'kitchen radio'],
     )
@@ -109,7 +109,9 @@ describe('the hexachord command', () => {
     })
     const audio = await ask('stream', { id: `tr-${track}` })
     expect([audio.status, audio.redirected]).toEqual([200, true])
-    expect((await audio.arrayBuffer()).byteLength).toBeGreaterThan(100)
+    const heard = path.join(folder.path, 'kitchen radio.m4a')
+    await writeFile(heard, Buffer.from(await audio.arrayBuffer()))
+    expect(Math.abs((await decodedMs(heard)) - 8_000)).toBeLessThan(250)
 
     expect(await answer('app-password', 'revoke', made.id)).toEqual({ revoked: made.id, server: made.server })
     expect(await (await ask('ping')).json()).toMatchObject({ 'subsonic-response': { error: { code: 40 } } })
