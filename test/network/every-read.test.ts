@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
 import { type Subject, userSubject } from '@hexachord/protocol/names'
 import type { Track } from '@hexachord/protocol/rest'
+import { createAppPasswordToken } from '@hexachord/protocol/tokens'
 import {
   eventually,
   makeTemporaryFolder,
@@ -39,7 +43,11 @@ beforeAll(async () => {
   const follow = { user: artist.account.address, on: true, atMs: Date.now() }
   ;[{ hash }] = await Promise.all([
     artist.write('playlist', playlist, { prev: null, title: `List ${word}`, add: [{ track: track.id }] }),
-    artist.write('user', userSubject(artist.account.address), { prev: null, name: `Name ${word}` }),
+    artist.write('user', userSubject(artist.account.address), {
+      prev: null,
+      name: `Name ${word}`,
+      handle: word,
+    }),
     listener.write('follow', them, follow),
     listener.write('save', them, mark),
     listener.write('repost', them, mark),
@@ -153,6 +161,39 @@ describe('in a real network', () => {
     expect(wrong).toEqual([])
   }, 90_000)
 
+  test('every command of the page about the API is answered, as it stands there, by curl', async () => {
+    const { id } = await createAppPassword(listener.connection, listener.account, 'to be revoked')
+    const minting = await createAppPasswordToken(listener.account.signer, listener.connection.domain, {
+      ...{ audience: discovery, expiresAt: Date.now() + 60_000, device: 'by curl' },
+      nonce: `0x${randomBytes(32).toString('hex')}`,
+    })
+    const environment = {
+      ...process.env,
+      TOKEN: (await listener.token(discovery)).replace('Hexachord ', ''),
+      APP_PASSWORD_MESSAGE: minting.replace('Hexachord ', ''),
+    }
+    const html = await (await ask('/docs')).text()
+    const commands = [...html.matchAll(/<pre><code>(curl .*?)<\/code><\/pre>/gs)].map(([, text = '']) =>
+      shown(text).replace('APP_PASSWORD_ID', id),
+    )
+    const { paths } = await json<{ paths: Record<string, object> }>('/openapi.json')
+    expect(commands).toHaveLength(
+      Object.values(paths).flatMap((operations) => Object.keys(operations)).length,
+    )
+    expect(commands.filter((command) => /[A-Z]+_ID|HANDLE|WORDS|ACTION_HASH/.test(command))).toEqual([])
+    const wrong: unknown[] = []
+    for (const command of commands) {
+      // One without an end is heard for a moment.
+      const seconds = command.includes(' -N ') ? 2 : 20
+      const more = `--silent --output /dev/null --max-time ${seconds} --write-out '%{http_code}'`
+      const { stdout } = await promisify(execFile)('sh', ['-c', `${command} ${more} || true`], {
+        env: environment,
+      })
+      if (!/^(200|201|302)$/.test(stdout)) wrong.push([command, stdout])
+    }
+    expect(wrong).toEqual([])
+  }, 90_000)
+
   test('events tell of the track, and of a play that a player reports as ListenBrainz has it', async () => {
     const response = await ask(`/v1/events?after=${track.last.block - 1}-0`)
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
@@ -180,3 +221,9 @@ describe('in a real network', () => {
     expect(played.data).toMatchObject({ play_count: 1, favorite_count: 1 })
   }, 30_000)
 })
+
+/** Text of the page as it is read. */
+function shown(html: string): string {
+  const marks: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" }
+  return html.replaceAll(/&(amp|lt|gt|quot|#39);/g, (mark, name: string) => marks[name] ?? mark)
+}

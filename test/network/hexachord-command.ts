@@ -16,6 +16,8 @@ export type HexachordCommand = {
   /** Where its settings are. */
   readonly home: string
   run(...args: string[]): Promise<Ended>
+  /** The same in a terminal, where both outputs are one. */
+  runInTerminal(...args: string[]): Promise<Ended>
   /** Runs a command that is to work, with --json. @returns what its one line says */
   answer<T>(...args: string[]): Promise<T>
 }
@@ -27,11 +29,23 @@ export async function hexachordCommand(
 ): Promise<HexachordCommand> {
   const home = path.join(directory, 'home')
   const password = path.join(directory, 'password')
-  await mkdir(home)
+  await mkdir(home, { recursive: true })
   await writeFile(password, 'a long enough password\n')
 
-  function run(...args: string[]): Promise<Ended> {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], {
+  const ours = (args: string[]) => [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    program,
+    ...args,
+  ]
+  const run = (...args: string[]) => start(ours(args))
+  const runInTerminal = (...args: string[]) => {
+    const quoted = ours(args).map((word) => `'${word}'`)
+    return start(['script', '--quiet', '--return', '--command', quoted.join(' '), '/dev/null'])
+  }
+
+  function start([command = '', ...args]: string[]): Promise<Ended> {
+    const child = spawn(command, args, {
       env: {
         PATH: process.env.PATH,
         // With what Node has compiled before, a command begins in half the time.
@@ -64,6 +78,7 @@ export async function hexachordCommand(
   return {
     home,
     run,
+    runInTerminal,
     async answer<T>(...args: string[]): Promise<T> {
       const { code, out, err } = await run(...args, '--json')
       if (code !== 0) throw new Error(`hexachord ${args.join(' ')} ended with ${code}: ${err}`)
