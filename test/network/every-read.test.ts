@@ -43,7 +43,11 @@ beforeAll(async () => {
   const follow = { user: artist.account.address, on: true, atMs: Date.now() }
   ;[{ hash }] = await Promise.all([
     artist.write('playlist', playlist, { prev: null, title: `List ${word}`, add: [{ track: track.id }] }),
-    artist.write('user', userSubject(artist.account.address), { prev: null, name: `Name ${word}` }),
+    artist.write('user', userSubject(artist.account.address), {
+      prev: null,
+      name: `Name ${word}`,
+      handle: word,
+    }),
     listener.write('follow', them, follow),
     listener.write('save', them, mark),
     listener.write('repost', them, mark),

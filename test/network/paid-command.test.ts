@@ -60,10 +60,10 @@ beforeAll(async () => {
   const publish = async (name: string, format: 'm4a' | 'flac', ...args: string[]) => {
     const file = await makeRecording(folder.path, { name, seconds: 20, format })
     const said = ['--artist', 'Shell', '--licence', 'CC0-1.0', '--i-hold-the-rights']
-    const { track } = await seller.answer<{ track: Subject }>('upload', file, ...said, ...args)
     const payees = [artist, other].flatMap((payee, at) => ['--payee', `${payee}:${payeeBps[at]}`])
     const bps = ['--node-share', String(shares.nodeBps), '--curator-share', String(shares.curatorBps)]
-    await seller.answer('price', track, '0.005', ...payees, ...bps, ...rpc)
+    const terms = ['--price', '0.005', ...payees, ...bps, ...rpc]
+    const { track } = await seller.answer<{ track: Subject }>('upload', file, ...said, ...terms, ...args)
     return track
   }
   paid = await publish('sold', 'm4a')
