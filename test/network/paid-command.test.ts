@@ -97,7 +97,9 @@ describe('a listener with the command', () => {
     await listener.answer('wallet', 'deposit', '9', ...rpc)
     const shown = await listener.runInTerminal(...hear(paid, '--budget', '0.5'))
     expect(shown.code).toBe(0)
-    expect(shown.out).toMatch(/playing .* 4 of 4 {2}paid 0.02 LUSD \(.*0x.*\), 0.48 LUSD of the budget left/)
+    expect(shown.out).toMatch(
+      /playing .* 4 of 4 {2}paid 0.02 LUSD, 0.48 LUSD of the budget left \(0.02 LUSD at 0x/,
+    )
     const total = String(units.premium * unitPrice)
     expect(await listener.answer(...hear(premium))).toMatchObject({
       ...{ hashFailures: 0, segmentsPlayed: 4 },

@@ -25,11 +25,11 @@ test('a meter tells after each payment what was spent: by track, artist and node
     ...{ total, left: 100_000n - total },
   })
   meter.note(spent(his, first, 5_000n))
-  expect(meter.text()).toBe(`paid 0.005 LUSD (0.005 LUSD at ${first}), 0.095 LUSD of the budget left`)
+  expect(meter.text()).toBe(`paid 0.005 LUSD, 0.095 LUSD of the budget left (0.005 LUSD at 0x0101…0101)`)
   meter.note(spent(his, second, 10_000n))
   meter.note(spent(hers, second, 15_000n))
   expect(meter.text()).toBe(
-    `paid 0.015 LUSD (0.005 LUSD at ${first}, 0.01 LUSD at ${second}), 0.085 LUSD of the budget left`,
+    `paid 0.015 LUSD, 0.085 LUSD of the budget left (0.005 LUSD at 0x0101…0101, 0.01 LUSD at 0x0202…0202)`,
   )
   expect(meter.paid()).toEqual({
     ...{ token, total: '15000' },

@@ -43,9 +43,17 @@ export function createMeter(token: Token): Meter {
     },
     text() {
       if (last === undefined) return 'nothing paid'
-      const shares = Array.from(nodes, ([node, amount]) => `${formatAmount(amount, token)} at ${node}`)
+      const shares = Array.from(
+        nodes,
+        ([node, amount]) => `${formatAmount(amount, token)} at ${shortened(node)}`,
+      )
       const left = last.left === null ? '' : `, ${formatAmount(last.left, token)} of the budget left`
-      return `paid ${formatAmount(last.total, token)} (${shares.join(', ')})${left}`
+      return `paid ${formatAmount(last.total, token)}${left} (${shares.join(', ')})`
     },
   }
+}
+
+/** A line of a terminal has no room for a whole one. */
+function shortened(node: string): string {
+  return `${node.slice(0, 6)}…${node.slice(-4)}`
 }

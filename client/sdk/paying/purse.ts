@@ -57,7 +57,7 @@ export type Spending = Receipt & {
   readonly artist: Address
   /** Since the purse was opened. */
   readonly total: bigint
-  /** What the budget leaves; null for no limit. */
+  /** What the budgets leave, the purse's and `most`; null for no limit. */
   readonly left: bigint | null
 }
 
@@ -195,7 +195,10 @@ export async function openPurse(options: PurseOptions): Promise<Purse> {
       if (voucher === undefined) throw new Error('a memory of purses has not called what it was given')
       for (const receipt of receipts) {
         total += receipt.amount
-        const left = budgetLeft(known, nowMs)
+        const lefts = [budgetLeft(known, nowMs), most === undefined ? null : most - total]
+        const left = lefts.reduce((least, one) =>
+          least === null || (one !== null && one < least) ? one : least,
+        )
         options.onSpend?.({ ...receipt, artist: authorOf(track), total, left })
       }
       return voucher
