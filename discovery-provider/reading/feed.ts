@@ -105,11 +105,10 @@ function createFeeds(database: Database, now: () => number) {
   }
 
   /** What is gone or not listed, though someone reposted it, leaves its page shorter. */
-  async function render({ entries, next }: Page, edition: string | null) {
+  async function render({ entries, next }: Page, { edition, releasedUntilMs }: Seen) {
     const items = entries.map((entry) => ({ ...entry, ...targetOf(entry) }))
     const targets = items.map(({ target }) => target)
     const { texts: found, isOfEdition } = await texts.of(targets, edition)
-    const nowMs = now()
     let untilMs = Number.POSITIVE_INFINITY
     const parts: (string | Buffer)[] = []
     let text = '{"items":['
@@ -119,7 +118,7 @@ function createFeeds(database: Database, now: () => number) {
       untilMs = Math.min(untilMs, entry.untilMs)
       if (entry.unlisted) continue
       const releaseAtMs = entry.releaseAtMs ?? 0
-      if (isRepost && releaseAtMs > Math.max(nowMs, atMs)) {
+      if (isRepost && releaseAtMs > Math.max(releasedUntilMs, atMs)) {
         untilMs = Math.min(untilMs, releaseAtMs)
         continue
       }
@@ -140,7 +139,7 @@ function createFeeds(database: Database, now: () => number) {
     const { edition, releasedUntilMs } = seen
     const kept = pages.get(key)
     if (kept !== undefined && kept.edition === edition && releasedUntilMs < kept.untilMs) {
-      const { json, isOfEdition } = await render(kept, edition)
+      const { json, isOfEdition } = await render(kept, seen)
       return { json, tag: isOfEdition ? kept.tag : tagOf(json) }
     }
     const { rows, untilMs } = await entriesFor(id, placeBefore(cursor), limit + 1, seen)
@@ -150,7 +149,7 @@ function createFeeds(database: Database, now: () => number) {
       (row) => row,
       (row) => [row.atMs, row.id],
     )
-    const rendered = await render({ entries, next }, edition)
+    const rendered = await render({ entries, next }, seen)
     const tag = tagOf(rendered.json)
     const until = Math.min(untilMs, rendered.untilMs)
     if (edition !== null && rendered.isOfEdition && until > releasedUntilMs) {

@@ -23,8 +23,8 @@ const buyer = Wallet.createRandom()
 
 const nobodyAsks = () => Promise.reject(new Error('nobody asks'))
 
-/** A chain that settles all that is sent to it. */
-function createNode(options: Partial<PurchasesOptions> = {}) {
+/** A chain that settles all that is sent to it. @param balance of whoever buys */
+function createNode(options: Partial<PurchasesOptions> = {}, balance = 10_000n) {
   const settled = new Map<string, TransactionStatus>()
   const purchases = createPurchases({
     ...{ network: { chainId: 31337, finalityBlocks: 2, payments: { token, trackPurchases } }, node },
@@ -37,7 +37,7 @@ function createNode(options: Partial<PurchasesOptions> = {}) {
       logs: nobodyAsks,
       async call({ data }) {
         const name = abi.getFunction(data.slice(0, 10))?.name
-        if (name === 'balanceOf') return abi.encodeFunctionResult(name, [700n])
+        if (name === 'balanceOf') return abi.encodeFunctionResult(name, [balance])
         if (name === 'purchaseOf') return abi.encodeFunctionResult(name, [payTo])
         if (name !== 'eip712Domain') return '0x'
         const domain = ['0x0f', 'Dollar', '1', 31337, token, `0x${'00'.repeat(32)}`, []]
@@ -164,19 +164,17 @@ describe('a purchase that its node does not want', () => {
 
 test('one balance is not promised to several purchases at a time, all but one of which would cost gas in vain', async () => {
   const states = new Map<string, TransactionStatus>()
-  const one = createNode({
-    ...{ minedTimeoutMs: 0 },
-    sender: {
-      enqueue({ id }) {
-        const status = { id, state: 'sent', hash: null } as TransactionStatus
-        states.set(id, status)
-        return status
-      },
-      status: (id) => states.get(id) ?? null,
-      onChange: () => () => undefined,
-      retry: () => false,
+  const sender: PurchasesOptions['sender'] = {
+    enqueue({ id }) {
+      const status = states.get(id) ?? ({ id, state: 'sent', hash: null } as TransactionStatus)
+      states.set(id, status)
+      return status
     },
-  })
+    status: (id) => states.get(id) ?? null,
+    onChange: () => () => undefined,
+    retry: () => false,
+  }
+  const one = createNode({ minedTimeoutMs: 0, sender }, 700n)
   const wanted = await asked(one)
   const headers = await Promise.all([1, 2, 3].map(() => signed(wanted)))
   const buy = (header: string) => one.purchases.buy(subject, wanted, header)
