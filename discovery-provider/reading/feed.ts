@@ -65,6 +65,8 @@ type Page = {
 
 type KeptPage = Page & {
   readonly edition: string
+  /** Up to when what was scheduled was out: a clock may go back. */
+  readonly releasedUntilMs: number
   /** When something that was scheduled comes out, or another price into force. */
   readonly untilMs: number
   readonly tag: string
@@ -138,7 +140,9 @@ function createFeeds(database: Database, now: () => number) {
     const seen = await history.look()
     const { edition, releasedUntilMs } = seen
     const kept = pages.get(key)
-    if (kept !== undefined && kept.edition === edition && releasedUntilMs < kept.untilMs) {
+    const isInTime =
+      kept !== undefined && kept.releasedUntilMs <= releasedUntilMs && releasedUntilMs < kept.untilMs
+    if (isInTime && kept.edition === edition) {
       const { json, isOfEdition } = await render(kept, seen)
       return { json, tag: isOfEdition ? kept.tag : tagOf(json) }
     }
@@ -153,7 +157,7 @@ function createFeeds(database: Database, now: () => number) {
     const tag = tagOf(rendered.json)
     const until = Math.min(untilMs, rendered.untilMs)
     if (edition !== null && rendered.isOfEdition && until > releasedUntilMs) {
-      pages.set(key, { entries, next, edition, untilMs: until, tag })
+      pages.set(key, { entries, next, edition, releasedUntilMs, untilMs: until, tag })
     }
     return { json: rendered.json, tag }
   }

@@ -162,3 +162,16 @@ describe('a text of a track that is kept', () => {
     await eventually(isPriced, (priced) => priced === false)
   })
 })
+
+test('a feed says, and names by its tag, what was out before when the clock of its provider goes back', async () => {
+  const content = { target: later, on: true, atMs: ++clock }
+  await served.catalogue.put(
+    actedLog({ author: guido, kind: 'repost', subject: userSubject(guido), content }),
+  )
+  const read = watchedFeed()
+  const out = await read(releaseAtMs)
+  expect(out.ids.filter((id) => id === later)).toHaveLength(2)
+  const back = await read(releaseAtMs - 60_000)
+  expect(back.ids).not.toContain(later)
+  expect(back).toEqual({ ...(await watchedFeed()(releaseAtMs - 60_000)), names: back.names })
+})
