@@ -278,12 +278,12 @@ describe('a listener', () => {
       const before = till.sold.length
       expect((await fetch(segments[0] ?? url)).status).toBe(200)
       expect(till.sold).toHaveLength(before + 1)
-      await bridge.said(/^paid 0\.000134 tokens \(0\.000134 tokens at 0x/m)
+      await bridge.said(/^paid 0\.000134 tokens, 0 tokens of the budget left \(0\.000134 tokens at 0x/m)
       // All of it is spent.
       expect((await fetch(segments[1] ?? url)).status).toBe(402)
       await bridge.said(/does not play: the budget does not allow it/)
       const ended = await bridge.stop('SIGTERM')
-      expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/paid 0\.000134 tokens .*\n$/) })
+      expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/paid 0\.000134 tokens, .*\n$/) })
       await expect(fetch(url)).rejects.toThrow()
     } finally {
       await other.remove()

@@ -1,22 +1,13 @@
 import { Interface } from 'ethers'
-import * as z from 'zod'
 import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
 import { checked } from '../checked/index.ts'
-import {
-  type Address,
-  addressSchema,
-  type Hash,
-  type Subject,
-  subjectSchema,
-  subjectToBytes32,
-} from '../names/index.ts'
+import { type Address, type Hash, type Subject, subjectToBytes32 } from '../names/index.ts'
 import { type Domain, SignatureError, type Signer, signerOf, signMessage } from '../signing/index.ts'
 import { actionHash } from './acted-log.ts'
 import type { KindName } from './kinds.ts'
 import { kinds } from './kinds.ts'
+import { maximumContentBytes, type SignedAction } from './signed-action.ts'
 
-/** Largest content that the Catalog takes, in bytes. */
-export const maximumContentBytes = 8192
 /** How long a signed action may wait for the chain: a day, in seconds. */
 export const actionLifeSeconds = 86_400
 
@@ -30,24 +21,6 @@ export type Action = {
   readonly subject: Subject
   readonly content: Uint8Array
 }
-
-const notANonce = 'must be a decimal string below 2^256'
-
-/** `POST /actions`: all that a relay needs. `content` is the canonical JSON as text. */
-export const signedActionSchema = z.strictObject({
-  author: addressSchema,
-  nonce: z
-    .string()
-    .regex(/^(0|[1-9][0-9]{0,77})$/, { error: notANonce, abort: true })
-    .refine((nonce) => BigInt(nonce) < 2n ** 256n, notANonce),
-  kind: z.int().min(0).max(65_535),
-  subject: subjectSchema,
-  content: z.string().max(maximumContentBytes),
-  /** Unix seconds. */
-  deadline: z.int().positive(),
-  signature: z.string().max(132),
-})
-export type SignedAction = z.infer<typeof signedActionSchema>
 
 /** By which anyone puts a signed action onto the chain. Held against the compiled ABI by a test of the contracts. */
 export const actFragment =

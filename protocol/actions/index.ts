@@ -5,11 +5,8 @@ export {
   actData,
   actFragment,
   actionLifeSeconds,
-  maximumContentBytes,
   openAction,
-  type SignedAction,
   signAction,
-  signedActionSchema,
 } from './action.ts'
 export type { AppContent } from './app.ts'
 export { applyAction, keysRead, keysReadBefore, type ReadAction, readAction } from './apply-action.ts'
@@ -48,6 +45,7 @@ export {
 } from './rule.ts'
 export { saveKey } from './save.ts'
 export { maximumRecipients, type Sealed, sealedSchema, sealingKeySchema } from './sealed.ts'
+export { maximumContentBytes, type SignedAction, signedActionSchema } from './signed-action.ts'
 export type { TrackContent } from './track.ts'
 export { handleSchema, type UserContent } from './user.ts'
 export {

@@ -1,7 +1,7 @@
 import { encodeCanonicalJson, type Json } from '../canonical/index.ts'
 import type { Subject } from '../names/index.ts'
-import { maximumContentBytes } from './action.ts'
 import { maximumPlaylistTracks } from './playlist.ts'
+import { maximumContentBytes } from './signed-action.ts'
 
 /** Names that the rule takes in one list of an action. */
 export const namesPerAction = 80

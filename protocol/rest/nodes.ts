@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { signedActionSchema } from '../actions/index.ts'
+import { signedActionSchema } from '../actions/signed-action.ts'
 import { cidSchema } from '../cids/index.ts'
 import { maximumKeyHolders } from '../manifests/index.ts'
 import { addressSchema, hashSchema, subjectSchema } from '../names/index.ts'
