@@ -1,10 +1,9 @@
-import { addressFor } from '@hexachord/sdk/finding'
 import { appsOf, changeApp, deleteApp, publishApp } from '@hexachord/sdk/social'
 import type { Command } from 'commander'
-import { keyStore, UsageError } from '../settings/index.ts'
-import { openAccount, openConnection, print } from './connection.ts'
+import { UsageError } from '../settings/index.ts'
+import { openAboutUser, openAccount, print } from './connection.ts'
 import type { Context } from './context.ts'
-import { subjectIn, userIn } from './named.ts'
+import { subjectIn } from './named.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 import { pictureIn } from './picture.ts'
 
@@ -72,11 +71,7 @@ export function addAppCommand(program: Command, context: Context): void {
     .argument('[user]', 'an address, a handle, or a link to the page; without it you')
     .option('--after <page>', 'go on after a page that ended with this word')
     .action(async (user: string | undefined, { after }: { after?: string }, self: Command) => {
-      const { connection, settings } = await openConnection(self, context, { onlyReads: true })
-      const who =
-        user === undefined
-          ? await keyStore(settings.directory).author()
-          : await addressFor(connection, userIn(user), { signal })
+      const { connection, who } = await openAboutUser(self, context, user)
       const list = await appsOf(connection, who, { cursor: after, limit: shownAtMost, signal })
       const lines = list.items.map(({ id, name, url }) => `${id}  ${name}${url === null ? '' : `  ${url}`}`)
       const more = list.next === null ? [] : [`more: --after ${list.next}`]

@@ -1,9 +1,12 @@
+import type { Address } from '@hexachord/protocol/names'
 import { type Connection, connect } from '@hexachord/sdk/connect'
+import { addressFor } from '@hexachord/sdk/finding'
 import type { HeldKey } from '@hexachord/sdk/keys'
 import type { Command } from 'commander'
 import { keyStore, readSettings, type Settings } from '../settings/index.ts'
 import { askPassword } from '../terminal/index.ts'
 import type { Context } from './context.ts'
+import { userIn } from './named.ts'
 
 type GlobalOptions = { discovery?: string; creator?: string; json?: true }
 
@@ -37,6 +40,23 @@ export async function openAccount(
     connection,
     account: await keyStore(settings.directory).openAuthor(() => askPassword(context, 'Password: ')),
   }
+}
+
+/** Reads what the network says of a user: of a named one, or of whoever gives the command.
+ * @param named an address, a handle, or a link to the page
+ * @throws UsageError, ApiError */
+export async function openAboutUser(
+  command: Command,
+  context: Context,
+  named: string | undefined,
+): Promise<{ connection: Connection; who: Address }> {
+  const { connection, settings } = await openConnection(command, context, { onlyReads: true })
+  const { signal } = context
+  const who =
+    named === undefined
+      ? await keyStore(settings.directory).author()
+      : await addressFor(connection, userIn(named), { signal })
+  return { connection, who }
 }
 
 /** Prints the result: one line of JSON, or text for people. */

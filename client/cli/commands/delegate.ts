@@ -1,12 +1,11 @@
 import { delegableKinds, type Scope } from '@hexachord/protocol/actions'
-import { addressFor } from '@hexachord/sdk/finding'
 import { delegate, delegationNotice, delegationsOf, revoke } from '@hexachord/sdk/social'
 import { type Command, Option } from 'commander'
-import { keyStore, UsageError } from '../settings/index.ts'
+import { UsageError } from '../settings/index.ts'
 import { confirmed } from '../terminal/index.ts'
-import { globalOptions, openAccount, openConnection, print } from './connection.ts'
+import { globalOptions, openAboutUser, openAccount, print } from './connection.ts'
 import type { Context } from './context.ts'
-import { addressIn, subjectIn, userIn } from './named.ts'
+import { addressIn, subjectIn } from './named.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 
 type Adding = PayingOptions & { may: Scope[]; days: string; app?: string; yes?: true }
@@ -62,11 +61,7 @@ export function addDelegateCommand(program: Command, context: Context): void {
     .argument('[user]', 'an address, a handle, or a link to the page; without it you')
     .option('--after <page>', 'go on after a page that ended with this word')
     .action(async (user: string | undefined, { after }: { after?: string }, self: Command) => {
-      const { connection, settings } = await openConnection(self, context, { onlyReads: true })
-      const who =
-        user === undefined
-          ? await keyStore(settings.directory).author()
-          : await addressFor(connection, userIn(user), { signal })
+      const { connection, who } = await openAboutUser(self, context, user)
       const list = await delegationsOf(connection, who, { cursor: after, limit: shownAtMost, signal })
       const lines = list.items.map(({ key, scopes, expiresAtMs, app, appName, inForce }) => {
         const until = new Date(expiresAtMs).toISOString().slice(0, 10)

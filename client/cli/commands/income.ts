@@ -1,10 +1,7 @@
-import { addressFor } from '@hexachord/sdk/finding'
 import { amountText, incomeOf, operatorIncomeOf } from '@hexachord/sdk/income'
 import type { Command } from 'commander'
-import { keyStore } from '../settings/index.ts'
-import { openConnection, print } from './connection.ts'
+import { openAboutUser, print } from './connection.ts'
 import type { Context } from './context.ts'
-import { userIn } from './named.ts'
 
 type Options = { operator?: true; tracks?: true; after?: string }
 
@@ -20,11 +17,7 @@ export function addIncomeCommand(program: Command, context: Context): void {
     .option('--operator', 'what the user earned by running a node')
     .option('--after <page>', 'go on after a page that ended with this word')
     .action(async (user: string | undefined, { operator, tracks, after }: Options, self: Command) => {
-      const { connection, settings } = await openConnection(self, context, { onlyReads: true })
-      const account =
-        user === undefined
-          ? await keyStore(settings.directory).author()
-          : await addressFor(connection, userIn(user), { signal })
+      const { connection, who: account } = await openAboutUser(self, context, user)
       const page = { cursor: after, limit: shownAtMost, signal }
       const more = (next: string | null) => (next === null ? [] : [`more: --after ${next}`])
       if (operator) {

@@ -1,11 +1,11 @@
 import type { User } from '@hexachord/protocol/rest'
-import { addressFor, findUser } from '@hexachord/sdk/finding'
+import { findUser } from '@hexachord/sdk/finding'
 import { changeProfile, type ProfileChanges } from '@hexachord/sdk/social'
 import { type Command, Option } from 'commander'
-import { keyStore, UsageError } from '../settings/index.ts'
-import { openAccount, openConnection, print } from './connection.ts'
+import { UsageError } from '../settings/index.ts'
+import { openAboutUser, openAccount, print } from './connection.ts'
 import type { Context } from './context.ts'
-import { several, userIn } from './named.ts'
+import { several } from './named.ts'
 import { addPayingOptions, type PayingOptions, payerFrom } from './paying.ts'
 import { pictureIn } from './picture.ts'
 
@@ -48,11 +48,7 @@ export function addProfileCommand(program: Command, context: Context): void {
     const both = given.find(([name]) => clear.some((field) => field === name))
     if (both) throw new UsageError(`${both[0]} cannot be said and cleared`)
     if (given.length + clear.length === 0) {
-      const { connection, settings } = await openConnection(self, context, { onlyReads: true })
-      const who =
-        user === undefined
-          ? await keyStore(settings.directory).author()
-          : await addressFor(connection, userIn(user), { signal })
+      const { connection, who } = await openAboutUser(self, context, user)
       const found = await findUser(connection, who, { signal })
       return print(self, found, describeUser(found))
     }
